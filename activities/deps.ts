@@ -1,0 +1,61 @@
+/** What node activities are given: how tests reach in, and how activities stay ignorant of the worker around them. */
+import type { PoolStatus, PreparedEngine } from '../contracts/pool.js';
+import type { RunOffer, RunView } from '../contracts/node.js';
+import type { CancelReason } from '../domain/task.js';
+import type { Logger } from '../telemetry/logger.js';
+
+/** A replica's engine that is up: where it answers and which process it is. */
+export interface RunningEngine {
+  prepared: PreparedEngine;
+  /** Base URL, `http://host:port`. */
+  url: string;
+  pid: number;
+}
+
+/** The node's pool registry, as activities see it. The node owns it; the pool's workflow says when to move it. */
+export interface PoolKeeper {
+  status(poolId: string): PoolStatus | undefined;
+  /** The engine that serves this replica now, if any. */
+  running(poolId: string, replicaId: string): RunningEngine | undefined;
+  /** A preload began: not live, not ready. */
+  starting(prepared: PreparedEngine): void;
+  /** Health, probe and handoff are done: bind the engine, clear `last_error`, take work. */
+  ready(engine: RunningEngine): void;
+  /** The preload failed or the engine is gone: no work, `last_error` says why. */
+  failed(poolId: string, lastError: string): void;
+  /** The engine was stopped on purpose. */
+  offline(poolId: string): void;
+}
+
+/** The node's runs, as the following activity sees them. */
+export interface RunKeeper {
+  /** Offer and confirmation in one idempotent step (`PUT /runs/:task_id`). */
+  attach(offer: RunOffer): Promise<RunView>;
+  /** Resolves when the run has ended or `signal` aborts; the view tells which. */
+  waitForEnd(taskId: string, signal: AbortSignal): Promise<RunView>;
+  /** Resolves when the slot is free. */
+  cancel(taskId: string, reason: CancelReason): Promise<RunView>;
+  view(taskId: string): RunView | undefined;
+}
+
+/** Folders of a node worker. */
+export interface NodePaths {
+  /** PID files, engine logs, spawn records: `<state>/node`. */
+  runtimeDir: string;
+  /** Handoff files: `<state>/engines` (B-PRELOAD-007). */
+  handoffDir: string;
+}
+
+/** Everything that node activities use. */
+export interface NodeActivityDeps {
+  nodeId: string;
+  paths: NodePaths;
+  pools: PoolKeeper;
+  runs: RunKeeper;
+  log: Logger;
+  /** Time between SIGTERM and SIGKILL, default 5,000 ms (B-PROC-012). */
+  stopGraceMs: number;
+  /** Environment of the worker at the time of the call, for PATH look-ups (B-PREFLIGHT-004). */
+  env: () => Record<string, string | undefined>;
+  now: () => number;
+}

@@ -1,0 +1,79 @@
+/**
+ * The five frames of a task's stream (data-plane 3.2), and how a node hands them to a relay.
+ * A frame's offset is its number in the run log, from 0; it is the SSE `id:` that a client resumes from.
+ */
+import { z } from 'zod';
+import { errorEnvelope } from './errors.js';
+
+/** Stop reasons on the wire. */
+export const stopReason = z.enum(['MAX_TOKENS', 'EOS', 'STOP_SEQUENCE', 'CANCELLED', 'ERROR']);
+
+/** First frame: what admission said, and who serves the task. */
+export const startedData = z
+  .object({
+    queue_position: z.int(),
+    predicted_start_ms: z.int(),
+    task_id: z.string(),
+    engine: z.string(),
+    pool_id: z.string(),
+    replica_id: z.string(),
+    model_ref: z.string(),
+    correlation_id: z.string(),
+  })
+  .meta({ id: 'StartedFrame' });
+
+/** Text: `i` counts token frames from 0 without a gap; a frame's text may stand for several engine tokens. */
+export const tokenData = z.object({ t: z.string(), i: z.int() }).meta({ id: 'TokenFrame' });
+
+/** Live figures; the budgets are null while no limit is set (B-DP-091). */
+export const metricsData = z
+  .object({
+    queue_depth: z.int(),
+    on_time_probability: z.number().min(0).max(1),
+    kv_warmth: z.boolean(),
+    tokens_out: z.int(),
+    tokens_budget_remaining: z.int().nullable(),
+    time_budget_remaining_ms: z.int().nullable(),
+    cost_budget_remaining: z.number().nullable(),
+    phase: z.enum(['decode']).optional().meta({ description: 'only with ?verbose=true' }),
+    human: z.string().optional().meta({ description: 'only with ?verbose=true' }),
+  })
+  .meta({ id: 'MetricsFrame' });
+
+/** Last frame of a completed task. */
+export const endData = z
+  .object({
+    tokens_out: z.int(),
+    tokens_in: z.int(),
+    decode_time_ms: z.int(),
+    decode_ms: z.int().meta({ description: 'alias of decode_time_ms (C-090)' }),
+    stop_reason: stopReason,
+    stop_sequence_matched: z.string().optional(),
+  })
+  .meta({ id: 'EndFrame' });
+
+const at = { offset: z.int().min(0), epoch: z.int().min(1) };
+
+/** One frame of a run log, as the node's gateway sends it (one JSON object a line) and a relay keeps it. */
+export const frame = z.discriminatedUnion('type', [
+  z.object({ ...at, type: z.literal('started'), data: startedData }),
+  z.object({ ...at, type: z.literal('token'), data: tokenData }),
+  z.object({ ...at, type: z.literal('metrics'), data: metricsData }),
+  z.object({ ...at, type: z.literal('end'), data: endData }),
+  z.object({ ...at, type: z.literal('error'), data: errorEnvelope }),
+]);
+
+/** A frame's type. */
+export type Frame = z.infer<typeof frame>;
+
+/** A frame without its place: what a run produces before the log numbers it. */
+export type FrameBody = Frame extends infer F
+  ? F extends Frame
+    ? Omit<F, 'offset' | 'epoch'>
+    : never
+  : never;
+
+/** True for the frame that closes a stream; exactly one ends each (B-DP-123, B-DP-126). */
+export function closesStream(f: { type: Frame['type'] }): boolean {
+  return f.type === 'end' || f.type === 'error';
+}

@@ -1,0 +1,91 @@
+/**
+ * The node gateway: what the API and the workflows ask of a node over HTTP with the node token.
+ *
+ * | route | for |
+ * |---|---|
+ * | `POST /runs` body {@link runOffer} | offer a task: 202 {@link runView}, or the envelope that refuses it |
+ * | `POST /runs/:task_id/confirm` | Temporal has the task: 200 {@link runView}; 404, 410 after a withdrawal |
+ * | `POST /runs/:task_id/withdraw` | the offer is void, for 10 minutes also for those that ask later: 204 |
+ * | `PUT /runs/:task_id?wait_ms=n` body {@link runOffer} | a workflow's (re-)attachment: offer and confirm in one idempotent step, then wait for the end, at most n ms: 200 {@link runView} |
+ * | `GET /runs/:task_id` | 200 {@link runView} |
+ * | `GET /runs/:task_id/frames?from=n` | frames with offset >= n, one JSON object a line, until the run has ended; empty lines keep the connection alive |
+ * | `POST /runs/:task_id/cancel` body {@link cancelRun} | answers when the slot is free: 200 {@link runView} |
+ * | `GET /pools` | 200 {@link nodePools} |
+ * | `GET /pools/:id/status`, `GET /health`, `GET /metrics` | pool-lifecycle 1 |
+ *
+ * Headers: `Authorization: Bearer <node token>` on all but `/health` and `/metrics`; `X-Correlation-Id` passes through.
+ */
+import { z } from 'zod';
+import { admission, poolId, priority, taskId, taskRequest } from './task.js';
+import { errorEnvelope } from './errors.js';
+import { TASK_STATES } from '../domain/task.js';
+import { poolStatus } from './pool.js';
+
+/** What a task's engine shall complete: plain text, or chat turns that the engine's own template renders. */
+export const runInput = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('text'), text: z.string() }),
+  z.object({
+    kind: z.literal('chat'),
+    messages: z.array(z.object({ role: z.string(), content: z.string() })),
+  }),
+]);
+
+/** Run input's type. */
+export type RunInput = z.infer<typeof runInput>;
+
+/** A task placed on a node. The same object is the workflow's input, so that Temporal alone can bring the task back. */
+export const runOffer = z.object({
+  task_id: taskId,
+  pool_id: poolId,
+  epoch: z.int().min(1),
+  digest: z.string().meta({ description: 'SHA-256 of the canonical request, 64 hex characters' }),
+  correlation_id: z.string(),
+  request: taskRequest,
+  input: runInput,
+});
+
+/** A run offer's type. */
+export type RunOffer = z.infer<typeof runOffer>;
+
+/** How a run stands: the body of `GET /v2/tasks/{id}` is made from it. */
+export const runView = z.object({
+  task_id: z.string(),
+  node_id: z.string(),
+  pool_id: z.string(),
+  replica_id: z.string().nullable(),
+  epoch: z.int(),
+  digest: z.string(),
+  confirmed: z.boolean(),
+  state: z.enum(TASK_STATES),
+  ended: z.boolean(),
+  engine: z.string(),
+  engine_version: z.string().nullable(),
+  model_ref: z.string(),
+  priority,
+  queue_position: z.int().nullable(),
+  admission,
+  admitted_at_ms: z.int(),
+  started_at_ms: z.int().nullable(),
+  first_token_at_ms: z.int().nullable(),
+  ended_at_ms: z.int().nullable(),
+  tokens_in: z.int().nullable(),
+  tokens_out: z.int(),
+  stop_reason: z.string().nullable(),
+  error: errorEnvelope.nullable(),
+  next_offset: z.int(),
+  correlation_id: z.string(),
+});
+
+/** A run view's type. */
+export type RunView = z.infer<typeof runView>;
+
+/** Body of `POST /runs/:task_id/cancel`. */
+export const cancelRun = z.object({
+  reason: z.enum(['client', 'disconnect', 'deadline', 'watchdog', 'admin']),
+});
+
+/** Body of `GET /pools`. */
+export const nodePools = z.object({ node_id: z.string(), pools: z.array(poolStatus) });
+
+/** What a node reports of its pools. */
+export type NodePools = z.infer<typeof nodePools>;

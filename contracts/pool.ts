@@ -1,0 +1,93 @@
+/**
+ * Pools: the complete launch description of an engine, what a preload answers, and how a pool stands
+ * (pool-lifecycle 0, 1 and 3).
+ */
+import { isAbsolute } from 'node:path';
+import { z } from 'zod';
+import { POOL_STATES } from '../domain/pool.js';
+import { engineKind, poolId } from './task.js';
+
+const absolutePath = z.string().refine(isAbsolute, 'must be an absolute path');
+
+/** Launch description of one engine process: nothing is guessed at spawn (B-PREP-001..004). */
+export const preparedEngine = z
+  .object({
+    pool_id: poolId,
+    replica_id: poolId.default('r0'),
+    engine: engineKind.default('llamacpp'),
+    engine_version: z.string().min(1),
+    provisioning_mode: z.enum(['external', 'source', 'container', 'package', 'binary']).default('binary'),
+    binary_path: absolutePath,
+    flags: z.array(z.string()).default([]),
+    host: z.string().default('127.0.0.1'),
+    port: z.int().min(1).max(65535),
+    port_fixed: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'false: the next free port when taken (B-PREFLIGHT-023)' }),
+    health_path: z.string().startsWith('/').default('/health'),
+    model_path: absolutePath,
+    model_ref: z.string().min(1),
+    model_name: z.string().nullable().default(null),
+    backend: z.enum(['cuda', 'cpu', 'metal', 'vulkan']).default('cuda'),
+    device_mask: z.string().nullable().default(null),
+    slots_total: z.int().min(1).max(1024),
+    ctx_max: z.int().min(1).meta({ description: 'context of one slot, in tokens' }),
+    env: z.record(z.string(), z.string()).default({}),
+  })
+  .meta({ id: 'PreparedEngine' });
+
+/** A prepared engine, defaults filled in. */
+export type PreparedEngine = z.infer<typeof preparedEngine>;
+
+/** Body of `POST /v2/pools/{id}/preload` and of the node's own route. */
+export const preloadRequest = z
+  .object({
+    prepared: preparedEngine,
+    wait_ms: z.int().min(0).max(600_000).default(150_000),
+    health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
+  })
+  .meta({ id: 'PreloadRequest' });
+
+/** What a finished preload answers (B-PRELOAD-025). */
+export const preloadResult = z
+  .object({ pool_id: z.string(), pid: z.int().positive(), handoff_path: z.string() })
+  .meta({ id: 'PreloadResult' });
+
+/** Preload result's type. */
+export type PreloadResult = z.infer<typeof preloadResult>;
+
+/** Input of the workflow `preloadPool`. */
+export interface PreloadPoolInput {
+  node_id: string;
+  correlation_id: string;
+  health_timeout_ms: number;
+  prepared: PreparedEngine;
+}
+
+/** How a pool stands: `GET /v2/pools/{id}/health`, `GET /pools/{id}/status` of the node, and placement read it. */
+export const poolStatus = z
+  .object({
+    pool_id: z.string(),
+    state: z.enum(POOL_STATES),
+    live: z.boolean(),
+    ready: z.boolean(),
+    draining: z.boolean(),
+    active_leases: z.int(),
+    slots_total: z.int().nullable(),
+    slots_free: z.int().nullable(),
+    queue_depth: z.int(),
+    engine: z.string().nullable(),
+    engine_version: z.string().nullable(),
+    backend: z.string().nullable(),
+    device_mask: z.string().nullable(),
+    model_ref: z.string().nullable(),
+    model_name: z.string().nullable(),
+    ctx_max: z.int().nullable(),
+    last_error: z.string().nullable(),
+    last_heartbeat_ms: z.int().nullable(),
+  })
+  .meta({ id: 'PoolStatus' });
+
+/** Pool status' type. */
+export type PoolStatus = z.infer<typeof poolStatus>;

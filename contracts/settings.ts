@@ -1,0 +1,166 @@
+/**
+ * Every setting of every process, read once at start from the environment (B-OBS-052: a wrong one stops the process
+ * with its name, what it was meant to be, and exit code 1). The table in `docs/configuration.md` is made from here.
+ */
+import { isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { POOL_ID_PATTERN } from '../domain/identity.js';
+
+const port = (byDefault: number) => z.coerce.number().int().min(0).max(65535).default(byDefault);
+const ms = (byDefault: number, min = 1) =>
+  z.coerce
+    .number()
+    .int()
+    .min(min)
+    .max(86_400_000 * 30)
+    .default(byDefault);
+const list = z.string().transform((s) =>
+  s
+    .split(',')
+    .map((x) => x.trim())
+    .filter((x) => x !== ''),
+);
+
+const nodes = list.transform((entries, ctx) =>
+  entries.flatMap((entry) => {
+    const [, id, url] = /^([A-Za-z0-9._-]+)=(https?:\/\/.+)$/.exec(entry) ?? [];
+    if (id !== undefined && url !== undefined) return [{ id, url: url.replace(/\/$/, '') }];
+    ctx.addIssue({ code: 'custom', message: `"${entry}" is not <node id>=<http url>` });
+    return [];
+  }),
+);
+
+/** All settings, with their defaults; the descriptions are the documentation. */
+export const settingsSchema = z.object({
+  DROVER_API_PORT: port(8080).describe('Port of the API; 0 takes a free one.'),
+  DROVER_API_HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe(
+      'Address the API listens on. Beyond loopback `DROVER_API_KEYS` must be set, each key at least 16 characters long.',
+    ),
+  DROVER_STATE_DIR: z
+    .string()
+    .min(1)
+    .default('.runtime')
+    .transform((p) => (isAbsolute(p) ? p : resolve(p)))
+    .describe('Folder for everything that Drover keeps on this machine.'),
+  DROVER_API_KEYS: list
+    .default([])
+    .describe(
+      'Accepted keys, comma-separated. Without it `npm start` makes one and keeps it in the state folder.',
+    ),
+  DROVER_MODEL: z
+    .string()
+    .optional()
+    .describe(
+      'Path of a GGUF file to serve from the pool `default`; without it the bundled demonstration model.',
+    ),
+  DROVER_PAYLOAD_KEYS: z
+    .string()
+    .optional()
+    .describe(
+      'Keys that seal workflow payloads and run logs: `id:base64` of 32 bytes, comma-separated; the first seals, all open. Without it one is made in the state folder.',
+    ),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .optional()
+    .describe('Address of a Temporal frontend; without it `npm start` runs its own.'),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default').describe('Temporal namespace.'),
+  DROVER_TEMPORAL_PORT: port(7233).describe('Port of the Temporal server that `npm start` runs.'),
+  DROVER_TEMPORAL_UI_PORT: port(8233).describe('Port of its web UI.'),
+  DROVER_NODE_ID: z.string().regex(POOL_ID_PATTERN).default('node-1').describe('Name of this GPU node.'),
+  DROVER_NODE_ADDR: z
+    .string()
+    .regex(/^\S+:\d+$/, 'must be host:port')
+    .default('127.0.0.1:9200')
+    .describe('Address the node gateway listens on, host:port.'),
+  DROVER_NODE_TOKEN: z
+    .string()
+    .min(16)
+    .optional()
+    .describe('Bearer token between API, workflows and node gateways.'),
+  DROVER_NODES: nodes
+    .default([])
+    .describe('Nodes that the API may place tasks on: `<node id>=<http url>`, comma-separated.'),
+  DROVER_NODE_ON_EXIT: z
+    .enum(['stop', 'leave'])
+    .default('stop')
+    .describe(
+      'What a node worker does with its engines when it is told to end: `stop` them, or `leave` them for the next worker to adopt.',
+    ),
+  DROVER_ADMISSION_CAPACITY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(16)
+    .describe('Waiting tasks a pool and node hold before they refuse.'),
+  DROVER_BODY_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(1_048_576)
+    .describe('Largest request body.'),
+  DROVER_MAX_OUTPUT_TOKENS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(50_000)
+    .describe('Largest `max_tokens` of a task.'),
+  DROVER_SSE_HEARTBEAT_MS: ms(10_000, 0).describe(
+    'Silence after which a stream sends a comment line; 0 never.',
+  ),
+  DROVER_METRICS_FRAME_MS: ms(1_000).describe('Pause between `metrics` frames of a stream.'),
+  DROVER_OFFER_TTL_MS: ms(10_000).describe('How long a node holds an offer that nobody confirms.'),
+  DROVER_TOMBSTONE_MS: ms(600_000).describe('How long a node remembers that an offer was withdrawn.'),
+  DROVER_START_TIMEOUT_MS: ms(1_500).describe('How long the API waits for Temporal to record a task.'),
+  DROVER_RUN_RETENTION_MS: ms(86_400_000).describe('How long a node keeps the run log of an ended task.'),
+  DROVER_ENGINE_FIRST_BYTE_MS: ms(30_000).describe(
+    'Longest wait for the first token of an engine that has taken a task.',
+  ),
+  DROVER_ENGINE_IDLE_MS: ms(60_000).describe('Longest silence of an engine between two tokens.'),
+  DROVER_NODE_STOP_GRACE_MS: ms(5_000).describe(
+    'Time between SIGTERM and SIGKILL when an engine is stopped.',
+  ),
+  DROVER_CODEC_SECRET: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("Unguessable part of the codec endpoint's path; without it the endpoint is off."),
+  DROVER_UI_ORIGIN: z
+    .string()
+    .optional()
+    .describe("Origin of Temporal's web UI, the only one that may call the codec endpoint from a page."),
+  DROVER_EXIT_WITH_PARENT: z
+    .stringbool()
+    .default(false)
+    .describe('End when the standard input closes: set by `npm start` for its own processes.'),
+  DROVER_LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least level that is logged.'),
+});
+
+/** Settings of a process, checked. */
+export type Settings = z.infer<typeof settingsSchema>;
+
+/** A setting that cannot be used; the message has one line a setting. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/**
+ * Checks the settings of `env`. Empty values count as unset, as shells write them.
+ * @throws SettingsError naming every wrong setting and what it should be; values are not repeated (they may be keys).
+ */
+export function readSettings(env: Record<string, string | undefined>): Settings {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = settingsSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new SettingsError(lines.join('\n'));
+}

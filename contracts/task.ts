@@ -1,0 +1,146 @@
+/**
+ * `POST /v2/tasks` and what it answers (data-plane 1). Wire spelling is kept as the contract has it.
+ */
+import { z } from 'zod';
+import { TASK_ID_PATTERN, POOL_ID_PATTERN } from '../domain/identity.js';
+import { isModelRef } from '../domain/model-ref.js';
+import { TASK_STATES } from '../domain/task.js';
+import { errorEnvelope } from './errors.js';
+
+const INT32_MAX = 2_147_483_647;
+
+/** Task and session ids; the message never repeats the bad value (B-DP-045). */
+export const taskId = z
+  .string()
+  .regex(TASK_ID_PATTERN, 'must be 1 to 128 letters, digits, ".", "_", ":" or "-"')
+  .meta({ id: 'TaskId', examples: ['6f9619ff-8b86-4d01-b42d-00cf4fc964ff'] });
+
+/** Pool ids. */
+export const poolId = z.string().regex(POOL_ID_PATTERN, 'must be 1 to 128 letters, digits, ".", "_" or "-"');
+
+/** Engines that a pool may run; `openai` is any other server of that protocol (design §7). */
+export const engineKind = z.enum(['llamacpp', 'vllm', 'tgi', 'triton', 'openai']).meta({ id: 'EngineKind' });
+
+/** Engine kind's type. */
+export type EngineKind = z.infer<typeof engineKind>;
+
+/** Interactive tasks are dispatched before batch tasks (B-DP-063). */
+export const priority = z.enum(['interactive', 'batch']);
+
+/** Priority's type. */
+export type Priority = z.infer<typeof priority>;
+
+const placement = z
+  .object({
+    mode: z.enum(['pin', 'prefer', 'auto']).default('auto'),
+    pin_pool_id: poolId.optional(),
+    prefer_pools: z.array(poolId).max(64).optional(),
+    avoid_pools: z.array(poolId).max(64).optional(),
+    require_device_mask: z.string().max(256).optional(),
+    allow_fallback: z.boolean().default(true),
+  })
+  .meta({ id: 'Placement' });
+
+/** Body of `POST /v2/tasks`. Rules on single values carry the code they are refused with in `refusalOf`. */
+export const taskRequest = z
+  .object({
+    task_id: taskId,
+    session_id: taskId,
+    workload: z.enum(['completion', 'embedding', 'rerank']),
+    model_ref: z
+      .string()
+      .max(1024)
+      .refine(isModelRef, 'must be a catalogue name or hf:, file:, https:, s3:, oci: reference')
+      .meta({ examples: ['demo', 'file:/models/qwen.gguf'] }),
+    engine: engineKind,
+    ctx: z
+      .int()
+      .min(0, 'ctx must be >= 0')
+      .max(INT32_MAX)
+      .meta({ description: '0 takes the context of the pool' }),
+    priority,
+    max_tokens: z.int().min(1, 'max_tokens must be > 0').max(INT32_MAX),
+    deadline_ms: z.int().min(1, 'deadline_ms must be > 0').meta({ description: 'relative to admission' }),
+    seed: z.int().optional(),
+    determinism: z.enum(['strict', 'best_effort']).optional(),
+    sampler_profile_version: z.string().max(128).optional(),
+    prompt: z.string().optional(),
+    inputs: z.array(z.string()).max(2048).optional(),
+    expected_tokens: z.int().min(0).max(INT32_MAX).optional(),
+    kv_hint: z.enum(['reuse', 'cold']).optional(),
+    placement: placement.optional(),
+    output_mode: z.string().max(64).optional(),
+    temperature: z.number().min(0).max(2).optional(),
+    top_p: z.number().gt(0).max(1).optional(),
+    stop: z.array(z.string().min(1).max(256)).max(16).optional(),
+    cancel_on_disconnect: z.boolean().optional(),
+  })
+  .meta({ id: 'TaskRequest' });
+
+/** A task as asked for, checked. */
+export type TaskRequest = z.infer<typeof taskRequest>;
+
+/** One step of what has to be made ready before a task can run (B-DP-080). */
+export const preparationStep = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['engine_provision', 'model_fetch', 'pool_warmup']),
+    group: z.enum(['engine', 'model', 'pool']),
+    description: z.string(),
+    estimated_ms: z.int().optional(),
+    bytes_total: z.int().optional(),
+    status: z.enum(['pending', 'running', 'completed', 'failed']),
+  })
+  .meta({ id: 'PreparationStep' });
+
+/** What admission promised; recorded with the run and the same in every later answer (B-DP-023). */
+export const admission = z
+  .object({
+    queue_position: z.int().min(0),
+    predicted_start_ms: z.int().min(0),
+    backoff_ms: z.int().min(0),
+    preparation: z.object({ steps: z.array(preparationStep) }),
+  })
+  .meta({ id: 'Admission' });
+
+/** Admission's type. */
+export type Admission = z.infer<typeof admission>;
+
+/** Body of the 202. */
+export const taskAccepted = z
+  .object({
+    task_id: taskId,
+    ...admission.shape,
+    streams: z.object({ sse: z.string(), sse_verbose: z.string() }),
+  })
+  .meta({ id: 'TaskAccepted' });
+
+/** Body of `GET /v2/tasks/{id}` (B-DP-220). */
+export const taskStatus = z
+  .object({
+    task_id: taskId,
+    state: z.enum(TASK_STATES),
+    pool_id: z.string(),
+    replica_id: z.string().nullable(),
+    node_id: z.string(),
+    engine: z.string(),
+    engine_version: z.string().nullable(),
+    model_ref: z.string(),
+    priority,
+    queue_position: z.int().nullable().meta({ description: 'current place while queued, else null' }),
+    admission,
+    admitted_at_ms: z.int(),
+    started_at_ms: z.int().nullable(),
+    first_token_at_ms: z.int().nullable(),
+    ended_at_ms: z.int().nullable(),
+    tokens_in: z.int().nullable(),
+    tokens_out: z.int(),
+    stop_reason: z.string().nullable(),
+    error: errorEnvelope.nullable(),
+    transcript_artifact_id: z.string().nullable(),
+    correlation_id: z.string(),
+  })
+  .meta({ id: 'TaskStatus' });
+
+/** Task status' type. */
+export type TaskStatus = z.infer<typeof taskStatus>;

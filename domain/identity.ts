@@ -1,0 +1,84 @@
+/**
+ * The only place that builds workflow ids, task-queue names and file names (style: an operator searches by them).
+ * All inputs have passed {@link isTaskId} or {@link isPoolId}, so nothing here can leave its folder.
+ */
+
+/** Task and session ids: letters, digits, `.`, `_`, `:`, `-`, 1 to 128 characters (B-DP-045). */
+export const TASK_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** Pool, replica and node ids: letters, digits, `.`, `_`, `-`, 1 to 128 characters (B-POOL-010). */
+export const POOL_ID_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** Task queue of `inferTask`, polled by every API process so that workflows start eagerly. */
+export const TASKS_QUEUE = 'tasks';
+
+/** Task queue of pool workflows, polled by the control workers. */
+export const CONTROL_QUEUE = 'control';
+
+/** Replica that keeps the inherited file names `<pool>.pid` and `engine-<pool>.log` (C-188). */
+export const FIRST_REPLICA = 'r0';
+
+/** True when `id` may name a task or a session. */
+export function isTaskId(id: string): boolean {
+  return TASK_ID_PATTERN.test(id);
+}
+
+/** True when `id` may name a pool, a replica or a node; `.` and `..` are folders, not ids. */
+export function isPoolId(id: string): boolean {
+  return POOL_ID_PATTERN.test(id) && id !== '.' && id !== '..';
+}
+
+/** Workflow id of one inference task. */
+export function taskWorkflowId(taskId: string): string {
+  return `task:${taskId}`;
+}
+
+/** Workflow id of an operation on a pool; two equal requests meet in one run (B-PDUR-001). */
+export function poolWorkflowId(poolId: string, verb: 'preload' | 'drain' | 'reload'): string {
+  return `pool:${poolId}:${verb}`;
+}
+
+/** Task queue of a node's operations: preflight, spawn, health, stop. */
+export function nodeQueue(nodeId: string): string {
+  return `node:${nodeId}`;
+}
+
+/** Task queue of a node's long runs: its slots are its own, so a full node still answers operations. */
+export function nodeRunsQueue(nodeId: string): string {
+  return `node:${nodeId}:runs`;
+}
+
+function replicaStem(poolId: string, replicaId: string): string {
+  return replicaId === FIRST_REPLICA ? poolId : `${poolId}-${replicaId}`;
+}
+
+/** PID file of a replica's engine: a bare decimal (B-PROC-022). */
+export function pidFileName(poolId: string, replicaId: string): string {
+  return `${replicaStem(poolId, replicaId)}.pid`;
+}
+
+/** Log file of a replica's engine, stdout and stderr together (B-PROC-005). */
+export function engineLogFileName(poolId: string, replicaId: string): string {
+  return `engine-${replicaStem(poolId, replicaId)}.log`;
+}
+
+/** Record of what was spawned, written at spawn, before the handoff exists (design §3). */
+export function spawnRecordFileName(poolId: string, replicaId: string): string {
+  return `${replicaStem(poolId, replicaId)}.spawn.json`;
+}
+
+/** Handoff file, always with pool and replica, so that no pool overwrites another's (B-PRELOAD-046). */
+export function handoffFileName(poolId: string, replicaId: string): string {
+  return `${poolId}-${replicaId}.json`;
+}
+
+/** Run log of a task; the prefix keeps ids such as `..` harmless. */
+export function runLogFileName(taskId: string): string {
+  return `run-${taskId}.log`;
+}
+
+/** Task id of a run log's file name, or undefined where the file is something else. */
+export function taskIdOfRunLog(fileName: string): string | undefined {
+  const taskId = /^run-(.+)\.log$/.exec(fileName)?.[1];
+  return taskId !== undefined && isTaskId(taskId) ? taskId : undefined;
+}

@@ -1,0 +1,46 @@
+/**
+ * A pool's states; the pool's workflow moves them, the node keeps and shows them (pool-lifecycle 0):
+ *
+ * ```
+ * uninitialized ─> provisioning ─> starting ─> ready ─> draining ─> offline
+ *                        │             │         │ ╲
+ *                        └──> failed <─┴─────────┘  reloading;  crash: backoff ─> starting
+ * ```
+ */
+
+/** Every state of a pool. */
+export const POOL_STATES = [
+  'uninitialized',
+  'provisioning',
+  'starting',
+  'ready',
+  'draining',
+  'offline',
+  'backoff',
+  'failed',
+  'reloading',
+] as const;
+
+/** State of a pool. */
+export type PoolState = (typeof POOL_STATES)[number];
+
+/** The engine's process answers: ready, or still ending its work. */
+export function isLive(state: PoolState): boolean {
+  return state === 'ready' || state === 'draining' || state === 'reloading';
+}
+
+/** The pool may get work (B-POOL-004, B-POOL-005). */
+export function isReady(state: PoolState): boolean {
+  return state === 'ready';
+}
+
+/** The pool is on its way to ready, so that a task may wait for it (B-DP-112). */
+export function mayBecomeReady(state: PoolState): boolean {
+  return (
+    state === 'ready' ||
+    state === 'provisioning' ||
+    state === 'starting' ||
+    state === 'backoff' ||
+    state === 'reloading'
+  );
+}
