@@ -1,0 +1,52 @@
+/**
+ * The frame of every Drover process: settings checked, a logger, one way to end. SIGTERM, SIGINT and, when `npm start`
+ * owns the process, the end of its standard input close what `start` opened, in at most {@link CLOSE_LIMIT_MS}.
+ */
+import closeWithGrace from 'close-with-grace';
+import { readSettings, SettingsError, type Settings } from '../contracts/settings.js';
+import { createLogger, type Logger } from '../telemetry/logger.js';
+
+/** Bound of a graceful end: the stop ladder of an engine (5 s), and what comes before and after it. */
+const CLOSE_LIMIT_MS = 30_000;
+
+/** A message that a person at the terminal can act on; printed without a stack (exit code 1). */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** What a process hands back once it is up. */
+export interface RunningProcess {
+  /** Closes everything, in order; called once. */
+  close: () => Promise<void>;
+}
+
+/**
+ * Runs a process until it is told to end.
+ * @param component - name in the logs
+ * @param start - opens everything; rejects with {@link StartError} for what the operator must mend
+ */
+export async function runProcess(
+  component: string,
+  start: (settings: Settings, log: Logger) => Promise<RunningProcess>,
+): Promise<void> {
+  let log = createLogger(component);
+  try {
+    const settings = readSettings(process.env);
+    log = createLogger(component, settings.DROVER_LOG_LEVEL);
+    const running = await start(settings, log);
+    const handle = closeWithGrace({ delay: CLOSE_LIMIT_MS, logger: false }, async ({ signal, err }) => {
+      if (err !== undefined) log.fatal({ err }, 'ending after an unexpected error');
+      else log.info({ event: 'closing', signal }, 'closing');
+      await running.close();
+    });
+    if (settings.DROVER_EXIT_WITH_PARENT) process.stdin.resume().once('end', () => void handle.close());
+  } catch (err) {
+    if (err instanceof SettingsError || err instanceof StartError) {
+      log.fatal({ event: 'startup_failed' }, err.message);
+      process.stderr.write(`drover ${component}: ${err.message}\n`);
+    } else {
+      log.fatal({ err, event: 'startup_failed' }, 'could not start');
+    }
+    process.exit(1);
+  }
+}
