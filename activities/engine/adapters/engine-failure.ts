@@ -1,0 +1,31 @@
+/** An engine's failures in our words (B-AD-008, B-AD-009); what the engine said of itself stays out of the message. */
+import { DroverError } from '../../../contracts/errors.js';
+
+/** An engine's refusal by HTTP status. The prompt's size is the client's to mend; anything else is the engine's. */
+export function refusal(status: number, body: string): DroverError {
+  if (status === 503)
+    return new DroverError('POOL_UNREADY', 'the engine is still loading', { retry_after_ms: 1000 });
+  if (status === 400 && body.includes('exceed_context_size')) {
+    return new DroverError('INVALID_PARAMS', 'the prompt does not fit the context of the engine');
+  }
+  if (status === 429) return new DroverError('POOL_UNREADY', 'the engine is busy', { retry_after_ms: 1000 });
+  return new DroverError('INTERNAL', `the engine refused the request with status ${status}`);
+}
+
+/** A failure of the connection to an engine. Time-outs are the watchdog's; everything else is a reset. */
+export function engineFailure(err: unknown): DroverError {
+  if (err instanceof DroverError) return err;
+  const code = (err as { code?: string }).code ?? '';
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+    return new DroverError('DECODE_TIMEOUT', 'the engine was silent for too long', {}, { cause: err });
+  }
+  if (code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT') {
+    return new DroverError(
+      'POOL_UNAVAILABLE',
+      'the engine does not answer',
+      { retry_after_ms: 1000 },
+      { cause: err },
+    );
+  }
+  return new DroverError('WORKER_RESET', 'the connection to the engine was lost', {}, { cause: err });
+}

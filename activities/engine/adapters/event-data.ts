@@ -1,0 +1,23 @@
+/** Server-sent events read from an engine: the `data:` of each event, those of one network chunk together. */
+import { StringDecoder } from 'node:string_decoder';
+import { DroverError } from '../../../contracts/errors.js';
+
+/** An engine's single event is a few hundred bytes; one without an end must not fill the memory. */
+const LONGEST_LINE = 1_048_576;
+
+/**
+ * Yields the data lines of each chunk as it arrives; comments and other fields are passed over.
+ * @throws DroverError WORKER_RESET when a line has no end within a mebibyte.
+ */
+export async function* readEventData(body: AsyncIterable<Buffer>): AsyncGenerator<string[]> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  for await (const chunk of body) {
+    const lines = (rest + decoder.write(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > LONGEST_LINE)
+      throw new DroverError('WORKER_RESET', 'the engine sent a line without an end');
+    const data = lines.flatMap((line) => (line.startsWith('data:') ? [line.slice(5).trim()] : []));
+    if (data.length > 0) yield data;
+  }
+}
