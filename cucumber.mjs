@@ -1,0 +1,22 @@
+/**
+ * Profiles of the features: `default` on the real stack with the embedded engine, `timed` on the time-skipping server,
+ * `engines` on an engine that others wrote. Run with `npm run test:features` or, for one file,
+ * `node --import tsx node_modules/@cucumber/cucumber/bin/cucumber.js features/tasks/stream.feature`.
+ */
+const common = {
+  paths: ['features/**/*.feature'],
+  import: ['features/support/**/*.ts', 'features/steps/**/*.ts'],
+  format: ['progress'],
+  formatOptions: { colorsEnabled: process.stdout.isTTY === true },
+  publishQuiet: true,
+};
+
+export default {
+  ...common,
+  tags: 'not @time-skipping and not @gpu',
+  worldParameters: { engine: 'embedded' },
+};
+
+export const timed = { ...common, tags: '@time-skipping', worldParameters: { timeSkipping: true } };
+
+export const engines = { ...common, tags: '@engines and not @gpu', worldParameters: { engine: 'xllamacpp' } };

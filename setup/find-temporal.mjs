@@ -1,0 +1,107 @@
+/**
+ * Finds the Temporal CLI, whose `server start-dev` is the Temporal of one machine, or gets it: on PATH, in our cache,
+ * by the SDK's download, by building it. As a program it prints the path on stdout, and on stderr what takes long.
+ */
+import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { cached, cacheDir } from './cache.mjs';
+import { onPath, run } from './programs.mjs';
+
+/** The last release that `go install` builds with what its go.mod asks for. */
+const VERSION = 'v1.5.1';
+/** Printing its version takes a moment; more means that it is not what we look for. */
+const VERSION_TIMEOUT_MS = 15_000;
+/** 100 MB over a slow line, and a network that swallows packets is given up soon enough. */
+const DOWNLOAD_TIMEOUT_MS = 90_000;
+/** Three minutes on two cores; five times that before it counts as stuck. */
+const BUILD_TIMEOUT_MS = 900_000;
+
+/**
+ * Finds or gets the Temporal CLI.
+ *
+ * @param {object} [options]
+ * @param {(line: string) => void} [options.log] is told what takes long, and why a way was left
+ * @returns {Promise<string>} absolute path of the program
+ * @throws Error that says what to install when no way leads to it
+ */
+export async function findTemporal({ log = () => {} } = {}) {
+  const installed = onPath('temporal');
+  if (installed !== undefined && (await works(installed, log))) return installed;
+  return cached(`temporal/${VERSION}`, 'temporal', log, (folder) => obtain(join(folder, 'temporal'), log));
+}
+
+async function works(path, log) {
+  try {
+    await run(path, ['--version'], { timeoutMs: VERSION_TIMEOUT_MS });
+    return true;
+  } catch (error) {
+    log(`leaving ${path} aside: ${error.message.split('\n')[0]}`);
+    return false;
+  }
+}
+
+async function obtain(target, log) {
+  try {
+    log(`downloading the Temporal CLI ${VERSION} (up to ${DOWNLOAD_TIMEOUT_MS / 1000} s)`);
+    await download(target);
+  } catch (error) {
+    log(`the download failed (${lastLine(error.message)})`);
+    await build(target, log);
+  }
+  await run(target, ['--version'], { timeoutMs: VERSION_TIMEOUT_MS });
+}
+
+/** The SDK downloads in native code that cannot be stopped, hence a process of its own, which can. */
+async function download(target) {
+  const folder = `${target}-download`;
+  await mkdir(folder);
+  try {
+    const program = `
+      const { TestWorkflowEnvironment, Runtime, DefaultLogger } = await import('@temporalio/testing').then(async (t) => ({ ...t, ...(await import('@temporalio/worker')) }));
+      Runtime.install({ logger: new DefaultLogger('ERROR') });
+      const env = await TestWorkflowEnvironment.createLocal({ server: { executable: {
+        type: 'cached-download', downloadDir: process.argv[1], version: ${JSON.stringify(VERSION)} } } });
+      await env.teardown();`;
+    const args = ['--input-type=module', '--eval', program, folder];
+    await run(process.execPath, args, { cwd: import.meta.dirname, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+    const [name] = await readdir(folder);
+    if (name === undefined) throw new Error('nothing was downloaded');
+    await copyFile(join(folder, name), target);
+    await chmod(target, 0o755);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function build(target, log) {
+  const go = onPath('go');
+  if (go === undefined) {
+    throw new Error(
+      `no Temporal: install the Temporal CLI (https://docs.temporal.io/cli) so that "temporal" is on PATH, or Go to build it, or name a running server with TEMPORAL_ADDRESS`,
+    );
+  }
+  log(`building the Temporal CLI ${VERSION} with Go (about 3 minutes on two cores, once)`);
+  const bin = `${target}-bin`;
+  const env = { GOBIN: bin, GOFLAGS: '' };
+  await run(go, ['install', `github.com/temporalio/cli/cmd/temporal@${VERSION}`], {
+    env,
+    cwd: cacheDir(),
+    timeoutMs: BUILD_TIMEOUT_MS,
+  });
+  await rename(join(bin, 'temporal'), target);
+  await rm(bin, { recursive: true, force: true });
+}
+
+function lastLine(text) {
+  return text.trim().split('\n').at(-1);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  try {
+    process.stdout.write(`${await findTemporal({ log: (line) => process.stderr.write(`${line}\n`) })}\n`);
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Runs the named test suites one after the other and sums them up: a line a suite, then, as the very last line,
+ * `N passed, N failed`. Exit code 1 when anything failed.
+ *
+ *     node setup/run-suites.mjs unit workflows features timed engines browser
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suites } from './suites.mjs';
+import { prepareTestParts } from './test-parts.mjs';
+
+const print = (line) => process.stdout.write(`${line}\n`);
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => suites[name] === undefined);
+if (names.length === 0 || unknown.length > 0) {
+  process.stderr.write(`usage: run-suites.mjs ${Object.keys(suites).join('|')} …\n`);
+  process.exit(2);
+}
+
+/** Unit tests need no server, so nothing is fetched for them. */
+const needsParts = names.some((name) => name !== 'unit');
+const results = [];
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (interrupted = true));
+const folder = await mkdtemp(join(tmpdir(), 'drover-suites-'));
+try {
+  const parts = needsParts ? await prepareTestParts({ log: print }) : {};
+  for (const name of names) if (!interrupted) results.push({ name, ...(await runNamed(name, parts)) });
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+report(results);
+
+async function runNamed(name, parts) {
+  print(`\n── ${name} ──`);
+  const startedAt = Date.now();
+  const env = name === 'engines' ? { ...parts, ...(await prepareOtherEngine()) } : parts;
+  const result = await suites[name](join(folder, name), env);
+  return { ...result, seconds: ((Date.now() - startedAt) / 1000).toFixed(1) };
+}
+
+/** llama.cpp's own server as others package it; only the suite `engines` needs it. */
+async function prepareOtherEngine() {
+  const { installXllamacpp } = await import('./install-xllamacpp.mjs');
+  return { DROVER_TEST_XLLAMACPP: await installXllamacpp({ log: print }) };
+}
+
+function report(all) {
+  print('');
+  for (const { name, passed, failed, seconds, notes } of all) {
+    print(`${name}: ${passed} passed, ${failed} failed (${seconds} s)`);
+    for (const note of notes) print(`  ${note}`);
+  }
+  const sum = (key) => all.reduce((total, result) => total + result[key], 0);
+  process.exitCode = sum('failed') > 0 ? 1 : 0;
+  print(`${sum('passed')} passed, ${sum('failed')} failed`);
+}
