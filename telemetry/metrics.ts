@@ -1,0 +1,82 @@
+/**
+ * Every metric of the contract, declared once (observability 2.1, 2.4): names, types, labels and buckets are fixed, and
+ * `metrics.test.ts` holds the table they are compared with. API and node worker both announce all of them; each moves
+ * only what it owns (B-OBS-016). An id is never a label.
+ */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+const TASK = ['engine', 'engine_version', 'pool_id', 'replica_id', 'priority'] as const;
+const REPLICA = ['engine', 'engine_version', 'pool_id', 'replica_id'] as const;
+const DEVICE = [...REPLICA, 'device'] as const;
+const CLASS = ['engine', 'engine_version', 'pool_id', 'priority'] as const;
+
+const FIRST_TOKEN_BUCKETS_MS = [50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000];
+const DECODE_BUCKETS_MS = [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000];
+
+/** Declares the contract's metrics in `registry`; their TYPE and HELP are announced from then on. */
+export function declareMetrics(registry: Registry) {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge({ name, help, labelNames, registers });
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    buckets: number[],
+  ) => new Histogram({ name, help, labelNames, buckets, registers });
+  return {
+    tasksEnqueued: counter('tasks_enqueued_total', 'Tasks admitted.', TASK),
+    tasksStarted: counter('tasks_started_total', 'Tasks whose decoding began on a slot.', TASK),
+    tasksCanceled: counter('tasks_canceled_total', 'Tasks cancelled, by who asked for it.', [
+      ...REPLICA,
+      'reason',
+    ]),
+    tasksRejected: counter('tasks_rejected_total', 'Tasks refused, by error code.', ['engine', 'reason']),
+    queueDepth: gauge('queue_depth', 'Tasks that wait.', CLASS),
+    kvCacheUsage: gauge('kv_cache_usage_ratio', 'Share of the attention cache in use, 0 to 1.', REPLICA),
+    gpuUtilization: gauge('gpu_utilization', 'Load of the device in percent.', DEVICE),
+    vramUsed: gauge('vram_used_bytes', 'Device memory in use.', DEVICE),
+    latencyFirstToken: histogram(
+      'latency_first_token_ms',
+      'From admission to the first token.',
+      CLASS,
+      FIRST_TOKEN_BUCKETS_MS,
+    ),
+    latencyDecode: histogram(
+      'latency_decode_ms',
+      'Decode time of a whole stream.',
+      CLASS,
+      DECODE_BUCKETS_MS,
+    ),
+    tokensIn: counter('tokens_in_total', 'Prompt tokens of finished streams.', REPLICA),
+    tokensOut: counter('tokens_out_total', 'Tokens put out.', REPLICA),
+    backpressure: counter('admission_backpressure_events_total', 'Times that the policy of a full queue acted.', [
+      'engine',
+      'policy',
+    ]),
+    catalogVerifications: counter('catalog_verifications_total', 'Verifications of catalogued models.', [
+      'result',
+      'reason',
+      'engine',
+    ]),
+    modelState: gauge('model_state', '1 for the state that a model is in, 0 for the other.', [
+      'model_id',
+      'state',
+    ]),
+    placementDecisions: counter('placement_decisions_total', 'Placements decided.', [
+      'outcome',
+      'pinned',
+      'fallback',
+    ]),
+    placementCandidates: gauge('placement_candidates_considered', 'Pools weighed in the last placement.', []),
+    streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
+    streamDrops: counter('sse_backpressure_drops_total', 'Events left out of a slow reader\'s stream.', [
+      'event_type',
+    ]),
+  };
+}
+
+/** The contract's metrics, ready to be moved. */
+export type Metrics = ReturnType<typeof declareMetrics>;
