@@ -89,3 +89,26 @@ export const nodePools = z.object({ node_id: z.string(), pools: z.array(poolStat
 
 /** What a node reports of its pools. */
 export type NodePools = z.infer<typeof nodePools>;
+
+/** Input of the workflow `inferTask`: the offer as the node took it, and which node that was. */
+export interface InferTaskInput extends RunOffer {
+  node_id: string;
+}
+
+/** Result of `inferTask`, and what its memo keeps for those who ask after the node has forgotten the run. */
+export const taskOutcome = z.object({
+  state: z.enum(TASK_STATES),
+  node_id: z.string(),
+  replica_id: z.string().nullable(),
+  engine_version: z.string().nullable(),
+  tokens_in: z.int().nullable(),
+  tokens_out: z.int(),
+  started_at_ms: z.int().nullable(),
+  first_token_at_ms: z.int().nullable(),
+  ended_at_ms: z.int().nullable(),
+  stop_reason: z.string().nullable(),
+  error: errorEnvelope.nullable(),
+});
+
+/** A task outcome's type. */
+export type TaskOutcome = z.infer<typeof taskOutcome>;

@@ -1,0 +1,37 @@
+/** Follows a long run from the node itself: the heartbeat tells Temporal that somebody watches, and brings a cancel. */
+import { Context, ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+import type { InferTaskInput, RunView } from '../contracts/node.js';
+import type { NodeActivityDeps } from './deps.js';
+
+/** A beat each two seconds; the SDK sends on at 80 % of the heartbeat timeout, which the workflow sets to 10 s. */
+const BEAT_MS = 2_000;
+
+/** Builds the activity `followRun`. */
+export function followRunActivity({ runs }: Pick<NodeActivityDeps, 'runs'>) {
+  /**
+   * Waits for the end of a run, attaching it first: a restarted node, or one that never heard of it, takes it up again.
+   * @throws ApplicationFailure retryable when this worker shuts down; the next one follows on.
+   */
+  return async function followRun(input: InferTaskInput): Promise<RunView> {
+    const context = Context.current();
+    let view = await runs.attach(input);
+    while (!view.ended) {
+      context.heartbeat({ tokens_out: view.tokens_out, state: view.state });
+      if (context.cancellationSignal.aborted) return stopFollowing(input, context);
+      view = await runs.waitForEnd(
+        input.task_id,
+        AbortSignal.any([context.cancellationSignal, AbortSignal.timeout(BEAT_MS)]),
+      );
+    }
+    return view;
+  };
+
+  async function stopFollowing(input: InferTaskInput, context: Context): Promise<never> {
+    const reason: unknown = context.cancellationSignal.reason;
+    if (reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN') {
+      throw ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN');
+    }
+    await runs.cancel(input.task_id, 'client');
+    throw reason;
+  }
+}

@@ -1,0 +1,46 @@
+/** Local activities of the queue `tasks`: short calls to the node that has the task, made by any API process. */
+import { ApplicationFailure } from '@temporalio/common';
+import { DroverError, isRetriable } from '../contracts/errors.js';
+import type { InferTaskInput, RunView } from '../contracts/node.js';
+import type { CancelReason } from '../domain/task.js';
+
+/** The calls that are made, as the node's client offers them. */
+export interface RunLink {
+  /** `PUT /runs/:task_id`: offer, confirm, wait at most `waitMs` for the end. */
+  attach(nodeId: string, offer: InferTaskInput, waitMs: number): Promise<RunView>;
+  cancel(nodeId: string, taskId: string, reason: CancelReason): Promise<RunView>;
+}
+
+/** A run that ends sooner is followed without another workflow task (design §2.5). */
+const SHORT_FOLLOW_MS = 1_400;
+
+/** Builds the local activities. */
+export function createTaskActivities(link: RunLink) {
+  return {
+    /** Confirms the run at its node and follows it for a moment; may run twice, having no other effect. */
+    attachRun: (input: InferTaskInput): Promise<RunView> =>
+      asFailure(() => link.attach(input.node_id, input, SHORT_FOLLOW_MS)),
+
+    /** Ends the run at its node; resolves when its slot is free. */
+    cancelRun: (input: { node_id: string; task_id: string }): Promise<RunView> =>
+      asFailure(() => link.cancel(input.node_id, input.task_id, 'client')),
+  };
+}
+
+/** The local activities of `tasks`, as workflows see them. */
+export type TaskActivities = ReturnType<typeof createTaskActivities>;
+
+async function asFailure<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (err) {
+    if (!(err instanceof DroverError)) throw err;
+    throw ApplicationFailure.create({
+      message: err.message,
+      type: err.code,
+      nonRetryable: !isRetriable(err.code),
+      details: [err.toEnvelope()],
+      cause: err,
+    });
+  }
+}

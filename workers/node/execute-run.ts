@@ -1,0 +1,182 @@
+/**
+ * One run on one replica: prompt ids, the engine's stream, frames. It goes on from what the log holds already, so a run
+ * that a dead worker began is continued here (design §4); it knows nothing of slots, which are the scheduler's.
+ */
+import type { EngineAdapter, EngineEvent } from '../../activities/engine/adapters/engine-adapter.js';
+import { DroverError } from '../../contracts/errors.js';
+import type { FrameBody } from '../../contracts/events.js';
+import { onTimeProbability } from '../../domain/estimate.js';
+import type { StopReason } from '../../domain/task.js';
+import type { LoggedFrame } from './run-log.js';
+import type { Run } from './run.js';
+
+/** What a run asks of its surroundings while it executes. */
+export interface ExecutionContext {
+  adapter: EngineAdapter;
+  replicaId: string;
+  engine: string;
+  now: () => number;
+  /** Pause between two `metrics` frames. */
+  metricsFrameMs: number;
+  /** Waiting tasks of the pool. */
+  queueDepth: () => number;
+  /** Whether the session has produced a token on this replica; called once the run's own first token is there. */
+  warmUp: () => boolean;
+  /** Called once a run, at its first dispatch. */
+  onStarted: () => void;
+  onFirstToken: (afterMs: number) => void;
+}
+
+/** A run that came to its own end. */
+export interface Completion {
+  stopReason: StopReason;
+  decodeMs: number;
+}
+
+/** How often everything logged so far is made durable while tokens flow. */
+const CHECKPOINT_MS = 1_000;
+
+/**
+ * Runs the task to its end and writes its `end` frame.
+ * @throws DroverError as the adapter classifies what went wrong; a reason of `run.abort` as the engine call reports it.
+ */
+export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Completion> {
+  const { signal } = run.abort;
+  run.promptIds ??= await ctx.adapter.tokenize(run.offer.input, signal);
+  signal.throwIfAborted();
+  announce(run, ctx, run.promptIds.length);
+  const writer = new FrameWriter(run, ctx);
+  const left = run.offer.request.max_tokens - run.ids.length;
+  if (left <= 0) return writer.finish('MAX_TOKENS', null);
+  for await (const events of ctx.adapter.complete(completionOf(run, run.promptIds, left), signal)) {
+    signal.throwIfAborted();
+    const end = writer.take(events);
+    if (end !== undefined) return writer.finish(end.stopReason, end.stopSequence);
+  }
+  throw new DroverError('WORKER_RESET', 'the engine closed the stream before its end');
+}
+
+function announce(run: Run, ctx: ExecutionContext, tokensIn: number): void {
+  const isFirst = run.startedAtMs === null;
+  run.record({ kind: 'dispatched', replica_id: ctx.replicaId, tokens_in: tokensIn, at_ms: ctx.now() });
+  if (!isFirst) return;
+  ctx.onStarted();
+  const { offer, admission } = run;
+  const data = {
+    queue_position: admission.queue_position,
+    predicted_start_ms: admission.predicted_start_ms,
+    task_id: offer.task_id,
+    engine: ctx.engine,
+    pool_id: offer.pool_id,
+    replica_id: ctx.replicaId,
+    model_ref: offer.request.model_ref,
+    correlation_id: offer.correlation_id,
+  };
+  run.publish([{ body: { type: 'started', data }, ids: [] }], ctx.now());
+}
+
+function completionOf(run: Run, promptIds: readonly number[], maxTokens: number) {
+  const { temperature, top_p, seed, stop, determinism } = run.offer.request;
+  return {
+    promptIds: [...promptIds, ...run.ids],
+    maxTokens,
+    // Strict determinism implies greedy sampling (design §4, B-DP-194).
+    temperature: determinism === 'strict' ? 0 : temperature,
+    topP: determinism === 'strict' ? 1 : top_p,
+    seed,
+    stop,
+  };
+}
+
+/** Turns engine events into frames, each batch with one write. Ids without text yet wait for the text they become. */
+class FrameWriter {
+  private pendingIds: number[] = [];
+  private readonly tokensBefore: number;
+  private firstTokenAtMs: number | null = null;
+  private lastMetricsAtMs = 0;
+  private lastCheckpointAtMs: number;
+
+  constructor(
+    private readonly run: Run,
+    private readonly ctx: ExecutionContext,
+  ) {
+    this.tokensBefore = run.tokensOut;
+    this.lastCheckpointAtMs = ctx.now();
+  }
+
+  /** Publishes a batch; returns the engine's `end` when it was in it. */
+  take(events: readonly EngineEvent[]): Extract<EngineEvent, { kind: 'end' }> | undefined {
+    const frames: LoggedFrame[] = [];
+    const now = this.ctx.now();
+    let index = this.run.tokenIndex;
+    let end: Extract<EngineEvent, { kind: 'end' }> | undefined;
+    for (const event of events) {
+      if (event.kind === 'end') end = event;
+      else {
+        this.pendingIds.push(...event.ids);
+        if (event.text === '') continue;
+        frames.push({ body: { type: 'token', data: { t: event.text, i: index++ } }, ids: this.pendingIds });
+        this.pendingIds = [];
+      }
+    }
+    if (frames.length > 0) this.publish(frames, now);
+    return end;
+  }
+
+  private publish(frames: LoggedFrame[], now: number): void {
+    if (this.firstTokenAtMs === null) {
+      this.firstTokenAtMs = now;
+      if (this.run.firstTokenAtMs === null) this.ctx.onFirstToken(now - this.run.admittedAtMs);
+    }
+    this.run.publish(frames, now);
+    if (now - this.lastMetricsAtMs >= this.ctx.metricsFrameMs) {
+      this.lastMetricsAtMs = now;
+      this.run.publish([{ body: this.metrics(now), ids: [] }], now);
+    }
+    if (now - this.lastCheckpointAtMs >= CHECKPOINT_MS) {
+      this.lastCheckpointAtMs = now;
+      // A failed sync shows again at the end, where it is awaited; tokens do not wait for the disk.
+      this.run.checkpoint().catch(() => undefined);
+    }
+  }
+
+  private metrics(now: number): FrameBody {
+    const { run, ctx } = this;
+    const { max_tokens, expected_tokens } = run.offer.request;
+    const elapsedMs = Math.max(1, now - (this.firstTokenAtMs ?? now));
+    const pace = ((run.tokensOut - this.tokensBefore) * 1000) / elapsedMs;
+    const tokensLeft = Math.max(0, Math.min(expected_tokens ?? max_tokens, max_tokens) - run.tokensOut);
+    return {
+      type: 'metrics',
+      data: {
+        queue_depth: ctx.queueDepth(),
+        on_time_probability: onTimeProbability(run.deadlineAtMs - now, tokensLeft, pace),
+        kv_warmth: ctx.warmUp(),
+        tokens_out: run.tokensOut,
+        tokens_budget_remaining: null,
+        time_budget_remaining_ms: null,
+        cost_budget_remaining: null,
+      },
+    };
+  }
+
+  /** Writes the `end` frame; ids that never became text count as tokens all the same. */
+  finish(stopReason: StopReason, stopSequence: string | null): Completion {
+    const { run, ctx } = this;
+    const now = ctx.now();
+    const decodeMs = now - (run.firstTokenAtMs ?? now);
+    const end: FrameBody = {
+      type: 'end',
+      data: {
+        tokens_out: run.tokensOut + this.pendingIds.length,
+        tokens_in: run.tokensIn ?? 0,
+        decode_time_ms: decodeMs,
+        decode_ms: decodeMs,
+        stop_reason: stopReason,
+        ...(stopSequence === null ? {} : { stop_sequence_matched: stopSequence }),
+      },
+    };
+    run.publish([{ body: end, ids: this.pendingIds }], now);
+    return { stopReason, decodeMs };
+  }
+}

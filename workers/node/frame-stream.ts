@@ -1,0 +1,44 @@
+/** A run's frames to a relay: one JSON object a line, as they are logged, until the stream is closed. */
+import type { ServerResponse } from 'node:http';
+import type { Run } from './run.js';
+
+/** An empty line after this silence shows the relay that the node is alive. */
+const KEEP_ALIVE_MS = 5_000;
+
+/**
+ * Streams frames with offset >= `from`. Nothing of an unconfirmed run is sent (design §2.2); a reader that is slow holds
+ * back only itself: frames stay in the run, not in the socket's buffer.
+ */
+export function streamFrames(run: Run, from: number, out: ServerResponse): void {
+  let offset = from;
+  let blocked = false;
+  out.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-cache' });
+  out.flushHeaders();
+  out.socket?.setNoDelay(true);
+  const keepAlive = setInterval(() => {
+    if (!blocked) out.write('\n');
+  }, KEEP_ALIVE_MS);
+  const unwatch = run.watch(pump);
+  const stop = () => {
+    clearInterval(keepAlive);
+    unwatch();
+  };
+  out.on('close', stop).on('drain', () => {
+    blocked = false;
+    pump();
+  });
+  pump();
+
+  function pump(): void {
+    if (blocked || out.writableEnded) return;
+    if (run.confirmed && run.frames.length > offset) {
+      const lines = run.frames.slice(offset).map((frame) => `${JSON.stringify(frame)}\n`);
+      offset = run.frames.length;
+      blocked = !out.write(lines.join(''));
+    }
+    if ((run.streamClosed && offset >= run.frames.length) || (run.discarded && !run.ended)) {
+      stop();
+      out.end();
+    }
+  }
+}

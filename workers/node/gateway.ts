@@ -1,0 +1,124 @@
+/** The node gateway: the HTTP side of this node's runs and pools (`contracts/node.ts` lists the routes). */
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
+import { cancelRun, runOffer } from '../../contracts/node.js';
+import { sameSecret } from '../../security/constant-time.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { streamFrames } from './frame-stream.js';
+import type { PoolRegistry } from './pool-registry.js';
+import type { RunRegister } from './runs.js';
+
+/** What the gateway serves. */
+export interface GatewayDeps {
+  nodeId: string;
+  token: string;
+  version: string;
+  bodyLimitBytes: number;
+  runs: RunRegister;
+  pools: PoolRegistry;
+  /** Prometheus text of this process. */
+  metrics: () => Promise<string>;
+  log: Logger;
+}
+
+/** Longest wait that one `PUT /runs/:task_id` may ask for: a workflow's local activity is short. */
+const LONGEST_WAIT_MS = 60_000;
+/** An offer carries the request (bounded by the API) once as asked and once as engine input. */
+const OFFER_FACTOR = 3;
+
+const waitQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(LONGEST_WAIT_MS).default(0) });
+const fromQuery = z.object({ from: z.coerce.number().int().min(0).default(0) });
+interface TaskParams {
+  Params: { task_id: string };
+}
+
+/** Builds the gateway; the caller listens and closes. */
+export function buildGateway(deps: GatewayDeps): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = deps.log;
+  const app = fastify({
+    loggerInstance,
+    disableRequestLogging: true,
+    bodyLimit: deps.bodyLimitBytes * OFFER_FACTOR,
+    forceCloseConnections: true,
+  });
+  app.addHook('onRequest', authenticate(deps.token));
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler((request, reply) =>
+    answerError(new DroverError('ROUTE_NOT_FOUND', 'no such route'), request, reply),
+  );
+  app.get('/health', () => ({ status: 'ok', version: deps.version }));
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metrics()),
+  );
+  poolRoutes(app, deps);
+  runRoutes(app, deps);
+  return app;
+}
+
+function poolRoutes(app: FastifyInstance, { nodeId, pools }: GatewayDeps): void {
+  app.get('/pools', () => ({ node_id: nodeId, pools: pools.snapshot() }));
+  app.get<{ Params: { id: string } }>('/pools/:id/status', (request, reply) => {
+    const status = pools.status(request.params.id);
+    return status ?? reply.code(404).send({ error: `pool ${request.params.id} not found` });
+  });
+}
+
+function runRoutes(app: FastifyInstance, { runs }: GatewayDeps): void {
+  app.post('/runs', async (request, reply) =>
+    reply.code(202).send(await runs.offer(runOffer.parse(request.body))),
+  );
+  app.put<TaskParams>('/runs/:task_id', async (request) => {
+    const { wait_ms } = waitQuery.parse(request.query);
+    const view = await runs.attach(runOffer.parse(request.body));
+    return view.ended || wait_ms === 0 ? view : runs.waitForEnd(view.task_id, AbortSignal.timeout(wait_ms));
+  });
+  app.get<TaskParams>('/runs/:task_id', (request) => runs.mustView(request.params.task_id));
+  app.post<TaskParams>('/runs/:task_id/confirm', (request) => runs.confirm(request.params.task_id));
+  app.post<TaskParams>('/runs/:task_id/withdraw', (request, reply) => {
+    runs.withdraw(request.params.task_id);
+    return reply.code(204).send();
+  });
+  app.post<TaskParams>('/runs/:task_id/cancel', (request) =>
+    runs.cancel(request.params.task_id, cancelRun.parse(request.body).reason),
+  );
+  app.get<TaskParams>('/runs/:task_id/frames', (request, reply) => {
+    const { from } = fromQuery.parse(request.query);
+    const run = runs.mustGet(request.params.task_id);
+    reply.hijack();
+    streamFrames(run, from, reply.raw);
+  });
+}
+
+function authenticate(token: string) {
+  return async (request: FastifyRequest): Promise<void> => {
+    if (request.routeOptions.url === '/health' || request.routeOptions.url === '/metrics') return;
+    const given = /^Bearer +(\S+)$/.exec(request.headers.authorization ?? '')?.[1];
+    if (given === undefined)
+      throw new DroverError('MISSING_TOKEN', 'a bearer token is needed', { auth_code: 40101 });
+    if (!sameSecret(given, token))
+      throw new DroverError('BAD_TOKEN', 'the token is wrong', { auth_code: 40102 });
+    return Promise.resolve();
+  };
+}
+
+function answerError(err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = toDroverError(err);
+  if (known.code === 'INTERNAL') request.log.error({ err }, 'request failed');
+  const { retry_after_ms } = known.extras;
+  if (retry_after_ms !== undefined) void reply.header('retry-after', retryAfterSeconds(retry_after_ms));
+  const correlationId = request.headers['x-correlation-id'];
+  const envelope = known.toEnvelope(typeof correlationId === 'string' ? correlationId : undefined);
+  return reply.code(statusOf(known.code)).send(envelope);
+}
+
+function toDroverError(err: unknown): DroverError {
+  if (err instanceof DroverError) return err;
+  if (err instanceof z.ZodError) {
+    const details = err.issues.map((issue) => ({ field: issue.path.join('.'), problem: issue.message }));
+    return new DroverError('INVALID_PARAMS', 'the request is not valid', { details });
+  }
+  const status = (err as { statusCode?: number }).statusCode ?? 500;
+  if (status < 500) return new DroverError('INVALID_PARAMS', 'the request is not valid');
+  return new DroverError('INTERNAL', 'the node failed', {}, { cause: err });
+}

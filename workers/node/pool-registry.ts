@@ -1,0 +1,160 @@
+/**
+ * The pools of this node: state, engines, adapters and one scheduler each. The pool's workflow moves a pool through
+ * its activities ({@link PoolKeeper}); placement, the gateway and the runs read it here.
+ */
+import {
+  adapterFor,
+  type EngineAdapter,
+  type EngineWaits,
+} from '../../activities/engine/adapters/engine-adapter.js';
+import type { PoolKeeper, RunningEngine } from '../../activities/deps.js';
+import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
+import { measured, type Throughput } from '../../domain/estimate.js';
+import { isLive, isReady, type PoolState } from '../../domain/pool.js';
+import { Scheduler, type SchedulerEffects } from './scheduler.js';
+
+/** An engine that takes work, and the adapter that speaks to it. */
+export interface Replica {
+  engine: RunningEngine;
+  adapter: EngineAdapter;
+}
+
+/** One pool of this node. */
+export interface Pool {
+  poolId: string;
+  state: PoolState;
+  prepared: PreparedEngine | null;
+  lastError: string | null;
+  changedAtMs: number;
+  scheduler: Scheduler;
+  replicas: Map<string, Replica>;
+  throughput: Throughput;
+}
+
+/** Registry of this node's pools; `effects` are the runs' side of every pool's scheduler. */
+export class PoolRegistry implements PoolKeeper {
+  private readonly pools = new Map<string, Pool>();
+
+  constructor(
+    private readonly capacity: number,
+    private readonly waits: EngineWaits,
+    private readonly effects: SchedulerEffects,
+    private readonly now: () => number,
+  ) {}
+
+  /** The pool, or undefined when nothing was ever asked of it here. */
+  get(poolId: string): Pool | undefined {
+    return this.pools.get(poolId);
+  }
+
+  /** The pool, made on first mention: a recovered task may come before its pool's preload. */
+  ensure(poolId: string): Pool {
+    const known = this.pools.get(poolId);
+    if (known !== undefined) return known;
+    const pool: Pool = {
+      poolId,
+      state: 'uninitialized',
+      prepared: null,
+      lastError: null,
+      changedAtMs: this.now(),
+      scheduler: new Scheduler(this.capacity, this.effects),
+      replicas: new Map(),
+      throughput: {},
+    };
+    this.pools.set(poolId, pool);
+    return pool;
+  }
+
+  running(poolId: string, replicaId: string): RunningEngine | undefined {
+    return this.pools.get(poolId)?.replicas.get(replicaId)?.engine;
+  }
+
+  starting(prepared: PreparedEngine): void {
+    const pool = this.ensure(prepared.pool_id);
+    pool.prepared = prepared;
+    this.move(pool, 'starting');
+  }
+
+  ready(engine: RunningEngine): void {
+    const { prepared } = engine;
+    const pool = this.ensure(prepared.pool_id);
+    pool.prepared = prepared;
+    pool.lastError = null;
+    const before = pool.replicas.get(prepared.replica_id);
+    if (before?.engine.pid !== engine.pid || before.engine.url !== engine.url) {
+      void before?.adapter.close();
+      const adapter = adapterFor(prepared.engine, engine.url, this.waits);
+      pool.replicas.set(prepared.replica_id, { engine, adapter });
+    }
+    pool.scheduler.setSlots(prepared.replica_id, prepared.slots_total);
+    this.move(pool, 'ready');
+    pool.scheduler.pump();
+  }
+
+  failed(poolId: string, lastError: string): void {
+    const pool = this.ensure(poolId);
+    pool.lastError = lastError;
+    this.unbind(pool);
+    this.move(pool, 'failed');
+  }
+
+  offline(poolId: string): void {
+    const pool = this.ensure(poolId);
+    this.unbind(pool);
+    this.move(pool, 'offline');
+  }
+
+  /** Takes a finished run into the pool's averages. */
+  learn(poolId: string, run: { tokensOut: number; decodeMs: number; serviceMs: number }): void {
+    const pool = this.ensure(poolId);
+    pool.throughput = measured(pool.throughput, run);
+  }
+
+  private unbind(pool: Pool): void {
+    for (const [replicaId, { adapter }] of pool.replicas) {
+      pool.scheduler.setSlots(replicaId, 0);
+      void adapter.close();
+    }
+    pool.replicas.clear();
+  }
+
+  private move(pool: Pool, state: PoolState): void {
+    pool.state = state;
+    pool.changedAtMs = this.now();
+  }
+
+  status(poolId: string): PoolStatus | undefined {
+    const pool = this.pools.get(poolId);
+    return pool === undefined ? undefined : this.statusOf(pool);
+  }
+
+  /** Every pool, sorted by id. */
+  snapshot(): PoolStatus[] {
+    const pools = [...this.pools.values()].sort((a, b) => (a.poolId < b.poolId ? -1 : 1));
+    return pools.map((pool) => this.statusOf(pool));
+  }
+
+  private statusOf(pool: Pool): PoolStatus {
+    const { prepared, scheduler } = pool;
+    return {
+      pool_id: pool.poolId,
+      state: pool.state,
+      live: isLive(pool.state),
+      ready: isReady(pool.state),
+      draining: pool.state === 'draining',
+      active_leases: scheduler.activeLeases,
+      slots_total: prepared?.slots_total ?? null,
+      slots_free: prepared === null ? null : scheduler.slotsFree,
+      queue_depth: scheduler.depth(),
+      engine: prepared?.engine ?? null,
+      engine_version: prepared?.engine_version ?? null,
+      backend: prepared?.backend ?? null,
+      device_mask: prepared?.device_mask ?? null,
+      model_ref: prepared?.model_ref ?? null,
+      model_name: prepared?.model_name ?? null,
+      ctx_max: prepared?.ctx_max ?? null,
+      last_error: pool.lastError,
+      last_heartbeat_ms: this.now(),
+    };
+  }
+}

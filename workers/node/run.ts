@@ -1,0 +1,229 @@
+/**
+ * One run of a task on this node: its record, its frames and who waits for them. It moves only forward
+ * (`domain/task.ts`), and everything that a reader may see stands in the run log first.
+ */
+import { closesStream, type Frame } from '../../contracts/events.js';
+import type { ErrorEnvelope } from '../../contracts/errors.js';
+import type { RunOffer, RunView } from '../../contracts/node.js';
+import type { Admission } from '../../contracts/task.js';
+import {
+  isTerminal,
+  mayMove,
+  type CancelReason,
+  type StopReason,
+  type TaskState,
+} from '../../domain/task.js';
+import type { LoggedFrame, LogRecord, RunLog } from './run-log.js';
+
+/** Facts that only the pool knows, for the run's view. */
+export interface RunPlace {
+  nodeId: string;
+  engine: string;
+  engineVersion: string | null;
+  modelRef: string;
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  state: TaskState;
+  stopReason: StopReason | null;
+  error: ErrorEnvelope | null;
+}
+
+/** A run, live or ended. Its owner is the {@link RunRegister} of this node. */
+export class Run {
+  readonly frames: Frame[] = [];
+  /** Ids of the engine tokens that the logged frames stand for: from here a run is continued. */
+  readonly ids: number[] = [];
+  /** Aborts the engine's stream; the reason is a {@link CancelReason}. */
+  readonly abort = new AbortController();
+  state: TaskState = 'queued';
+  confirmed = false;
+  replicaId: string | null = null;
+  promptIds: number[] | null = null;
+  tokensIn: number | null = null;
+  tokensOut = 0;
+  startedAtMs: number | null = null;
+  firstTokenAtMs: number | null = null;
+  endedAtMs: number | null = null;
+  cancelReason: CancelReason | null = null;
+  end: RunEnd | null = null;
+  discarded = false;
+  private epoch: number;
+  private nextTokenIndex = 0;
+  private readonly waiters = new Set<() => void>();
+
+  constructor(
+    readonly offer: RunOffer,
+    readonly admission: Admission,
+    readonly sequence: number,
+    readonly admittedAtMs: number,
+    private readonly log: RunLog,
+  ) {
+    this.epoch = offer.epoch;
+  }
+
+  get taskId(): string {
+    return this.offer.task_id;
+  }
+
+  get logPath(): string {
+    return this.log.path;
+  }
+
+  get ended(): boolean {
+    return this.end !== null;
+  }
+
+  get deadlineAtMs(): number {
+    return this.admittedAtMs + this.offer.request.deadline_ms;
+  }
+
+  /** Index of the next `token` frame. */
+  get tokenIndex(): number {
+    return this.nextTokenIndex;
+  }
+
+  /** Temporal has the task: readers may see its frames from now on. */
+  confirm(epoch: number, nowMs: number): void {
+    if (this.confirmed && epoch <= this.epoch) return;
+    this.record({ kind: 'confirmed', epoch, at_ms: nowMs });
+    this.wake();
+  }
+
+  /** Writes frames, all with one write, then shows them. The caller has checked that the run goes on. */
+  publish(frames: readonly LoggedFrame[], nowMs: number): void {
+    const base = this.frames.length;
+    const records = frames.map(({ body, ids }, index): LogRecord => {
+      const frame = { ...body, offset: base + index, epoch: this.epoch } as Frame;
+      return { kind: 'frame', frame, ids, at_ms: nowMs };
+    });
+    this.log.append(records);
+    for (const record of records) this.apply(record);
+    this.wake();
+  }
+
+  /** Writes one record and takes it over into the state. */
+  record(record: LogRecord): void {
+    this.log.append([record]);
+    this.apply(record);
+  }
+
+  /** Takes a record into the state: as it is written, and again when a log is read back. */
+  apply(record: LogRecord): void {
+    if (record.kind === 'confirmed') {
+      this.confirmed = true;
+      this.epoch = Math.max(this.epoch, record.epoch);
+    } else if (record.kind === 'dispatched') {
+      this.replicaId = record.replica_id;
+      this.tokensIn = record.tokens_in;
+      this.startedAtMs ??= record.at_ms;
+      this.move('dispatched');
+    } else if (record.kind === 'cancel') {
+      this.cancelReason = record.reason;
+      this.move('cancel_requested');
+    } else if (record.kind === 'closed') {
+      this.end = { state: record.state, stopReason: record.stop_reason, error: record.error };
+      this.endedAtMs = record.at_ms;
+      this.state = record.state;
+    } else if (record.kind === 'frame') {
+      this.applyFrame(record.frame, record.ids, record.at_ms);
+    }
+  }
+
+  private applyFrame(frame: Frame, ids: readonly number[], atMs: number): void {
+    this.frames.push(frame);
+    this.ids.push(...ids);
+    this.tokensOut += ids.length;
+    if (frame.type === 'token') {
+      this.nextTokenIndex = frame.data.i + 1;
+      this.firstTokenAtMs ??= atMs;
+      this.move('executing');
+    }
+  }
+
+  /** Back into the queue after a worker's death; the tokens that are logged stay. */
+  requeue(): void {
+    this.state = 'queued';
+    this.replicaId = null;
+  }
+
+  private move(to: TaskState): void {
+    if (mayMove(this.state, to)) this.state = to;
+  }
+
+  /** The final record is durable before anybody is told that the run has ended. */
+  async close(end: RunEnd, nowMs: number): Promise<void> {
+    if (this.end !== null) return;
+    if (!isTerminal(end.state)) throw new Error(`a run does not end as ${end.state}`);
+    this.record({
+      kind: 'closed',
+      state: end.state,
+      stop_reason: end.stopReason,
+      error: end.error,
+      at_ms: nowMs,
+    });
+    this.wake();
+    await this.log.checkpoint();
+    this.log.close();
+  }
+
+  /** Survives a power cut up to here. */
+  checkpoint(): Promise<void> {
+    return this.log.checkpoint();
+  }
+
+  /** Lets go of the log: the offer is void, or the next worker goes on. Streams of it end without a last frame. */
+  discard(): void {
+    this.discarded = true;
+    this.log.close();
+    this.wake();
+  }
+
+  /** The last frame is there, or the run ended without any. */
+  get streamClosed(): boolean {
+    const last = this.frames.at(-1);
+    return this.ended || (last !== undefined && closesStream(last));
+  }
+
+  /** Calls `listener` at every change until the returned function is called. */
+  watch(listener: () => void): () => void {
+    this.waiters.add(listener);
+    return () => this.waiters.delete(listener);
+  }
+
+  private wake(): void {
+    for (const listener of [...this.waiters]) listener();
+  }
+
+  /** How the run stands, for the gateway. */
+  view(place: RunPlace, queuePosition: number | null): RunView {
+    return {
+      task_id: this.taskId,
+      node_id: place.nodeId,
+      pool_id: this.offer.pool_id,
+      replica_id: this.replicaId,
+      epoch: this.epoch,
+      digest: this.offer.digest,
+      confirmed: this.confirmed,
+      state: this.state,
+      ended: this.ended,
+      engine: place.engine,
+      engine_version: place.engineVersion,
+      model_ref: place.modelRef,
+      priority: this.offer.request.priority,
+      queue_position: queuePosition,
+      admission: this.admission,
+      admitted_at_ms: this.admittedAtMs,
+      started_at_ms: this.startedAtMs,
+      first_token_at_ms: this.firstTokenAtMs,
+      ended_at_ms: this.endedAtMs,
+      tokens_in: this.tokensIn,
+      tokens_out: this.tokensOut,
+      stop_reason: this.end?.stopReason ?? null,
+      error: this.end?.error ?? null,
+      next_offset: this.frames.length,
+      correlation_id: this.offer.correlation_id,
+    };
+  }
+}

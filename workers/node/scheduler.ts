@@ -1,0 +1,119 @@
+/**
+ * One pool's slots and queue on this node, held by a single writer: every method runs to its end in one turn of the
+ * event loop and tells the outside what to do through {@link SchedulerEffects}. Decisions are `domain/admission.ts`'s.
+ */
+import * as admission from '../../domain/admission.js';
+import type { PriorityClass, Queue } from '../../domain/admission.js';
+
+/** What the scheduler asks of its owner. */
+export interface SchedulerEffects {
+  /** Run this task on this replica; the slot is the task's until {@link Scheduler.release}. */
+  dispatch(taskId: string, replicaId: string): void;
+}
+
+/** Slots of one replica. */
+interface Slots {
+  total: number;
+  leases: Set<string>;
+}
+
+/** Scheduler of one pool. */
+export class Scheduler {
+  private queue: Queue;
+  private readonly replicas = new Map<string, Slots>();
+
+  constructor(
+    capacity: number,
+    private readonly effects: SchedulerEffects,
+  ) {
+    this.queue = admission.emptyQueue(capacity);
+  }
+
+  /** Opens, changes or (with 0) closes a replica's slots; running tasks keep theirs. */
+  setSlots(replicaId: string, total: number): void {
+    const slots = this.replicas.get(replicaId) ?? { total, leases: new Set<string>() };
+    slots.total = total;
+    this.replicas.set(replicaId, slots);
+  }
+
+  /**
+   * Puts a task at the end of its class. Call {@link pump} once the task is on record.
+   * @param beyondCapacity - a task that was accepted before is never refused again
+   * @returns its position, or null when the queue is full
+   */
+  enqueue(taskId: string, priority: PriorityClass, beyondCapacity = false): number | null {
+    if (!beyondCapacity && !admission.hasRoom(this.queue, this.slotsFree)) return null;
+    this.queue = admission.enqueue(this.queue, taskId, priority);
+    return this.position(taskId);
+  }
+
+  /** Gives free slots to the first waiting tasks. */
+  pump(): void {
+    for (;;) {
+      const taskId = admission.first(this.queue);
+      const replica = this.freest();
+      if (taskId === undefined || replica === undefined) return;
+      this.queue = admission.remove(this.queue, taskId);
+      replica[1].leases.add(taskId);
+      this.effects.dispatch(taskId, replica[0]);
+    }
+  }
+
+  /** Takes a waiting task out; false when it does not wait. */
+  remove(taskId: string): boolean {
+    const before = this.queue;
+    this.queue = admission.remove(before, taskId);
+    return this.queue !== before;
+  }
+
+  /** Frees the task's slot, exactly once, and gives it to the next. */
+  release(taskId: string): void {
+    for (const slots of this.replicas.values()) slots.leases.delete(taskId);
+    this.pump();
+  }
+
+  /** Tasks that would be dispatched before this one; null when it does not wait. */
+  position(taskId: string): number | null {
+    return admission.position(this.queue, taskId);
+  }
+
+  /** Waiting tasks, of one class or of both. */
+  depth(priority?: PriorityClass): number {
+    return admission.depth(this.queue, priority);
+  }
+
+  /** Waiting task ids, in the order of dispatch. */
+  waiting(): string[] {
+    return [...this.queue.interactive, ...this.queue.batch];
+  }
+
+  /** Tasks that hold a slot of this replica. */
+  leasesOf(replicaId: string): string[] {
+    return [...(this.replicas.get(replicaId)?.leases ?? [])];
+  }
+
+  /** Leases of all replicas. */
+  get activeLeases(): number {
+    return [...this.replicas.values()].reduce((sum, slots) => sum + slots.leases.size, 0);
+  }
+
+  /** Slots of all replicas. */
+  get slotsTotal(): number {
+    return [...this.replicas.values()].reduce((sum, slots) => sum + slots.total, 0);
+  }
+
+  /** Slots without a lease; never below zero (C-027). */
+  get slotsFree(): number {
+    return [...this.replicas.values()].reduce(
+      (sum, { total, leases }) => sum + Math.max(0, total - leases.size),
+      0,
+    );
+  }
+
+  /** The replica with the most free slots, the first name among equals. */
+  private freest(): [string, Slots] | undefined {
+    const free = [...this.replicas].filter(([, slots]) => slots.leases.size < slots.total);
+    const room = ([, slots]: [string, Slots]) => slots.total - slots.leases.size;
+    return free.sort((a, b) => room(b) - room(a) || (a[0] < b[0] ? -1 : 1))[0];
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * `inferTask`: one inference task, from admission to its end. The API starts it eagerly once a node has taken the offer;
+ * its first step confirms the run there, then it only follows: tokens never pass through here. It ends completed, or
+ * failed with the error code as its type, or cancelled; the search attributes and the memo `outcome` tell operators and
+ * the API what happened after the node has forgotten the run.
+ */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  upsertMemo,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type { ErrorEnvelope } from '../contracts/errors.js';
+import type { InferTaskInput, RunView, TaskOutcome } from '../contracts/node.js';
+import type { TaskState } from '../domain/task.js';
+import { attachRun, cancelRun, followOn } from './parts/run-activities.js';
+import {
+  EndedAt,
+  FirstTokenAt,
+  StopReason,
+  TaskState as TaskStateKey,
+  TokensOut,
+} from './search-attributes.js';
+
+/** Runs one task; see the module. */
+export async function inferTask(input: InferTaskInput): Promise<TaskOutcome> {
+  const view = await follow(input);
+  const outcome = settle(view);
+  if (view.state === 'completed') return outcome;
+  throw failure(view.state, view.error);
+}
+
+async function follow(input: InferTaskInput): Promise<RunView> {
+  try {
+    const view = await followShortly(input);
+    return view?.ended === true ? view : await followLong(input, view);
+  } catch (err) {
+    if (!isCancellation(err)) throw refused(err);
+    settle(await CancellationScope.nonCancellable(() => cancelRun(input)));
+    throw err;
+  }
+}
+
+/** The first moments of the run, without another workflow task; undefined when the node does not answer now. */
+async function followShortly(input: InferTaskInput): Promise<RunView | undefined> {
+  try {
+    return await attachRun(input);
+  } catch (err) {
+    if (isCancellation(err) || isFinal(err)) throw err;
+    return undefined;
+  }
+}
+
+function followLong(input: InferTaskInput, view: RunView | undefined): Promise<RunView> {
+  const state = view?.state ?? 'queued';
+  upsertSearchAttributes([{ key: TaskStateKey, value: state }]);
+  setCurrentDetails(`following the run on ${input.node_id}, which is ${state}`);
+  return followOn(input);
+}
+
+/** Puts the outcome where operators search and where the API looks later. */
+function settle(view: RunView): TaskOutcome {
+  const outcome: TaskOutcome = {
+    state: view.state,
+    node_id: view.node_id,
+    replica_id: view.replica_id,
+    engine_version: view.engine_version,
+    tokens_in: view.tokens_in,
+    tokens_out: view.tokens_out,
+    started_at_ms: view.started_at_ms,
+    first_token_at_ms: view.first_token_at_ms,
+    ended_at_ms: view.ended_at_ms,
+    stop_reason: view.stop_reason,
+    error: view.error,
+  };
+  upsertSearchAttributes([
+    { key: TaskStateKey, value: view.state },
+    { key: TokensOut, value: view.tokens_out },
+    { key: StopReason, value: view.stop_reason },
+    { key: FirstTokenAt, value: dateOf(view.first_token_at_ms) },
+    { key: EndedAt, value: dateOf(view.ended_at_ms) },
+  ]);
+  upsertMemo({ outcome });
+  return outcome;
+}
+
+function dateOf(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
+}
+
+/** True for what no other try can mend: a withdrawn offer, another body, a bad request. */
+function isFinal(err: unknown): boolean {
+  return (
+    err instanceof ActivityFailure &&
+    err.cause instanceof ApplicationFailure &&
+    err.cause.nonRetryable === true
+  );
+}
+
+function failure(state: TaskState, error: ErrorEnvelope | null): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: error?.message ?? `the task is ${state}`,
+    type: error?.code ?? 'INTERNAL',
+    nonRetryable: true,
+    details: error === null ? [] : [error],
+  });
+}
+
+/** The run could not be followed at all: its node refused the task for good, or is gone. */
+function refused(err: unknown): ApplicationFailure {
+  const cause = err instanceof ActivityFailure ? err.cause : err;
+  const code =
+    cause instanceof ApplicationFailure && cause.nonRetryable === true ? cause.type : 'WORKER_RESET';
+  upsertSearchAttributes([{ key: TaskStateKey, value: code === 'OFFER_WITHDRAWN' ? 'rejected' : 'failed' }]);
+  const message = code === 'WORKER_RESET' ? 'the node of the task is gone' : 'the node refused the task';
+  return ApplicationFailure.create({
+    message,
+    type: code,
+    nonRetryable: true,
+    cause: err instanceof Error ? err : undefined,
+  });
+}

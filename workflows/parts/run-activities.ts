@@ -1,0 +1,49 @@
+/** How `inferTask` reaches a run: local calls to its node while it is short, a heartbeating one on the node when it is long. */
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { NodeActivities } from '../../activities/index.js';
+import type { TaskActivities } from '../../activities/task-activities.js';
+import type { InferTaskInput, RunView } from '../../contracts/node.js';
+import { nodeRunsQueue } from '../../domain/identity.js';
+
+/** On a token's way: waits at most 1.4 s at the node (design §2.5), and gives the node two tries before the long way. */
+const { attachRun: attach } = proxyLocalActivities<TaskActivities>({
+  startToCloseTimeout: '3s',
+  scheduleToCloseTimeout: '6s',
+  retry: { initialInterval: '100ms', maximumInterval: '1s', maximumAttempts: 3 },
+});
+
+/** A cancel must arrive: tried for as long as a node may be silent before it counts as offline, 30 s. */
+const { cancelRun: cancel } = proxyLocalActivities<TaskActivities>({
+  startToCloseTimeout: '8s',
+  scheduleToCloseTimeout: '30s',
+  retry: { initialInterval: '200ms', maximumInterval: '2s' },
+});
+
+/** A node that does not poll for this long is offline (design §7). */
+const NODE_SILENCE_LIMIT = '30s';
+/** The run ends by its own deadline; this bound is for a node that forgets to say so. */
+const BEYOND_DEADLINE_MS = 60_000;
+
+/** Confirms the run and follows it for a moment. */
+export function attachRun(input: InferTaskInput): Promise<RunView> {
+  return attach(input);
+}
+
+/** Ends the run at its node. */
+export function cancelRun({ node_id, task_id }: InferTaskInput): Promise<RunView> {
+  return cancel({ node_id, task_id });
+}
+
+/** Follows the run on its node until it ends. A cancel is complete when the slot is free. */
+export function followOn(input: InferTaskInput): Promise<RunView> {
+  const { followRun } = proxyActivities<NodeActivities>({
+    taskQueue: nodeRunsQueue(input.node_id),
+    summary: `follow the run on ${input.node_id}`,
+    scheduleToStartTimeout: NODE_SILENCE_LIMIT,
+    startToCloseTimeout: input.request.deadline_ms + BEYOND_DEADLINE_MS,
+    heartbeatTimeout: '10s',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: { initialInterval: '500ms', maximumInterval: '5s' },
+  });
+  return followRun(input);
+}
