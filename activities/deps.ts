@@ -10,6 +10,8 @@ export interface RunningEngine {
   /** Base URL, `http://host:port`. */
   url: string;
   pid: number;
+  /** Start time of the process: with the pid it proves that the engine still runs. */
+  startTicks: string;
 }
 
 /** The node's pool registry, as activities see it. The node owns it; the pool's workflow says when to move it. */

@@ -113,7 +113,7 @@ function failure(state: TaskState, error: ErrorEnvelope | null): ApplicationFail
 function refused(err: unknown): ApplicationFailure {
   const cause = err instanceof ActivityFailure ? err.cause : err;
   const code =
-    cause instanceof ApplicationFailure && cause.nonRetryable === true ? cause.type : 'WORKER_RESET';
+    (cause instanceof ApplicationFailure && cause.nonRetryable === true && cause.type) || 'WORKER_RESET';
   upsertSearchAttributes([{ key: TaskStateKey, value: code === 'OFFER_WITHDRAWN' ? 'rejected' : 'failed' }]);
   const message = code === 'WORKER_RESET' ? 'the node of the task is gone' : 'the node refused the task';
   return ApplicationFailure.create({

@@ -1,5 +1,10 @@
 /** The node gateway: the HTTP side of this node's runs and pools (`contracts/node.ts` lists the routes). */
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { z } from 'zod';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
 import { cancelRun, runOffer } from '../../contracts/node.js';

@@ -65,6 +65,13 @@ export class PoolRegistry implements PoolKeeper {
     return pool;
   }
 
+  /** Every engine that serves. */
+  engines(): RunningEngine[] {
+    return [...this.pools.values()].flatMap(({ replicas }) =>
+      [...replicas.values()].map(({ engine }) => engine),
+    );
+  }
+
   running(poolId: string, replicaId: string): RunningEngine | undefined {
     return this.pools.get(poolId)?.replicas.get(replicaId)?.engine;
   }

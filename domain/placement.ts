@@ -1,0 +1,200 @@
+/**
+ * Where a task goes: facts about the request and about every pool of every node in, one verdict out (B-PL-001..014).
+ * Filters come before scoring, in the order in which a client can act on them: what it asked for wrongly, then what is
+ * not there, then what is not ready. Equal facts give the equal verdict.
+ */
+import { DEFAULT_MODEL, servesModel } from './model-ref.js';
+import { isReady, mayBecomeReady, type PoolState } from './pool.js';
+
+/** Context that is assumed where a pool does not report its own (B-DP-041). */
+export const FALLBACK_CTX_MAX = 32_768;
+
+/** What placement reads of a request. */
+export interface PlacementRequest {
+  modelRef: string;
+  engine: string;
+  /** Context that is asked for; 0 takes the pool's. */
+  ctx: number;
+  /** Only this pool may serve. */
+  pinnedPool: string | null;
+  preferredPools: readonly string[];
+  avoidedPools: readonly string[];
+  /** Only pools with exactly this mask. */
+  deviceMask: string | null;
+  /** Whether other pools may serve when no preferred one can. */
+  allowFallback: boolean;
+}
+
+/** A pool on a node, as the node reported it. */
+export interface PlacementCandidate {
+  nodeId: string;
+  poolId: string;
+  state: PoolState;
+  draining: boolean;
+  slotsFree: number;
+  queueDepth: number;
+  engine: string | null;
+  modelRef: string | null;
+  modelName: string | null;
+  ctxMax: number | null;
+  deviceMask: string | null;
+}
+
+/** All that is known when a task is placed. */
+export interface PlacementFacts {
+  candidates: readonly PlacementCandidate[];
+  /** True when some node could not be asked, so that a pool may exist that nobody sees now. */
+  someNodeIsAway: boolean;
+}
+
+/** Why a task cannot be placed; `placeTask` says which of them first applies. */
+export type PlacementProblem =
+  | 'unknown_pinned_pool'
+  | 'pinned_pool_runs_another_engine'
+  | 'no_pool_serves_model'
+  | 'default_pool_not_loaded'
+  | 'no_pool_runs_engine'
+  | 'ctx_beyond_every_pool'
+  | 'excluded_by_request'
+  | 'no_preferred_feasible'
+  | 'pool_not_ready'
+  | 'pool_failed'
+  | 'node_away';
+
+/** What was weighed, for the decision log (B-PL-015). */
+export interface PlacementTrace {
+  candidatesConsidered: number;
+  filtersApplied: readonly string[];
+  tieBreakersApplied: readonly string[];
+  pinned: boolean;
+  fallbackUsed: boolean;
+}
+
+/** The verdict. A refusal may name the pool it is about, and the largest context that could have been had. */
+export type PlacementVerdict = { trace: PlacementTrace } & (
+  | { placed: true; candidate: PlacementCandidate }
+  | { placed: false; problem: PlacementProblem; poolId: string | null; ctxMax: number | null }
+);
+
+interface Filter {
+  name: string;
+  problem: PlacementProblem;
+  keeps: (candidate: PlacementCandidate) => boolean;
+}
+
+/** Places a task, or says why it cannot be placed. */
+export function placeTask(request: PlacementRequest, facts: PlacementFacts): PlacementVerdict {
+  const pinned = request.pinnedPool !== null;
+  const applied: string[] = [];
+  const trace = (considered: number, fallbackUsed = false, tieBreakersApplied: string[] = []) => ({
+    candidatesConsidered: considered,
+    filtersApplied: applied,
+    tieBreakersApplied,
+    pinned,
+    fallbackUsed,
+  });
+  let left = facts.candidates;
+  for (const filter of filtersFor(request)) {
+    const kept = left.filter(filter.keeps);
+    if (kept.length < left.length) applied.push(filter.name);
+    if (kept.length === 0) {
+      const problem = problemOf(filter, left, request, facts);
+      const poolId = pinned ? request.pinnedPool : (left.length === 1 && left[0]?.poolId) || null;
+      return { placed: false, problem, poolId, ctxMax: largestCtx(left), trace: trace(left.length) };
+    }
+    left = kept;
+  }
+  const preferred = left.filter(({ poolId }) => request.preferredPools.includes(poolId));
+  const fallbackUsed = request.preferredPools.length > 0 && preferred.length === 0;
+  if (fallbackUsed && !request.allowFallback) {
+    const problem = 'no_preferred_feasible';
+    return { placed: false, problem, poolId: null, ctxMax: null, trace: trace(left.length) };
+  }
+  const { candidate, tieBreakers } = best(preferred.length > 0 ? preferred : left);
+  return { placed: true, candidate, trace: trace(left.length, fallbackUsed, tieBreakers) };
+}
+
+function filtersFor(request: PlacementRequest): Filter[] {
+  const { pinnedPool, avoidedPools, deviceMask } = request;
+  const byModel: Filter = { name: 'model', problem: 'no_pool_serves_model', keeps: serves(request.modelRef) };
+  const byEngine: Filter = {
+    name: 'engine',
+    problem: pinnedPool === null ? 'no_pool_runs_engine' : 'pinned_pool_runs_another_engine',
+    keeps: ({ engine }) => engine === null || engine === request.engine,
+  };
+  const first: Filter[] =
+    pinnedPool === null
+      ? [byModel, byEngine]
+      : [
+          { name: 'pin', problem: 'unknown_pinned_pool', keeps: ({ poolId }) => poolId === pinnedPool },
+          byEngine,
+          byModel,
+        ];
+  return [
+    ...first,
+    { name: 'ctx', problem: 'ctx_beyond_every_pool', keeps: (c) => request.ctx <= ctxOf(c) },
+    { name: 'avoid', problem: 'excluded_by_request', keeps: ({ poolId }) => !avoidedPools.includes(poolId) },
+    {
+      name: 'device_mask',
+      problem: 'excluded_by_request',
+      keeps: (c) => deviceMask === null || c.deviceMask === deviceMask,
+    },
+    { name: 'readiness', problem: 'pool_not_ready', keeps: (c) => mayBecomeReady(c.state) && !c.draining },
+  ];
+}
+
+function serves(modelRef: string): Filter['keeps'] {
+  return ({ poolId, modelRef: served, modelName }) =>
+    served !== null && servesModel({ poolId, modelRef: served, modelName }, modelRef);
+}
+
+function problemOf(
+  { problem }: Filter,
+  left: readonly PlacementCandidate[],
+  { modelRef }: PlacementRequest,
+  { someNodeIsAway }: PlacementFacts,
+): PlacementProblem {
+  if (problem === 'pool_not_ready') {
+    return left.every(({ state }) => state === 'failed') ? 'pool_failed' : problem;
+  }
+  if (someNodeIsAway) return 'node_away';
+  return problem === 'no_pool_serves_model' && modelRef === DEFAULT_MODEL
+    ? 'default_pool_not_loaded'
+    : problem;
+}
+
+function ctxOf({ ctxMax }: PlacementCandidate): number {
+  return ctxMax ?? FALLBACK_CTX_MAX;
+}
+
+function largestCtx(candidates: readonly PlacementCandidate[]): number | null {
+  return candidates.length === 0 ? null : Math.max(...candidates.map(ctxOf));
+}
+
+const TIE_BREAKERS: readonly [string, (a: PlacementCandidate, b: PlacementCandidate) => number][] = [
+  ['ready', (a, b) => Number(isReady(b.state)) - Number(isReady(a.state))],
+  ['most_free_slots', (a, b) => b.slotsFree - a.slotsFree],
+  ['shortest_queue', (a, b) => a.queueDepth - b.queueDepth],
+  ['lexicographic', (a, b) => compareText(`${a.poolId}\0${a.nodeId}`, `${b.poolId}\0${b.nodeId}`)],
+];
+
+/** The first by every tie breaker in turn, and which of them had to speak. */
+function best(candidates: readonly PlacementCandidate[]) {
+  const tieBreakers: string[] = [];
+  let left = candidates;
+  for (const [name, compare] of TIE_BREAKERS) {
+    if (left.length === 1) break;
+    const [winner] = left.toSorted(compare);
+    if (winner === undefined) break;
+    const kept = left.filter((candidate) => compare(candidate, winner) === 0);
+    if (kept.length < left.length) tieBreakers.push(name);
+    left = kept;
+  }
+  const [candidate] = left;
+  if (candidate === undefined) throw new RangeError('there is nothing to choose from');
+  return { candidate, tieBreakers };
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,193 @@
+/**
+ * Preflight: what was found on the node goes in, a verdict comes out. GPU-only unless the pool itself declares another
+ * backend; never a silent fallback to the CPU (OC-POOL-3012, pool-lifecycle 2).
+ */
+import { maskedDevices } from './device-mask.js';
+import type { PoolFailureType } from './pool-failure.js';
+
+/** A GPU as its driver reports it (B-PREFLIGHT-015). */
+export interface GpuDevice {
+  index: string;
+  name: string;
+  compute_capability: string;
+  vram_total_bytes: number;
+  vram_free_bytes: number;
+}
+
+/** What was asked of the driver: its devices, or what went wrong; undefined when there was nobody to ask. */
+export type DeviceQuery = { devices: readonly GpuDevice[] } | { problem: string } | undefined;
+
+/** A file that the launch names; `problem` says in words why it cannot be used. */
+export interface FileFacts {
+  path: string;
+  problem?: string;
+}
+
+/** Everything that the verdict depends on. */
+export interface PreflightFacts {
+  pool_id: string;
+  backend: 'cuda' | 'cpu' | 'metal' | 'vulkan';
+  flags: readonly string[];
+  device_mask: string | null;
+  binary: FileFacts;
+  /** `cacheBytesPerToken`: keys and values of one token over all layers, where the file says so. */
+  model: FileFacts & { bytes: number; cacheBytesPerToken?: number };
+  /** Context of all slots together. */
+  context_tokens: number;
+  /** Of `nvcc` and `nvidia-smi`, those on the PATH. */
+  gpuTools: readonly string[];
+  gpu: DeviceQuery;
+  ramFreeBytes: number;
+  port: { wanted: number; fixed: boolean; free: number | undefined };
+}
+
+/** Good to go, or the failure's type and words. */
+export type PreflightVerdict = { ok: true } | { ok: false; type: PoolFailureType; message: string };
+
+/** Ports tried from the wanted one upward (B-PREFLIGHT-023). */
+export const PORT_TRIES = 200;
+/** Share of the weights that an engine needs for buffers; a fifth is what a 180 MB model was measured to take. */
+const BUFFER_FACTOR = 1.2;
+/** Flags that keep layers or the cache off the GPU, and the values with which they do (B-PROV-008, C-044). */
+const CPU_ONLY: Record<string, readonly string[]> = {
+  '--n-gpu-layers': ['0'],
+  '--gpu-layers': ['0'],
+  '-ngl': ['0'],
+  '--device': ['none'],
+  '-dev': ['none'],
+  '--no-kv-offload': [],
+  '-nkvo': [],
+};
+
+/** The checks in the order in which an operator would mend them. */
+const CHECKS: readonly ((facts: PreflightFacts) => PreflightVerdict)[] = [
+  checkBinary,
+  checkModel,
+  checkGpuTools,
+  checkDevices,
+  checkFlags,
+  checkVram,
+  checkRam,
+  checkPort,
+];
+
+/** The first failed check's verdict. */
+export function judgePreflight(facts: PreflightFacts): PreflightVerdict {
+  for (const check of CHECKS) {
+    const verdict = check(facts);
+    if (!verdict.ok) return verdict;
+  }
+  return OK;
+}
+
+/** The ports to try, the wanted one first. A fixed port has no second. */
+export function portCandidates(wanted: number, fixed: boolean): number[] {
+  const count = fixed ? 1 : Math.min(PORT_TRIES, 65_536 - wanted);
+  return Array.from({ length: count }, (_, step) => wanted + step);
+}
+
+/**
+ * Memory that an engine needs, roughly: the weights, a fifth of them for buffers, and the cache of every slot. Where the
+ * model does not say how large its cache is, only the first two: a promise that it will not load with less.
+ */
+export function estimateMemoryBytes({
+  model,
+  context_tokens,
+}: Pick<PreflightFacts, 'model' | 'context_tokens'>): number {
+  return Math.ceil(model.bytes * BUFFER_FACTOR + (model.cacheBytesPerToken ?? 0) * context_tokens);
+}
+
+const OK: PreflightVerdict = { ok: true };
+
+function refuse(type: PoolFailureType, message: string): PreflightVerdict {
+  return { ok: false, type, message };
+}
+
+function checkBinary({ binary }: PreflightFacts): PreflightVerdict {
+  return binary.problem === undefined
+    ? OK
+    : refuse('SpawnFailed', `binary_path ${binary.path}: ${binary.problem}`);
+}
+
+function checkModel({ model }: PreflightFacts): PreflightVerdict {
+  return model.problem === undefined
+    ? OK
+    : refuse('ModelUnavailable', `model_path ${model.path}: ${model.problem}`);
+}
+
+function checkGpuTools({ backend, gpuTools }: PreflightFacts): PreflightVerdict {
+  if (backend !== 'cuda' || gpuTools.length > 0) return OK;
+  return refuse(
+    'GpuRequired',
+    'GPU-only enforcement: nvcc/nvidia-smi not found on the PATH; ' +
+      'a pool runs without a GPU only when it declares backend "cpu" itself',
+  );
+}
+
+function checkDevices({ backend, gpu, device_mask }: PreflightFacts): PreflightVerdict {
+  if (backend !== 'cuda' || gpu === undefined) return OK;
+  if ('problem' in gpu) return refuse('GpuRequired', `GPU-only enforcement: ${gpu.problem}`);
+  if (gpu.devices.length === 0)
+    return refuse('GpuRequired', 'GPU-only enforcement: the driver lists no device');
+  const known = gpu.devices.map((device) => device.index);
+  // Names that are no index (MIG slices) are for the engine to find.
+  const unknown = maskOf(device_mask).filter((name) => /^\d*$/.test(name) && !known.includes(name));
+  if (unknown.length === 0) return OK;
+  const list = gpu.devices.map(({ index, name }) => `${index} (${name})`).join(', ');
+  return refuse(
+    'GpuRequired',
+    `GPU-only enforcement: device_mask names "${unknown.join(',')}", the node has ${list}`,
+  );
+}
+
+function checkFlags({ backend, flags }: PreflightFacts): PreflightVerdict {
+  if (backend !== 'cuda') return OK;
+  for (const [at, flag] of flags.entries()) {
+    const [name = '', inline] = flag.split('=', 2);
+    const values = CPU_ONLY[name];
+    if (values === undefined) continue;
+    const value = inline ?? flags[at + 1] ?? '';
+    if (values.length > 0 && !values.includes(value)) continue;
+    const shown = values.length === 0 ? name : `${name} ${value}`;
+    return refuse('GpuRequired', `GPU-only enforcement: flag ${shown} keeps work off the GPU`);
+  }
+  return OK;
+}
+
+function checkVram(facts: PreflightFacts): PreflightVerdict {
+  const { backend, gpu, device_mask } = facts;
+  if (backend !== 'cuda' || gpu === undefined || 'problem' in gpu) return OK;
+  const mask = maskOf(device_mask);
+  const visible = mask.length === 0 ? gpu.devices : gpu.devices.filter(({ index }) => mask.includes(index));
+  if (visible.length === 0) return OK; // Only MIG slices are named, and the driver's list does not size them.
+  const available = visible.reduce((sum, device) => sum + device.vram_free_bytes, 0);
+  const required = estimateMemoryBytes(facts);
+  if (required <= available) return OK;
+  const devices = visible.map(({ index }) => index).join(',');
+  return refuse(
+    'InsufficientVram',
+    `the model needs about ${required} bytes of GPU memory (required), device ${devices} has ${available} (available)`,
+  );
+}
+
+function checkRam(facts: PreflightFacts): PreflightVerdict {
+  const { backend, ramFreeBytes } = facts;
+  if (backend !== 'cpu' && backend !== 'metal') return OK; // On a GPU the file is mapped, not held.
+  const required = estimateMemoryBytes(facts);
+  if (required <= ramFreeBytes) return OK;
+  return refuse(
+    'InsufficientRam',
+    `the model needs about ${required} bytes of memory (required), the node has ${ramFreeBytes} (available)`,
+  );
+}
+
+function checkPort({ port }: PreflightFacts): PreflightVerdict {
+  if (port.free !== undefined) return OK;
+  if (port.fixed)
+    return refuse('SpawnFailed', `port ${port.wanted} is taken, and port_fixed allows no other`);
+  return refuse('SpawnFailed', `no port is free from ${port.wanted} on (${PORT_TRIES} tries)`);
+}
+
+function maskOf(mask: string | null): string[] {
+  return mask === null ? [] : maskedDevices(mask);
+}

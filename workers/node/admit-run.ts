@@ -1,0 +1,68 @@
+/** What an offer must pass before it is recorded: a pool that can serve it, a prompt that fits, a deadline that can be met. */
+import { DroverError } from '../../contracts/errors.js';
+import type { RunOffer } from '../../contracts/node.js';
+import type { Admission } from '../../contracts/task.js';
+import { isInfeasible, predictedStartMs } from '../../domain/estimate.js';
+import { mayBecomeReady } from '../../domain/pool.js';
+import type { Pool } from './pool-registry.js';
+
+/** Advice of a refusal that time may mend. */
+const RETRY = { retry_after_ms: 1000 };
+
+/** @throws DroverError POOL_NOT_FOUND, or POOL_UNREADY / POOL_UNAVAILABLE when the pool is not on its way to ready */
+export function requireServingPool(pool: Pool | undefined, offer: RunOffer): Pool {
+  if (pool === undefined) throw new DroverError('POOL_NOT_FOUND', 'this node has no such pool');
+  if (mayBecomeReady(pool.state)) return pool;
+  const code = pool.state === 'failed' ? 'POOL_UNAVAILABLE' : 'POOL_UNREADY';
+  const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: 'retry' };
+  throw new DroverError(code, `the pool is ${pool.state}`, { ...RETRY, ...whose });
+}
+
+/**
+ * Ids of the prompt, when an engine is up to ask; null while the pool is on its way.
+ * @throws DroverError INVALID_PARAMS when prompt and `max_tokens` do not fit the context (B-DP-043)
+ */
+export async function fittingPromptIds(
+  pool: Pool,
+  offer: RunOffer,
+  limitMs: number,
+): Promise<number[] | null> {
+  const [replica] = pool.replicas.values();
+  if (replica === undefined) return null;
+  const ids = await replica.adapter.tokenize(offer.input, AbortSignal.timeout(limitMs));
+  const { ctx, max_tokens } = offer.request;
+  const limit = Math.min(ctx === 0 ? Infinity : ctx, pool.prepared?.ctx_max ?? Infinity);
+  if (ids.length + max_tokens <= limit) return ids;
+  const problem = `prompt (${ids.length} tokens) and max_tokens (${max_tokens}) exceed the context of ${limit} tokens`;
+  throw new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'max_tokens', problem }] });
+}
+
+/** @throws DroverError DEADLINE_UNMET when what was measured says that the task cannot end in time (B-DP-051) */
+export function requireFeasible(pool: Pool, { request }: RunOffer, admission: Admission): void {
+  const tokens = Math.min(request.expected_tokens ?? request.max_tokens, request.max_tokens);
+  const task = { predictedStartMs: admission.predicted_start_ms, tokens, deadlineMs: request.deadline_ms };
+  if (!isInfeasible(pool.throughput, task)) return;
+  const whose = { pool_id: pool.poolId, engine: request.engine };
+  throw new DroverError(
+    'DEADLINE_UNMET',
+    'the deadline cannot be met at the measured pace of the pool',
+    whose,
+  );
+}
+
+/** The refusal of a full queue under the policy `reject` (B-DP-013). */
+export function queueFull(pool: Pool, offer: RunOffer): DroverError {
+  const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: 'reject' };
+  return new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', { ...RETRY, ...whose });
+}
+
+/** What admission at this place promises. */
+export function admissionAt({ scheduler, throughput }: Pool, position: number): Admission {
+  const { slotsTotal, slotsFree } = scheduler;
+  return {
+    queue_position: position,
+    predicted_start_ms: predictedStartMs(throughput, { position, slotsTotal, slotsFree }),
+    backoff_ms: 0,
+    preparation: { steps: [] },
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * Engines that a dead worker left running: those whose spawn record proves that they are ours and that answer health go
+ * on serving with the same pid; the others are ended by their group, their files removed (design §3).
+ */
+import { mkdir } from 'node:fs/promises';
+import type { NodeActivityDeps, RunningEngine } from '../../activities/deps.js';
+import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
+import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { PoolRegistry } from './pool-registry.js';
+
+/** A loaded engine answers health at once; one that is still loading is ended, and its preload begins anew. */
+const HEALTH_LIMIT_MS = 2_000;
+
+/** Takes over what can be proved, ends the rest. */
+export async function adoptEngines(
+  deps: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'>,
+  pools: PoolRegistry,
+  log: Logger,
+): Promise<void> {
+  await mkdir(deps.paths.runtimeDir, { recursive: true, mode: 0o700 });
+  for (const left of await findLeftEngines(deps.paths.runtimeDir)) {
+    const { prepared, pid, started_ticks } = left.record;
+    const { pool_id, replica_id } = prepared;
+    const url = `http://${prepared.host}:${prepared.port}`;
+    const engine: RunningEngine = { prepared, url, pid, startTicks: started_ticks };
+    const serves = left.alive && (await isHealthy(engine));
+    log.info(
+      { event: serves ? 'engine_adopted' : 'engine_ended', pool_id, replica_id, pid },
+      'engine of an earlier worker',
+    );
+    if (serves) pools.ready(engine);
+    else await endLeftEngine(left, deps);
+  }
+}
+
+async function isHealthy({ prepared, url }: RunningEngine): Promise<boolean> {
+  const adapter = adapterFor(prepared.engine, url);
+  try {
+    return await adapter.healthy(AbortSignal.timeout(HEALTH_LIMIT_MS));
+  } catch {
+    return false;
+  } finally {
+    await adapter.close();
+  }
+}

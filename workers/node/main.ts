@@ -1,0 +1,163 @@
+/** The node worker: one a GPU node. It owns engines, slots, queues and run logs, and serves the node gateway. */
+import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createNodeActivities } from '../../activities/index.js';
+import type { NodeActivityDeps } from '../../activities/deps.js';
+import { processStartTicks } from '../../activities/process/process-identity.js';
+import type { Settings } from '../../contracts/settings.js';
+import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { runProcess, StartError, type RunningProcess } from '../run-process.js';
+import {
+  connectTemporal,
+  installTemporalRuntime,
+  requirePayloadKeys,
+  requireSearchAttributes,
+  temporalDataConverter,
+} from '../temporal.js';
+import { adoptEngines } from './adopt-engines.js';
+import { buildGateway } from './gateway.js';
+import { PoolRegistry } from './pool-registry.js';
+import { nodeMetrics } from './prometheus.js';
+import { recoverRuns, sweepRuns } from './recover-runs.js';
+import { RunRegister } from './runs.js';
+import { stopEngines } from './stop-engines.js';
+import { watchEngines } from './watch-engines.js';
+
+/** Long runs that one node follows at once; each costs a timer and a heartbeat. */
+const FOLLOWED_RUNS = 2_000;
+/** Old run logs are looked for this often. */
+const SWEEP_INTERVAL_MS = 60_000;
+
+interface NodeParts {
+  runs: RunRegister;
+  pools: PoolRegistry;
+  activities: NodeActivityDeps;
+  metricsText: () => Promise<string>;
+}
+
+function assemble(settings: Settings, log: Logger): NodeParts {
+  const stateDir = settings.DROVER_STATE_DIR;
+  const metrics = nodeMetrics();
+  const waits = { firstByteMs: settings.DROVER_ENGINE_FIRST_BYTE_MS, idleMs: settings.DROVER_ENGINE_IDLE_MS };
+  const runs: RunRegister = new RunRegister({
+    nodeId: settings.DROVER_NODE_ID,
+    runsDir: join(stateDir, 'runs'),
+    ring: requirePayloadKeys(settings),
+    pools: () => pools,
+    metrics: metrics.runs,
+    log,
+    now: Date.now,
+    offerTtlMs: settings.DROVER_OFFER_TTL_MS,
+    tombstoneMs: settings.DROVER_TOMBSTONE_MS,
+    metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
+  });
+  const pools = new PoolRegistry(settings.DROVER_ADMISSION_CAPACITY, waits, runs, Date.now);
+  const activities: NodeActivityDeps = {
+    nodeId: settings.DROVER_NODE_ID,
+    paths: { runtimeDir: join(stateDir, 'node'), handoffDir: join(stateDir, 'engines') },
+    pools,
+    runs,
+    log,
+    stopGraceMs: settings.DROVER_NODE_STOP_GRACE_MS,
+    env: () => process.env,
+    now: Date.now,
+  };
+  return { runs, pools, activities, metricsText: metrics.text };
+}
+
+async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
+  const token = settings.DROVER_NODE_TOKEN;
+  if (token === undefined)
+    throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
+  const parts = assemble(settings, log);
+  const { runs, pools, activities } = parts;
+  const recovery = {
+    runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
+    ring: requirePayloadKeys(settings),
+    register: runs,
+    log,
+  };
+  installTemporalRuntime(log);
+  const connection = await connectTemporal(settings);
+  await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
+  await recoverRuns(recovery);
+  await adoptEngines(activities, pools, log);
+  const stopWatching = watchEngines(pools, isAlive, log);
+  const sweep = setInterval(() => {
+    void sweepRuns(recovery, Date.now() - settings.DROVER_RUN_RETENTION_MS);
+  }, SWEEP_INTERVAL_MS).unref();
+  const workers = await createWorkers(settings, connection, activities);
+  const gateway = buildGateway({
+    nodeId: settings.DROVER_NODE_ID,
+    token,
+    version: await packageVersion(),
+    bodyLimitBytes: settings.DROVER_BODY_LIMIT_BYTES,
+    runs,
+    pools,
+    metrics: parts.metricsText,
+    log,
+  });
+  const running = workers.map((worker) => worker.run());
+  const url = await listen(gateway, settings.DROVER_NODE_ADDR);
+  log.info({ event: 'listening', url, node_id: settings.DROVER_NODE_ID }, 'node gateway listens');
+  return {
+    close: async () => {
+      clearInterval(sweep);
+      stopWatching();
+      await gateway.close();
+      await runs.close();
+      for (const worker of workers) worker.shutdown();
+      await Promise.allSettled(running);
+      if (settings.DROVER_NODE_ON_EXIT === 'stop') await stopEngines(pools, activities, log);
+      await connection.close();
+    },
+  };
+}
+
+async function isAlive({ pid, startTicks }: { pid: number; startTicks: string }): Promise<boolean> {
+  return (await processStartTicks(pid)) === startTicks;
+}
+
+function createWorkers(
+  settings: Settings,
+  connection: NativeConnection,
+  deps: NodeActivityDeps,
+): Promise<Worker[]> {
+  const shared = {
+    connection,
+    namespace: settings.TEMPORAL_NAMESPACE,
+    dataConverter: temporalDataConverter(requirePayloadKeys(settings)),
+    activities: createNodeActivities(deps),
+    shutdownGraceTime: settings.DROVER_NODE_STOP_GRACE_MS + 5_000,
+  };
+  return Promise.all([
+    Worker.create({ ...shared, taskQueue: nodeQueue(settings.DROVER_NODE_ID) }),
+    Worker.create({
+      ...shared,
+      taskQueue: nodeRunsQueue(settings.DROVER_NODE_ID),
+      maxConcurrentActivityTaskExecutions: FOLLOWED_RUNS,
+    }),
+  ]);
+}
+
+async function listen(gateway: ReturnType<typeof buildGateway>, address: string): Promise<string> {
+  const at = address.lastIndexOf(':');
+  try {
+    return await gateway.listen({ host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+  } catch (err) {
+    if ((err as { code?: string }).code !== 'EADDRINUSE') throw err;
+    throw new StartError(`the address ${address} is taken; set DROVER_NODE_ADDR to another`, { cause: err });
+  }
+}
+
+async function packageVersion(): Promise<string> {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    const text = await readFile(new URL(path, import.meta.url), 'utf8').catch(() => undefined);
+    if (text !== undefined) return (JSON.parse(text) as { version: string }).version;
+  }
+  return 'unknown';
+}
+
+await runProcess('node', start);

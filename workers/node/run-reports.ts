@@ -1,0 +1,125 @@
+/** What the register says of its runs: views for the gateway, labels and gauges for the metrics, lines for the log. */
+import type { RunView } from '../../contracts/node.js';
+import type { CancelReason } from '../../domain/task.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { Pool, PoolRegistry } from './pool-registry.js';
+import type { RunLabels, RunMetrics } from './run-metrics.js';
+import type { Run, RunEnd } from './run.js';
+
+/** What reports are made with. */
+export interface ReportDeps {
+  nodeId: string;
+  pools: () => PoolRegistry;
+  metrics: RunMetrics;
+  log: Logger;
+}
+
+/** Reports of one register. */
+export class RunReports {
+  constructor(private readonly deps: ReportDeps) {}
+
+  view(run: Run): RunView {
+    const { prepared, scheduler } = this.poolOf(run);
+    const { engine, model_ref } = run.offer.request;
+    const place = {
+      nodeId: this.deps.nodeId,
+      engine: prepared?.engine ?? engine,
+      engineVersion: prepared?.engine_version ?? null,
+      modelRef: prepared?.model_ref ?? model_ref,
+    };
+    return run.view(place, run.ended ? null : scheduler.position(run.taskId));
+  }
+
+  labels(run: Run): RunLabels {
+    const { prepared } = this.poolOf(run);
+    return {
+      engine: prepared?.engine ?? run.offer.request.engine,
+      engine_version: prepared?.engine_version ?? '',
+      pool_id: run.offer.pool_id,
+      replica_id: run.replicaId ?? '',
+      priority: run.offer.request.priority,
+    };
+  }
+
+  /** Sets the gauges of a pool's queue to its real length, after every change of it. */
+  queue(poolId: string): void {
+    const { prepared, scheduler } = this.deps.pools().ensure(poolId);
+    const labels = {
+      engine: prepared?.engine ?? '',
+      engine_version: prepared?.engine_version ?? '',
+      pool_id: poolId,
+    };
+    for (const priority of ['interactive', 'batch'] as const) {
+      this.deps.metrics.queueDepth({ ...labels, priority }, scheduler.depth(priority));
+    }
+  }
+
+  cancelled(run: Run, reason: CancelReason): void {
+    this.deps.metrics.canceled(this.labels(run), reason);
+    const human = run.replicaId === null ? 'Takes a waiting task out of the queue' : 'Stops a running task';
+    this.deps.log.info(
+      {
+        event: 'cancel',
+        actor: 'pool-managerd',
+        action: 'cancel',
+        target: run.offer.pool_id,
+        human,
+        reason,
+        ...fields(run),
+      },
+      'task cancelled',
+    );
+  }
+
+  ended(run: Run, end: RunEnd): void {
+    const human = `Ends a stream of ${run.tokensOut} tokens as ${end.state}`;
+    const decode_time_ms = (run.endedAtMs ?? 0) - (run.firstTokenAtMs ?? run.endedAtMs ?? 0);
+    this.deps.log.info(
+      {
+        event: 'run_ended',
+        actor: 'pool-managerd',
+        action: 'stream_end',
+        target: run.offer.pool_id,
+        human,
+        ...fields(run),
+        engine_version: this.poolOf(run).prepared?.engine_version ?? null,
+        state: end.state,
+        code: end.error?.code,
+        tokens_in: run.tokensIn,
+        tokens_out: run.tokensOut,
+        decode_time_ms,
+      },
+      'run ended',
+    );
+  }
+
+  failed(run: Run, err: unknown, code: string | undefined): void {
+    this.deps.log.error({ err, event: 'run_failed', code, ...fields(run) }, 'run failed');
+  }
+
+  dropped(run: Run, why: string): void {
+    this.deps.log.warn({ event: 'offer_dropped', why, ...fields(run) }, 'offer dropped');
+  }
+
+  logFailed(taskId: string, err: unknown): void {
+    this.deps.log.error({ err, event: 'run_log_failed', task_id: taskId }, 'the run log cannot be written');
+  }
+
+  private poolOf(run: Run): Pool {
+    return this.deps.pools().ensure(run.offer.pool_id);
+  }
+}
+
+function fields(run: Run) {
+  return {
+    task_id: run.taskId,
+    job_id: run.taskId,
+    session_id: run.offer.request.session_id,
+    correlation_id: run.offer.correlation_id,
+    engine: run.offer.request.engine,
+    pool_id: run.offer.pool_id,
+    replica_id: run.replicaId,
+    queue_position: run.admission.queue_position,
+    predicted_start_ms: run.admission.predicted_start_ms,
+  };
+}

@@ -1,0 +1,22 @@
+/** The node worker's own end: its engines are stopped by the same ladder as everywhere, all at once (B-PROC-024). */
+import type { NodeActivityDeps } from '../../activities/deps.js';
+import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { PoolRegistry } from './pool-registry.js';
+
+/** Ends every engine that this node's spawn records prove to be ours, and removes its files. */
+export async function stopEngines(
+  pools: PoolRegistry,
+  deps: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'>,
+  log: Logger,
+): Promise<void> {
+  for (const { pool_id } of pools.snapshot()) pools.offline(pool_id);
+  const left = await findLeftEngines(deps.paths.runtimeDir);
+  await Promise.all(
+    left.map(async (engine) => {
+      const { forced } = await endLeftEngine(engine, deps);
+      const { pool_id, replica_id, pid } = engine.record;
+      log.info({ event: 'engine_stopped', pool_id, replica_id, pid, forced }, 'engine stopped');
+    }),
+  );
+}
