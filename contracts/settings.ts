@@ -57,6 +57,26 @@ export const settingsSchema = z.object({
     .describe(
       'Path of a GGUF file to serve from the pool `default`; without it the bundled demonstration model.',
     ),
+  DROVER_ENGINE_BINARY: z
+    .string()
+    .optional()
+    .describe(
+      'Path of a `llama-server` for the pool `default`; without it the one on PATH, else the embedded engine.',
+    ),
+  DROVER_POOL_SLOTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1024)
+    .default(4)
+    .describe('Tasks that the pool `default` runs at once.'),
+  DROVER_POOL_CTX: z.coerce
+    .number()
+    .int()
+    .min(64)
+    .max(2_147_483_647)
+    .default(4096)
+    .describe('Context of one task in the pool `default`, in tokens.'),
   DROVER_PAYLOAD_KEYS: z
     .string()
     .optional()

@@ -1,8 +1,10 @@
 /**
  * Finds the Temporal CLI, whose `server start-dev` is the Temporal of one machine, or gets it: on PATH, in our cache,
- * by the SDK's download, by building it. As a program it prints the path on stdout, and on stderr what takes long.
+ * by the SDK's download, by building it. As a program it prints the path on stdout, and on stderr what takes long; with
+ * `--look` it only looks, and prints nothing when there is none.
  */
 import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { cached, cacheDir } from './cache.mjs';
@@ -10,12 +12,27 @@ import { onPath, run } from './programs.mjs';
 
 /** The last release that `go install` builds with what its go.mod asks for. */
 const VERSION = 'v1.5.1';
+/** Its place in our cache. */
+const FOLDER = `temporal/${VERSION}`;
 /** Printing its version takes a moment; more means that it is not what we look for. */
 const VERSION_TIMEOUT_MS = 15_000;
 /** 100 MB over a slow line, and a network that swallows packets is given up soon enough. */
 const DOWNLOAD_TIMEOUT_MS = 90_000;
 /** Three minutes on two cores; five times that before it counts as stuck. */
 const BUILD_TIMEOUT_MS = 900_000;
+
+/**
+ * Looks for the Temporal CLI without getting it.
+ * @param {object} [options]
+ * @param {(line: string) => void} [options.log]
+ * @returns {Promise<string | undefined>} its path
+ */
+export async function lookForTemporal({ log = () => {} } = {}) {
+  const installed = onPath('temporal');
+  if (installed !== undefined && (await works(installed, log))) return installed;
+  const kept = join(cacheDir(), FOLDER, 'temporal');
+  return existsSync(kept) ? kept : undefined;
+}
 
 /**
  * Finds or gets the Temporal CLI.
@@ -26,9 +43,9 @@ const BUILD_TIMEOUT_MS = 900_000;
  * @throws Error that says what to install when no way leads to it
  */
 export async function findTemporal({ log = () => {} } = {}) {
-  const installed = onPath('temporal');
-  if (installed !== undefined && (await works(installed, log))) return installed;
-  return cached(`temporal/${VERSION}`, 'temporal', log, (folder) => obtain(join(folder, 'temporal'), log));
+  const found = await lookForTemporal({ log });
+  if (found !== undefined) return found;
+  return cached(FOLDER, 'temporal', log, (folder) => obtain(join(folder, 'temporal'), log));
 }
 
 async function works(path, log) {
@@ -98,10 +115,12 @@ function lastLine(text) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const log = (line) => process.stderr.write(`${line}\n`);
   try {
-    process.stdout.write(`${await findTemporal({ log: (line) => process.stderr.write(`${line}\n`) })}\n`);
+    const find = process.argv.includes('--look') ? lookForTemporal : findTemporal;
+    process.stdout.write(`${(await find({ log })) ?? ''}\n`);
   } catch (error) {
-    process.stderr.write(`${error.message}\n`);
+    log(error.message);
     process.exitCode = 1;
   }
 }

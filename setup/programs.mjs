@@ -40,6 +40,12 @@ export function run(command, args, { cwd, env, timeoutMs }) {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    const stop = () => {
+      child.kill('SIGTERM');
+      process.exit(143); // 128 + SIGTERM, as shells say it.
+    };
+    process.once('SIGTERM', stop);
+    child.on('close', () => process.off('SIGTERM', stop));
     let [out, all, late] = ['', '', false];
     const timer = setTimeout(() => {
       late = true;

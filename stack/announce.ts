@@ -1,0 +1,55 @@
+/** What `npm start` says when the stack is up: where it answers, the key, and a line to paste. */
+import type { StackUrls } from './stack-record.js';
+
+/** What is said of a running stack. */
+export interface Announcement {
+  urls: StackUrls;
+  apiKey: string;
+  namespace: string;
+  logDir: string;
+}
+
+/** The lines, one string each. */
+export function announcement({ urls, apiKey, namespace, logDir }: Announcement): string[] {
+  const ui = urls.temporal_ui;
+  return [
+    '',
+    `  API          ${urls.api}`,
+    `  API key      ${apiKey}`,
+    `  Temporal UI  ${ui === null ? `that of ${urls.temporal}` : `${ui}/namespaces/${namespace}/workflows`}`,
+    `  Logs         ${logDir}`,
+    '',
+    'Try it:',
+    '',
+    `  ${curlLine(urls.api, apiKey)}`,
+    '',
+  ];
+}
+
+/** Names a task, starts it and streams its tokens: one line that works when pasted into a POSIX shell, again and again. */
+export function curlLine(apiUrl: string, apiKey: string): string {
+  const body = {
+    task_id: '$ID',
+    session_id: '$ID',
+    workload: 'completion',
+    model_ref: 'default',
+    engine: 'llamacpp',
+    ctx: 0,
+    priority: 'interactive',
+    max_tokens: 64,
+    deadline_ms: 60_000,
+    prompt: 'Tell me about the sea.',
+  };
+  const data = JSON.stringify(body).replaceAll('"', '\\"');
+  const key = `-H ${shellQuoted(`X-API-Key: ${apiKey}`)}`;
+  const json = "-H 'Content-Type: application/json'";
+  return [
+    `ID=hello-$(date +%s)`,
+    `curl -sS ${apiUrl}/v2/tasks ${key} ${json} -d "${data}"`,
+    `curl -sSN ${apiUrl}/v2/tasks/$ID/events ${key}`,
+  ].join('; ');
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

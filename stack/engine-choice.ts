@@ -1,0 +1,120 @@
+/**
+ * Which engine the pool `default` runs, and on what: llama.cpp's own server where it is named or on PATH, else the
+ * embedded engine; the GPU where there is one, else `backend: cpu`, written out and said (no silent CPU, design §5).
+ */
+import { constants } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { runTool } from '../activities/process/run.js';
+import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
+import type { Settings } from '../contracts/settings.js';
+import type { Model } from './model.js';
+import { PACKAGE_ROOT, PROGRAMS } from './places.js';
+import { nextFreePort } from './ports.js';
+import { StackError } from './stack-error.js';
+
+/** Pool that `npm start` preloads. */
+export const DEFAULT_POOL = 'default';
+/** First port that is tried for its engine; engines listen on this machine only. */
+const FIRST_ENGINE_PORT = 9300;
+const ENGINE_HOST = '127.0.0.1';
+/** A driver that hangs must not hang the start. */
+const LOOK_LIMIT_MS = 10_000;
+
+/** An engine to preload, and how to speak of it. */
+export interface EngineChoice {
+  prepared: PreparedEngine;
+  /** For people: `the embedded engine`, `llama-server (/usr/bin/llama-server)`. */
+  title: string;
+}
+
+/**
+ * Chooses the engine of the pool `default`.
+ * @throws StackError when the named one cannot be run
+ */
+export async function chooseEngine(settings: Settings, model: Model): Promise<EngineChoice> {
+  const backend = (await hasGpu()) ? 'cuda' : 'cpu';
+  const server = await findServer(settings.DROVER_ENGINE_BINARY);
+  const port = await nextFreePort(ENGINE_HOST, FIRST_ENGINE_PORT);
+  const flags = engineFlags(settings, model, { port, offload: backend === 'cuda' && server !== undefined });
+  const prepared = preparedEngine.parse({
+    pool_id: DEFAULT_POOL,
+    engine_version: await (server === undefined ? embeddedVersion() : serverVersion(server)),
+    provisioning_mode: server === undefined ? 'package' : 'external',
+    binary_path: server ?? process.execPath,
+    flags: server === undefined ? [PROGRAMS.embeddedEngine, ...flags] : flags,
+    host: ENGINE_HOST,
+    port,
+    model_path: model.path,
+    model_ref: model.ref,
+    model_name: model.name,
+    backend,
+    slots_total: settings.DROVER_POOL_SLOTS,
+    ctx_max: settings.DROVER_POOL_CTX,
+  });
+  return { prepared, title: server === undefined ? 'the embedded engine' : `llama-server (${server})` };
+}
+
+/**
+ * Arguments of llama-server, which the embedded engine shares. Its context is divided among the slots. Threads: one
+ * core is left to the rest, because llama.cpp's threads spin and starve each other on a full machine.
+ */
+function engineFlags(
+  settings: Settings,
+  model: Model,
+  { port, offload }: { port: number; offload: boolean },
+): string[] {
+  const { DROVER_POOL_SLOTS: slots, DROVER_POOL_CTX: ctx } = settings;
+  return [
+    ...['--model', model.path, '--alias', model.alias, '--host', ENGINE_HOST, '--port', String(port)],
+    ...['--ctx-size', String(ctx * slots), '--parallel', String(slots), '--metrics'],
+    ...['--threads', String(Math.max(1, availableParallelism() - 1))],
+    ...(offload ? ['--n-gpu-layers', '999'] : []),
+  ];
+}
+
+/** True when NVIDIA's tool is there and lists a GPU. */
+async function hasGpu(): Promise<boolean> {
+  if ((await onPath('nvidia-smi')) === undefined) return false;
+  const { ok, stdout } = await runTool('nvidia-smi', ['-L'], { timeoutMs: LOOK_LIMIT_MS });
+  return ok && stdout.includes('GPU ');
+}
+
+async function findServer(named: string | undefined): Promise<string | undefined> {
+  if (named === undefined) return onPath('llama-server');
+  const path = resolve(named);
+  if (await isExecutable(path)) return path;
+  throw new StackError(
+    `DROVER_ENGINE_BINARY: ${path} is no program that can be run; name a llama-server, or unset it`,
+  );
+}
+
+async function onPath(program: string): Promise<string | undefined> {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter).filter((entry) => entry !== '')) {
+    const path = join(folder, program);
+    if (await isExecutable(path)) return path;
+  }
+  return undefined;
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function serverVersion(path: string): Promise<string> {
+  const { ok, stdout, stderr } = await runTool(path, ['--version'], { timeoutMs: LOOK_LIMIT_MS });
+  const version = /version:\s*(\S+)/.exec(`${stdout}\n${stderr}`)?.[1];
+  return ok && version !== undefined ? version : 'unknown';
+}
+
+async function embeddedVersion(): Promise<string> {
+  const folder = dirname(PROGRAMS.embeddedEngine).replace(join(PACKAGE_ROOT, 'dist'), PACKAGE_ROOT);
+  const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+    version?: string;
+  };
+  return version ?? 'unknown';
+}

@@ -1,0 +1,98 @@
+/** Preloads the pool `default` through the API, as anybody could, and waits until the API says that it is ready. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import type { PreparedEngine } from '../contracts/pool.js';
+import { StackError, type Say } from './stack-error.js';
+
+/** Health may take this long, as the workflow allows (design §3): large models load slowly. */
+const HEALTH_LIMIT_MS = 120_000;
+/** The preload's own limit, and the probe after it. */
+const WAIT_MS = HEALTH_LIMIT_MS + 30_000;
+/** A poll of `/readyz` costs nothing. */
+const LOOK_MS = 200;
+/** Silence after which the person at the terminal is told what is waited for. */
+const TELL_EVERY_MS = 5_000;
+
+const envelope = z.object({ code: z.string(), message: z.string() });
+const readiness = z.object({ missing: z.array(z.string()).default([]) });
+
+/** How to reach the API. */
+export interface ApiAccess {
+  url: string;
+  key: string;
+}
+
+/**
+ * Preloads and waits.
+ * @throws StackError with the API's own code and message when the preload fails or is not over in time
+ */
+export async function preloadDefaultPool(
+  api: ApiAccess,
+  prepared: PreparedEngine,
+  say: Say,
+  signal: AbortSignal,
+): Promise<void> {
+  const over = new AbortController();
+  const telling = tellWhatIsMissing(api, say, AbortSignal.any([signal, over.signal]));
+  try {
+    await postPreload(api, prepared, signal);
+    await awaitReady(api, signal);
+  } finally {
+    over.abort();
+    await telling;
+  }
+}
+
+async function postPreload(
+  { url, key }: ApiAccess,
+  prepared: PreparedEngine,
+  signal: AbortSignal,
+): Promise<void> {
+  const response = await fetch(`${url}/v2/pools/${prepared.pool_id}/preload`, {
+    method: 'POST',
+    headers: { 'X-API-Key': key, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ prepared, wait_ms: WAIT_MS, health_timeout_ms: HEALTH_LIMIT_MS }),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(WAIT_MS + HEALTH_LIMIT_MS)]),
+  });
+  const body: unknown = await response.json().catch(() => undefined);
+  if (response.ok) return;
+  const told = envelope.safeParse(body);
+  const why = told.success ? `${told.data.code}: ${told.data.message}` : `status ${response.status}`;
+  throw new StackError(`the pool "${prepared.pool_id}" could not be preloaded: ${why}`);
+}
+
+async function awaitReady(api: ApiAccess, signal: AbortSignal): Promise<void> {
+  const giveUpAt = Date.now() + WAIT_MS;
+  for (;;) {
+    const missing = await missingNow(api, signal);
+    if (missing.length === 0) return;
+    if (Date.now() > giveUpAt) throw new StackError(`the API is not ready: ${missing.join('; ')}`);
+    await pause(LOOK_MS, undefined, { signal });
+  }
+}
+
+/** What `/readyz` says is missing; nothing when it is ready. */
+async function missingNow({ url }: ApiAccess, signal: AbortSignal): Promise<string[]> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal });
+    const told = readiness.safeParse(await response.json().catch(() => undefined));
+    if (response.ok) return [];
+    return told.success && told.data.missing.length > 0 ? told.data.missing : [`status ${response.status}`];
+  } catch (err) {
+    signal.throwIfAborted();
+    return [`no answer (${err instanceof Error ? err.message : String(err)})`];
+  }
+}
+
+async function tellWhatIsMissing(api: ApiAccess, say: Say, signal: AbortSignal): Promise<void> {
+  const startedAt = Date.now();
+  try {
+    for (;;) {
+      await pause(TELL_EVERY_MS, undefined, { signal });
+      const missing = await missingNow(api, signal);
+      say(`still waiting after ${Math.round((Date.now() - startedAt) / 1000)} s: ${missing.join('; ')}`);
+    }
+  } catch {
+    // Only the end of the wait ends it.
+  }
+}

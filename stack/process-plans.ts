@@ -1,0 +1,98 @@
+/** The stack's processes: what each runs, with what environment, and how it says that it is up. */
+import { connect } from 'node:net';
+import type { Addresses } from './addresses.js';
+import type { Configuration } from './configuration.js';
+import { PACKAGE_ROOT, PROGRAMS, type Places } from './places.js';
+import { hasEvent } from './process-log.js';
+import type { Secrets } from './secrets.js';
+import type { ProcessPlan } from './supervised-process.js';
+import { temporalTrouble } from './temporal-admin.js';
+import { TEMPORAL_HOST, temporalServerArgs } from './temporal-server.js';
+
+/** A loaded machine may need ten seconds for what takes one. */
+const UP_LIMIT_MS = 60_000;
+
+/** All that the plans are made of. */
+export interface PlanContext {
+  configuration: Configuration;
+  places: Places;
+  secrets: Secrets;
+  addresses: Addresses;
+}
+
+/** The Temporal server, where it is ours to run. */
+export function temporalPlan(context: PlanContext, program: string): ProcessPlan | undefined {
+  const { addresses, places, secrets, configuration } = context;
+  const namespace = configuration.settings.TEMPORAL_NAMESPACE;
+  if (addresses.temporalPorts === undefined) return undefined;
+  const { port } = addresses.temporalPorts;
+  return {
+    name: 'temporal',
+    command: program,
+    args: temporalServerArgs({
+      ...addresses.temporalPorts,
+      namespace,
+      dataDir: places.temporalDir,
+      codecEndpoint: `${addresses.urls.api}/codec/${secrets.codecSecret}`,
+    }),
+    env: configuration.env,
+    cwd: places.stateDir,
+    logFile: places.logFile('temporal'),
+    upLimitMs: UP_LIMIT_MS,
+    isUp: async () =>
+      (await listens(port)) &&
+      (await temporalTrouble({ address: addresses.urls.temporal, namespace })) === undefined,
+    endsWithUs: false,
+  };
+}
+
+/** Our own processes; each ends with us by itself. */
+export function ownPlans(context: PlanContext): ProcessPlan[] {
+  const { places } = context;
+  const env = sharedEnvironment(context);
+  const plan = (name: 'api' | 'control' | 'node', event: string): ProcessPlan => ({
+    name,
+    command: process.execPath,
+    args: ['--enable-source-maps', PROGRAMS[name]],
+    env,
+    cwd: PACKAGE_ROOT,
+    logFile: places.logFile(name),
+    upLimitMs: UP_LIMIT_MS,
+    isUp: (log) => hasEvent(log, [event]),
+    endsWithUs: true,
+  });
+  return [plan('node', 'listening'), plan('control', 'polling'), plan('api', 'listening')];
+}
+
+function sharedEnvironment({ configuration, secrets, addresses }: PlanContext): Record<string, string> {
+  const { env, settings } = configuration;
+  const ourNode = `${settings.DROVER_NODE_ID}=http://${addresses.nodeAddress}`;
+  const others = settings.DROVER_NODES.filter(({ id }) => id !== settings.DROVER_NODE_ID);
+  const ui = addresses.urls.temporal_ui;
+  return {
+    ...env,
+    DROVER_STATE_DIR: settings.DROVER_STATE_DIR,
+    DROVER_API_PORT: String(addresses.apiPort),
+    DROVER_API_KEYS: secrets.apiKeys,
+    DROVER_NODE_ADDR: addresses.nodeAddress,
+    DROVER_NODE_TOKEN: secrets.nodeToken,
+    DROVER_NODES: [ourNode, ...others.map(({ id, url }) => `${id}=${url}`)].join(','),
+    DROVER_PAYLOAD_KEYS: secrets.payloadKeys,
+    DROVER_CODEC_SECRET: secrets.codecSecret,
+    ...(ui === null ? {} : { DROVER_UI_ORIGIN: settings.DROVER_UI_ORIGIN ?? ui }),
+    TEMPORAL_ADDRESS: addresses.urls.temporal,
+    DROVER_EXIT_WITH_PARENT: 'true',
+  };
+}
+
+/** A look before gRPC's first try, whose next would come a second later. */
+function listens(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ host: TEMPORAL_HOST, port });
+    const answer = (result: boolean) => {
+      socket.destroy();
+      done(result);
+    };
+    socket.once('connect', () => answer(true)).once('error', () => answer(false));
+  });
+}
