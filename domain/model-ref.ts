@@ -20,7 +20,7 @@ const FORMS: readonly RegExp[] = [
 
 /** True when `ref` is well formed; whether such a model exists is another question (B-DP-047). */
 export function isModelRef(ref: string): boolean {
-  return FORMS.some((form) => form.test(ref)) && !ref.split('/').includes('..');
+  return FORMS.some((form) => form.test(ref)) && !ref.split(/[/:]/).includes('..');
 }
 
 /** What a pool serves: its own id, the reference it was loaded from, and its catalogue name. */

@@ -38,14 +38,18 @@ export interface PreflightFacts {
   gpuTools: readonly string[];
   gpu: DeviceQuery;
   ramFreeBytes: number;
-  port: { wanted: number; fixed: boolean; free: number | undefined };
+  /** `movable`: a flag names the port, so that the engine can be told another. */
+  port: { wanted: number; fixed: boolean; movable: boolean; free: number | undefined };
 }
 
-/** Good to go, or the failure's type and words. */
-export type PreflightVerdict = { ok: true } | { ok: false; type: PoolFailureType; message: string };
+/** Good to go, or the failure's type and words; `retryable` where it differs from the type's own. */
+export type PreflightVerdict =
+  { ok: true } | { ok: false; type: PoolFailureType; message: string; retryable?: boolean };
 
 /** Ports tried from the wanted one upward (B-PREFLIGHT-023). */
 export const PORT_TRIES = 200;
+/** How engines call it: `--port`, `--http-port`. */
+const PORT_FLAG = /^--?(?:[a-z]+-)*port$/;
 /** Share of the weights that an engine needs for buffers; a fifth is what a 180 MB model was measured to take. */
 const BUFFER_FACTOR = 1.2;
 /** Flags that keep layers or the cache off the GPU, and the values with which they do (B-PROV-008, C-044). */
@@ -84,6 +88,28 @@ export function judgePreflight(facts: PreflightFacts): PreflightVerdict {
 export function portCandidates(wanted: number, fixed: boolean): number[] {
   const count = fixed ? 1 : Math.min(PORT_TRIES, 65_536 - wanted);
   return Array.from({ length: count }, (_, step) => wanted + step);
+}
+
+/** What of a launch names its port: the number itself, and the flag that tells the engine. */
+export interface PortBinding {
+  port: number;
+  flags: readonly string[];
+}
+
+/**
+ * The launch on another port, `--port` and its like following; undefined when no flag names the port, for then the
+ * engine would go on listening where it was.
+ */
+export function moveToPort<T extends PortBinding>(launch: T, port: number): T | undefined {
+  if (port === launch.port) return launch;
+  const from = String(launch.port);
+  const flags = launch.flags.map((flag, at) => {
+    if (flag === from && PORT_FLAG.test(launch.flags[at - 1] ?? '')) return String(port);
+    const [name = '', value] = flag.split('=', 2);
+    return value === from && PORT_FLAG.test(name) ? `${name}=${port}` : flag;
+  });
+  const isNamed = flags.some((flag, at) => flag !== launch.flags[at]);
+  return isNamed ? { ...launch, port, flags } : undefined;
 }
 
 /**

@@ -46,7 +46,7 @@ export function failedEnd(run: Run, err: unknown): RunEnd {
 
 /** The end that the last frame tells, for a run whose worker died before it wrote the end record. */
 export function streamedEnd(run: Run): RunEnd {
-  const last = run.frames.at(-1);
+  const last = run.lastFrame;
   if (last?.type === 'end') return { state: 'completed', stopReason: last.data.stop_reason, error: null };
   if (run.cancelReason !== null) return cancelledEnd(run);
   return { state: 'failed', stopReason: 'ERROR', error: last?.type === 'error' ? last.data : null };

@@ -31,12 +31,12 @@ export function streamFrames(run: Run, from: number, out: ServerResponse): void 
 
   function pump(): void {
     if (blocked || out.writableEnded) return;
-    if (run.confirmed && run.frames.length > offset) {
-      const lines = run.frames.slice(offset).map((frame) => `${JSON.stringify(frame)}\n`);
-      offset = run.frames.length;
+    if (run.confirmed && run.nextOffset > offset) {
+      const lines = run.framesFrom(offset).map((frame) => `${JSON.stringify(frame)}\n`);
+      offset = run.nextOffset;
       blocked = !out.write(lines.join(''));
     }
-    if ((run.streamClosed && offset >= run.frames.length) || (run.discarded && !run.ended)) {
+    if ((run.streamClosed && offset >= run.nextOffset) || (run.discarded && !run.ended)) {
       stop();
       out.end();
     }

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
+import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
 import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
@@ -53,7 +54,12 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     tombstoneMs: settings.DROVER_TOMBSTONE_MS,
     metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
   });
-  const pools = new PoolRegistry(settings.DROVER_ADMISSION_CAPACITY, waits, runs, Date.now);
+  const pools = new PoolRegistry(
+    settings.DROVER_ADMISSION_CAPACITY,
+    (kind, url) => adapterFor(kind, url, waits),
+    runs,
+    Date.now,
+  );
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
     paths: { runtimeDir: join(stateDir, 'node'), handoffDir: join(stateDir, 'engines') },

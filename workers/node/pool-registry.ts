@@ -9,6 +9,7 @@ import {
 } from '../../activities/engine/adapters/engine-adapter.js';
 import type { PoolKeeper, RunningEngine } from '../../activities/deps.js';
 import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
+import type { EngineKind } from '../../contracts/task.js';
 import { measured, type Throughput } from '../../domain/estimate.js';
 import { isLive, isReady, type PoolState } from '../../domain/pool.js';
 import { Scheduler, type SchedulerEffects } from './scheduler.js';
@@ -37,7 +38,7 @@ export class PoolRegistry implements PoolKeeper {
 
   constructor(
     private readonly capacity: number,
-    private readonly waits: EngineWaits,
+    private readonly adapterOf: (kind: EngineKind, url: string) => EngineAdapter,
     private readonly effects: SchedulerEffects,
     private readonly now: () => number,
   ) {}
@@ -90,7 +91,7 @@ export class PoolRegistry implements PoolKeeper {
     const before = pool.replicas.get(prepared.replica_id);
     if (before?.engine.pid !== engine.pid || before.engine.url !== engine.url) {
       void before?.adapter.close();
-      const adapter = adapterFor(prepared.engine, engine.url, this.waits);
+      const adapter = this.adapterOf(prepared.engine, engine.url);
       pool.replicas.set(prepared.replica_id, { engine, adapter });
     }
     pool.scheduler.setSlots(prepared.replica_id, prepared.slots_total);

@@ -55,6 +55,8 @@ export interface RunLog {
   /** Everything appended so far survives a power cut once this resolves. */
   checkpoint(): Promise<void>;
   close(): void;
+  /** Every frame that stands in the file, also after {@link close}. */
+  frames(): Frame[];
 }
 
 /** Opens a run log for appending, mode 600; `fresh` refuses a file that is there. */
@@ -79,6 +81,7 @@ export function openRunLog(path: string, ring: KeyRing, fresh: boolean): RunLog 
       if (open) closeSync(fd);
       open = false;
     },
+    frames: () => readRunLog(path, ring).flatMap((record) => (record.kind === 'frame' ? [record.frame] : [])),
   };
 }
 

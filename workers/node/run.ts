@@ -32,9 +32,12 @@ export interface RunEnd {
 
 /** A run, live or ended. Its owner is the {@link RunRegister} of this node. */
 export class Run {
-  readonly frames: Frame[] = [];
   /** Ids of the engine tokens that the logged frames stand for: from here a run is continued. */
   readonly ids: number[] = [];
+  /** All frames, or null once an ended run's are only in its log. */
+  private live: Frame[] | null = [];
+  private last: Frame | undefined;
+  private frameCount = 0;
   /** Aborts the engine's stream; the reason is a {@link CancelReason}. */
   readonly abort = new AbortController();
   state: TaskState = 'queued';
@@ -93,7 +96,7 @@ export class Run {
 
   /** Writes frames, all with one write, then shows them. The caller has checked that the run goes on. */
   publish(frames: readonly LoggedFrame[], nowMs: number): void {
-    const base = this.frames.length;
+    const base = this.frameCount;
     const records = frames.map(({ body, ids }, index): LogRecord => {
       const frame = { ...body, offset: base + index, epoch: this.epoch } as Frame;
       return { kind: 'frame', frame, ids, at_ms: nowMs };
@@ -132,7 +135,9 @@ export class Run {
   }
 
   private applyFrame(frame: Frame, ids: readonly number[], atMs: number): void {
-    this.frames.push(frame);
+    this.live?.push(frame);
+    this.last = frame;
+    this.frameCount += 1;
     this.ids.push(...ids);
     this.tokensOut += ids.length;
     if (frame.type === 'token') {
@@ -182,8 +187,28 @@ export class Run {
 
   /** The last frame is there, or the run ended without any. */
   get streamClosed(): boolean {
-    const last = this.frames.at(-1);
-    return this.ended || (last !== undefined && closesStream(last));
+    return this.ended || (this.last !== undefined && closesStream(this.last));
+  }
+
+  get lastFrame(): Frame | undefined {
+    return this.last;
+  }
+
+  /** Number of frames so far: the offset of the next. */
+  get nextOffset(): number {
+    return this.frameCount;
+  }
+
+  /** Frames from an offset on; of an archived run they are read from its log. */
+  framesFrom(offset: number): Frame[] {
+    return (this.live ?? this.log.frames()).slice(offset);
+  }
+
+  /** Keeps an ended run's frames only in its log, so that old runs cost no memory. */
+  archive(): void {
+    if (!this.ended) return;
+    this.live = null;
+    this.ids.length = 0;
   }
 
   /** Calls `listener` at every change until the returned function is called. */
@@ -222,7 +247,7 @@ export class Run {
       tokens_out: this.tokensOut,
       stop_reason: this.end?.stopReason ?? null,
       error: this.end?.error ?? null,
-      next_offset: this.frames.length,
+      next_offset: this.frameCount,
       correlation_id: this.offer.correlation_id,
     };
   }

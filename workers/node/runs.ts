@@ -39,6 +39,8 @@ export interface RunRegisterDeps extends ReportDeps {
 const CANCEL_LIMIT_MS = 5_000;
 /** Sessions whose warmth is remembered a node; the oldest are forgotten first. */
 const WARM_SESSIONS = 10_000;
+/** Ended runs whose frames stay in memory. */
+const RECENT_RUNS = 128;
 
 /** Register of this node's runs. */
 export class RunRegister implements RunKeeper {
@@ -48,6 +50,7 @@ export class RunRegister implements RunKeeper {
   private readonly tombstones: Tombstones;
   private readonly reports: RunReports;
   private readonly warm = new Set<string>();
+  private readonly recent: Run[] = [];
   private nextSequence = 1;
   private closing = false;
 
@@ -157,7 +160,7 @@ export class RunRegister implements RunKeeper {
   async restore(run: Run): Promise<void> {
     this.runs.set(run.taskId, run);
     this.nextSequence = Math.max(this.nextSequence, run.sequence + 1);
-    if (run.ended) return;
+    if (run.ended) return run.archive();
     if (run.streamClosed) return run.close(streamedEnd(run), this.deps.now());
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     run.requeue();
@@ -230,6 +233,13 @@ export class RunRegister implements RunKeeper {
       this.reports.logFailed(run.taskId, err);
     }
     this.reports.ended(run, end);
+    this.keepInMemory(run);
+  }
+
+  /** The newest ended runs stay in memory for readers who come back; older ones are read from their logs. */
+  private keepInMemory(run: Run): void {
+    this.recent.push(run);
+    if (this.recent.length > RECENT_RUNS) this.recent.shift()?.archive();
   }
 
   private admit(pool: Pool, offer: RunOffer, accepted: boolean): Run {

@@ -1,0 +1,204 @@
+/** A node's runs on a real folder with an engine that speaks when the test says so: for `*.test.ts` only. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type {
+  CompletionRequest,
+  EngineAdapter,
+  EngineEvent,
+} from '../activities/engine/adapters/engine-adapter.js';
+import { DroverError } from '../contracts/errors.js';
+import type { RunOffer } from '../contracts/node.js';
+import { preparedEngine } from '../contracts/pool.js';
+import type { TaskRequest } from '../contracts/task.js';
+import type { StopReason } from '../domain/task.js';
+import { newPayloadKey, parsePayloadKeys } from '../security/payload-keys.js';
+import { PoolRegistry } from '../workers/node/pool-registry.js';
+import { recoverRuns } from '../workers/node/recover-runs.js';
+import { RunRegister } from '../workers/node/runs.js';
+
+const RING = parsePayloadKeys(newPayloadKey());
+const FIRST_ID = 10;
+
+/** An engine whose every event the test sends; the newest request hears it. */
+export class ManualEngine implements EngineAdapter {
+  static readonly CONTEXT = 64;
+  readonly requests: CompletionRequest[] = [];
+  private inbox: (EngineEvent[] | Error)[] = [];
+  private hear: (() => void) | undefined;
+  private leftCount = 0;
+  private nextId = FIRST_ID;
+  private readonly changes = new Set<() => void>();
+
+  healthy = () => Promise.resolve(true);
+  probe = () => Promise.resolve();
+  tokenize = () => Promise.resolve([1, 2, 3]);
+  close = () => Promise.resolve();
+
+  async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<EngineEvent[]> {
+    this.requests.push(request);
+    this.changed();
+    const onAbort = () => this.hear?.();
+    signal.addEventListener('abort', onAbort);
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const next = this.inbox.shift();
+        if (next instanceof Error) throw next;
+        if (next !== undefined) yield next;
+        else await new Promise<void>((resolve) => (this.hear = resolve));
+        this.changed();
+      }
+    } finally {
+      this.leftCount += 1;
+      this.changed();
+    }
+  }
+
+  /** One token; an empty text is held back. */
+  say(text: string): void {
+    this.send([{ kind: 'tokens', ids: [this.nextId++], text }]);
+  }
+
+  finish(stopReason: StopReason): void {
+    this.send([{ kind: 'end', stopReason, stopSequence: null, tokensIn: 3, tokensOut: 0 }]);
+  }
+
+  breakOff(): void {
+    this.send(new DroverError('WORKER_RESET', 'the connection to the engine was lost'));
+  }
+
+  /** Resolves when this many requests have come. */
+  asked = (count: number) => this.until(() => this.requests.length >= count);
+  /** Resolves when everything said was taken. */
+  heard = () => this.until(() => this.inbox.length === 0);
+  /** Resolves when this many requests were given up or came to their end. */
+  left = (count: number) => this.until(() => this.leftCount >= count);
+
+  private send(message: EngineEvent[] | Error): void {
+    this.inbox.push(message);
+    this.hear?.();
+  }
+
+  private changed(): void {
+    for (const listener of [...this.changes]) listener();
+  }
+
+  private async until(reached: () => boolean): Promise<void> {
+    const deadline = AbortSignal.timeout(5_000);
+    while (!reached()) {
+      deadline.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        const listener = () => {
+          this.changes.delete(listener);
+          resolve();
+        };
+        this.changes.add(listener);
+        setTimeout(listener, 20);
+      });
+    }
+    // What was taken is worked on in the same turn of the loop; the next turn sees its effects.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** A node for a test. */
+export type TestNode = Awaited<ReturnType<typeof nodeOnDisk>>;
+
+/** Builds a node over a new folder, or over the one of a node that crashed. */
+export async function nodeOnDisk(options: {
+  capacity?: number;
+  slots?: number;
+  offerTtlMs?: number;
+  runsDir?: string;
+}) {
+  const runsDir = options.runsDir ?? mkdtempSync(join(tmpdir(), 'drover-runs-'));
+  const engine = new ManualEngine();
+  const log = pino({ level: 'silent' });
+  const canceled: string[] = [];
+  const ignore = () => undefined;
+  const runs: RunRegister = new RunRegister({
+    nodeId: 'node-1',
+    runsDir,
+    ring: RING,
+    pools: () => pools,
+    metrics: {
+      started: ignore,
+      firstToken: ignore,
+      completed: ignore,
+      queueDepth: ignore,
+      canceled: (_labels, reason) => canceled.push(reason),
+    },
+    log,
+    now: Date.now,
+    offerTtlMs: options.offerTtlMs ?? 10_000,
+    tombstoneMs: 600_000,
+    metricsFrameMs: 1_000,
+  });
+  const makeAdapter = () => engine;
+  const pools: PoolRegistry = new PoolRegistry(options.capacity ?? 16, makeAdapter, runs, Date.now);
+  await recoverRuns({ runsDir, ring: RING, register: runs, log });
+  const open = (slots: number) => {
+    const prepared = preparedEngine.parse({
+      pool_id: 'default',
+      engine_version: 'test',
+      binary_path: '/bin/true',
+      port: 1,
+      model_path: '/m.gguf',
+      model_ref: 'demo',
+      slots_total: slots,
+      ctx_max: ManualEngine.CONTEXT,
+      backend: 'cpu',
+    });
+    pools.ready({ prepared, url: 'http://127.0.0.1:1', pid: 1, startTicks: '1' });
+  };
+  if (options.slots !== 0) open(options.slots ?? 1);
+  // The node's own timers keep no process alive; a test that waits for one must.
+  const awake = setInterval(ignore, 1_000);
+  let crashed = false;
+  const crash = () => {
+    clearInterval(awake);
+    crashed = true;
+    return runs.close();
+  };
+  return {
+    runs,
+    pools,
+    engine,
+    runsDir,
+    canceled,
+    open,
+    crash,
+    close: () => (crashed ? Promise.resolve() : crash()),
+  };
+}
+
+/** An offer of a small task. */
+export function offerOf(
+  taskId: string,
+  changes: { digest?: string; request?: Partial<TaskRequest> } = {},
+): RunOffer {
+  const request: TaskRequest = {
+    task_id: taskId,
+    session_id: 's',
+    workload: 'completion',
+    model_ref: 'demo',
+    engine: 'llamacpp',
+    ctx: 0,
+    priority: 'interactive',
+    max_tokens: 8,
+    deadline_ms: 60_000,
+    prompt: 'hello',
+    ...changes.request,
+  };
+  return {
+    task_id: taskId,
+    pool_id: 'default',
+    epoch: 1,
+    digest: changes.digest ?? 'digest',
+    correlation_id: 'c',
+    request,
+    input: { kind: 'text', text: 'hello' },
+  };
+}

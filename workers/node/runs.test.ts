@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, test } from 'node:test';
+import { DroverError } from '../../contracts/errors.js';
+import { ManualEngine, nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+
+const nodes: TestNode[] = [];
+async function aNode(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
+  const node = await nodeOnDisk(options);
+  nodes.push(node);
+  return node;
+}
+afterEach(async () => {
+  for (const node of nodes.splice(0)) await node.close();
+});
+
+const refusedWith = (code: string) => (err: unknown) => err instanceof DroverError && err.code === code;
+
+test('B-DP-082, B-DP-083: the same offer again is the same run, another body is a conflict', async () => {
+  const { runs, engine } = await aNode();
+  const first = await runs.offer(offerOf('t'));
+  const again = await runs.offer(offerOf('t'));
+  assert.deepEqual(again.admission, first.admission);
+  assert.equal(engine.requests.length, 1);
+  await assert.rejects(runs.offer(offerOf('t', { digest: 'other' })), refusedWith('TASK_CONFLICT'));
+});
+
+test('design 2.2: no frame is shown before the offer is confirmed, though the engine has begun', async () => {
+  const { runs, engine } = await aNode();
+  await runs.offer(offerOf('t'));
+  await engine.asked(1);
+  const run = runs.mustGet('t');
+  engine.say('a');
+  await engine.heard();
+  assert.ok(run.nextOffset > 0);
+  assert.equal(run.confirmed, false);
+  runs.confirm('t');
+  assert.equal(run.confirmed, true);
+  assert.equal(run.framesFrom(0)[0]?.type, 'started');
+});
+
+test('an offer that nobody confirms is dropped after its time, its slot and its log are free again', async () => {
+  const { runs, engine, runsDir, pools } = await aNode({ offerTtlMs: 30 });
+  await runs.offer(offerOf('t'));
+  await engine.asked(1);
+  await engine.left(1);
+  assert.equal(runs.get('t'), undefined);
+  assert.deepEqual(readdirSync(runsDir), []);
+  assert.equal(pools.status('default')?.slots_free, 1);
+});
+
+test('a withdrawn offer is void for a workflow that comes late, and free for a client that tries again', async () => {
+  const { runs } = await aNode();
+  await runs.offer(offerOf('t'));
+  runs.withdraw('t');
+  assert.equal(runs.get('t'), undefined);
+  await assert.rejects(async () => runs.attach(offerOf('t')), refusedWith('OFFER_WITHDRAWN'));
+  assert.throws(() => runs.confirm('t'), refusedWith('OFFER_WITHDRAWN'));
+  const again = await runs.offer(offerOf('t'));
+  assert.equal(again.state === 'queued' || again.state === 'dispatched', true);
+  assert.equal(runs.confirm('t').confirmed, true);
+});
+
+test('a confirmation finds the offer at its place when the queue has filled, and a workflow brings a lost one back', async () => {
+  const { runs } = await aNode({ capacity: 1 });
+  await runs.attach(offerOf('running'));
+  const waiting = await runs.offer(offerOf('waiting'));
+  assert.equal(waiting.queue_position, 0);
+  await assert.rejects(runs.offer(offerOf('late')), refusedWith('ADMISSION_REJECT'));
+  assert.equal(runs.confirm('waiting').queue_position, 0);
+  const lost = await runs.attach(offerOf('lost'));
+  assert.equal(lost.queue_position, 1);
+});
+
+test('B-DP-121, B-DP-123, B-DP-124: frames are started, tokens numbered from 0, metrics, one end', async () => {
+  const { runs, engine } = await aNode();
+  await runs.attach(offerOf('t'));
+  await engine.asked(1);
+  engine.say('one');
+  engine.say('');
+  engine.say(' two');
+  engine.finish('EOS');
+  const view = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  const frames = runs.mustGet('t').framesFrom(0);
+  assert.deepEqual(
+    frames.map((frame) => frame.type),
+    ['started', 'token', 'metrics', 'token', 'end'],
+  );
+  const tokens = frames.flatMap((frame) => (frame.type === 'token' ? [frame.data] : []));
+  assert.deepEqual(tokens, [
+    { t: 'one', i: 0 },
+    { t: ' two', i: 1 },
+  ]);
+  assert.deepEqual([view.state, view.tokens_out, view.stop_reason], ['completed', 3, 'EOS']);
+  assert.deepEqual(
+    frames.map((frame) => frame.offset),
+    [0, 1, 2, 3, 4],
+  );
+});
+
+test('B-DP-131, B-DP-133, B-DP-206: a cancel frees the slot, lets no later token in and ends with one error', async () => {
+  const { runs, engine, pools } = await aNode();
+  await runs.attach(offerOf('t'));
+  await engine.asked(1);
+  engine.say('one');
+  await engine.heard();
+  const cancelled = runs.cancel('t', 'client');
+  engine.say(' late');
+  const view = await cancelled;
+  assert.equal(view.state, 'cancelled');
+  assert.equal(pools.status('default')?.slots_free, 1);
+  const frames = runs.mustGet('t').framesFrom(0);
+  assert.deepEqual(
+    frames.map((frame) => frame.type),
+    ['started', 'token', 'metrics', 'error'],
+  );
+  const last = frames.at(-1);
+  assert.equal(last?.type === 'error' && last.data.code, 'CANCELLED');
+  assert.equal(last?.type === 'error' && last.data.retriable, false);
+});
+
+test('B-DP-207, B-DP-209, B-DP-134: a waiting task is cancelled once, never runs, and its stream is one error', async () => {
+  const { runs, engine, canceled } = await aNode();
+  await runs.attach(offerOf('running'));
+  await runs.attach(offerOf('waiting'));
+  await runs.cancel('waiting', 'client');
+  await runs.cancel('waiting', 'client');
+  assert.deepEqual(canceled, ['client']);
+  await engine.asked(1);
+  engine.finish('EOS');
+  await runs.waitForEnd('running', AbortSignal.timeout(5_000));
+  assert.equal(engine.requests.length, 1);
+  assert.deepEqual(
+    runs
+      .mustGet('waiting')
+      .framesFrom(0)
+      .map((frame) => frame.type),
+    ['error'],
+  );
+});
+
+test('B-DP-180, B-DP-181: a deadline that passes in the queue expires the task, one in mid-run times it out', async () => {
+  const { runs, engine } = await aNode();
+  const soon = { deadline_ms: 60 };
+  await runs.attach(offerOf('running', { request: soon }));
+  await runs.attach(offerOf('waiting', { request: soon }));
+  await engine.asked(1);
+  engine.say('one');
+  const waiting = await runs.waitForEnd('waiting', AbortSignal.timeout(5_000));
+  const running = await runs.waitForEnd('running', AbortSignal.timeout(5_000));
+  assert.deepEqual([waiting.state, waiting.error?.code], ['expired', 'DEADLINE_UNMET']);
+  assert.deepEqual([running.state, running.error?.code], ['failed', 'DECODE_TIMEOUT']);
+  assert.equal(running.error?.retriable, true);
+});
+
+test('B-AD-011, B-ERR-018: an engine that breaks off ends the run with WORKER_RESET, and the next task runs', async () => {
+  const { runs, engine } = await aNode();
+  await runs.attach(offerOf('a'));
+  await runs.attach(offerOf('b'));
+  await engine.asked(1);
+  engine.say('one');
+  engine.breakOff();
+  const view = await runs.waitForEnd('a', AbortSignal.timeout(5_000));
+  assert.deepEqual([view.state, view.error?.code], ['failed', 'WORKER_RESET']);
+  await engine.asked(2);
+  engine.finish('EOS');
+  const next = await runs.waitForEnd('b', AbortSignal.timeout(5_000));
+  assert.equal(next.state, 'completed');
+});
+
+test('B-DP-043: a prompt and max_tokens beyond the context are refused before they wait', async () => {
+  const { runs } = await aNode();
+  const tooLong = offerOf('t', { request: { max_tokens: ManualEngine.CONTEXT } });
+  await assert.rejects(runs.offer(tooLong), refusedWith('INVALID_PARAMS'));
+  await assert.rejects(
+    runs.offer(offerOf('u', { request: { ctx: 4, max_tokens: 8 } })),
+    refusedWith('INVALID_PARAMS'),
+  );
+  assert.equal(runs.get('t'), undefined);
+});
+
+test('design 3: the next worker takes waiting tasks in their order and goes on with a run from its logged ids', async () => {
+  const before = await aNode();
+  for (const id of ['running', 'first', 'second']) await before.runs.attach(offerOf(id));
+  await before.runs.offer(offerOf('unconfirmed'));
+  await before.engine.asked(1);
+  before.engine.say('one');
+  await before.engine.heard();
+  await before.crash();
+  const after = await aNode({ runsDir: before.runsDir, slots: 0 });
+  assert.deepEqual(after.pools.get('default')?.scheduler.waiting(), ['running', 'first', 'second']);
+  assert.equal(after.runs.get('unconfirmed'), undefined);
+  after.open(1);
+  await after.engine.asked(1);
+  assert.deepEqual(after.engine.requests[0]?.promptIds, [1, 2, 3, 10]);
+  assert.equal(after.engine.requests[0]?.maxTokens, 7);
+  after.engine.say(' two');
+  after.engine.finish('EOS');
+  await after.runs.waitForEnd('running', AbortSignal.timeout(5_000));
+  const frames = after.runs.mustGet('running').framesFrom(0);
+  const text = frames.map((frame) => (frame.type === 'token' ? frame.data.t : '')).join('');
+  assert.equal(text, 'one two');
+  assert.equal(frames.filter((frame) => frame.type === 'started').length, 1);
+  assert.deepEqual(
+    frames.flatMap((frame) => (frame.type === 'token' ? [frame.data.i] : [])),
+    [0, 1],
+  );
+});
+
+test('a cancel that came before the worker died is carried out by the next', async () => {
+  const before = await aNode();
+  await before.runs.attach(offerOf('t'));
+  await before.engine.asked(1);
+  before.runs.mustGet('t').record({ kind: 'cancel', reason: 'client', at_ms: 1 });
+  await before.crash();
+  const after = await aNode({ runsDir: before.runsDir });
+  assert.equal(after.runs.mustView('t').state, 'cancelled');
+  assert.equal(after.engine.requests.length, 0);
+});
