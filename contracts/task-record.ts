@@ -3,7 +3,7 @@
  * the same admission, says which node has the run, and outlives the node's run log (design §2.5, §7).
  */
 import { z } from 'zod';
-import { runView } from './node.js';
+import { taskOutcome } from './node.js';
 import { admission, engineKind, priority } from './task.js';
 
 /** Memo of one task. The API writes all but `outcome`; the workflow keeps `node_id` up to date and adds `outcome`. */
@@ -20,8 +20,8 @@ export const taskMemo = z.object({
     admitted_at_ms: z.int(),
     correlation_id: z.string(),
   }),
-  /** The node's last view of the run, once it has ended. */
-  outcome: runView.optional(),
+  /** How the run ended, once it has. */
+  outcome: taskOutcome.optional(),
 });
 
 /** A task memo's type. */

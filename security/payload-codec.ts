@@ -1,7 +1,10 @@
 /** Temporal's payloads sealed: inputs, results, memos, summaries and, by the failure converter, failures (design §2.6). */
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import type { KeyRing } from './payload-keys.js';
+
+// The package is CommonJS without names that Node can see, hence the default import.
+const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
 /** `metadata.encoding` of a payload that this codec sealed. */
 export const SEALED_ENCODING = 'binary/encrypted';
@@ -17,7 +20,7 @@ export function payloadCodec(ring: KeyRing): PayloadCodec {
 }
 
 function sealPayload(ring: KeyRing, payload: Payload): Payload {
-  const { keyId, bytes } = ring.seal(temporal.api.common.v1.Payload.encode(payload).finish());
+  const { keyId, bytes } = ring.seal(PayloadMessage.encode(payload).finish());
   return {
     metadata: { encoding: Buffer.from(SEALED_ENCODING), 'encryption-key-id': Buffer.from(keyId) },
     data: bytes,
@@ -27,7 +30,7 @@ function sealPayload(ring: KeyRing, payload: Payload): Payload {
 function openPayload(ring: KeyRing, payload: Payload): Payload {
   if (text(payload.metadata?.['encoding']) !== SEALED_ENCODING) return payload;
   const keyId = text(payload.metadata?.['encryption-key-id']);
-  return temporal.api.common.v1.Payload.decode(ring.open({ keyId, bytes: payload.data ?? new Uint8Array() }));
+  return PayloadMessage.decode(ring.open({ keyId, bytes: payload.data ?? new Uint8Array() }));
 }
 
 /**
