@@ -1,0 +1,138 @@
+/**
+ * Activity `awaitEngineReady`: one look at a starting engine. The workflow's retry policy looks again every 500 ms, so
+ * that 240 polls are one activity and no events of the history (B-PDUR-005).
+ */
+import { Context } from '@temporalio/activity';
+import type { ApplicationFailure } from '@temporalio/common';
+import type { PreparedEngine } from '../../contracts/pool.js';
+import type { NodeActivityDeps } from '../deps.js';
+import { poolFailure, type PoolFailureDetails } from '../failures.js';
+import { replicaFiles } from '../replica-files.js';
+import { portOwner } from '../process/port-owner.js';
+import { processStartTicks } from '../process/process-identity.js';
+import type { ProcessExit } from '../process/spawn-detached.js';
+import { readSpawnRecord } from '../process/spawn-record.js';
+import type { EngineRoom } from './engine-room.js';
+import { logTail } from './log-tail.js';
+import { pollHealth, type HealthAnswer } from './poll-health.js';
+import type { SpawnedEngine } from './spawn-engine.js';
+
+/** An engine that was spawned, and what it was spawned from. */
+export interface StartingEngine {
+  prepared: PreparedEngine;
+  engine: SpawnedEngine;
+}
+
+/** Between the end of one poll and the next (B-PRELOAD-011). */
+const POLL_INTERVAL_MS = 500;
+/** A healthy engine answers in milliseconds; a hung one must not stall the polls (B-PRELOAD-015). */
+const POLL_TIMEOUT_MS = 2_000;
+
+/** Builds the activity `awaitEngineReady`. */
+export function awaitEngineReadyActivity(deps: NodeActivityDeps, room: EngineRoom) {
+  /**
+   * Resolves when the engine's own process answers its health path with 200.
+   * @throws ApplicationFailure `HealthTimeout`, to be tried again in 500 ms and no cause for concern; `EngineExited`,
+   *   final, as soon as the process is gone
+   */
+  return async function awaitEngineReady(starting: StartingEngine): Promise<void> {
+    const exit = exitWatch(room, starting.engine);
+    try {
+      const answer = await Promise.race([askEngine(deps, starting, exit.signal), exit.happened]);
+      if (!(await isAlive(starting.engine)) || answer === 'exited') throw await exited(deps, room, starting);
+      if (!answer.healthy) throw notHealthy(deps, starting, answer.reason);
+    } finally {
+      exit.stopWatching();
+    }
+  };
+}
+
+async function askEngine(
+  { paths }: NodeActivityDeps,
+  { prepared, engine }: StartingEngine,
+  exited: AbortSignal,
+): Promise<HealthAnswer> {
+  const tooSlow = AbortSignal.timeout(POLL_TIMEOUT_MS);
+  const { cancellationSignal } = Context.current();
+  const signal = AbortSignal.any([tooSlow, exited, cancellationSignal]);
+  const answer = await pollHealth(healthUrl({ prepared, engine }), signal);
+  if (tooSlow.aborted) return { healthy: false, reason: `it does not answer within ${POLL_TIMEOUT_MS} ms` };
+  cancellationSignal.throwIfAborted();
+  if (!answer.healthy) return answer;
+  const token = (await readSpawnRecord(replicaFiles(paths, prepared).spawnRecord))?.token;
+  if ((await portOwner(prepared.port, engine.pid, token)) !== 'foreign') return answer;
+  return { healthy: false, reason: 'another process answers on its port' };
+}
+
+/** A child's exit ends the poll at once; an engine of an earlier worker is looked at after it. */
+function exitWatch(room: EngineRoom, { pid, start_ticks }: SpawnedEngine) {
+  const controller = new AbortController();
+  const exit = room.exitOf({ pid, startTicks: start_ticks });
+  const happened = new Promise<'exited'>((resolve) => {
+    void exit?.then(() => {
+      resolve('exited');
+      controller.abort();
+    });
+  });
+  return { signal: controller.signal, happened, stopWatching: () => controller.abort() };
+}
+
+async function isAlive({ pid, start_ticks }: SpawnedEngine): Promise<boolean> {
+  return (await processStartTicks(pid)) === start_ticks;
+}
+
+async function exited(
+  deps: NodeActivityDeps,
+  room: EngineRoom,
+  { prepared, engine }: StartingEngine,
+): Promise<ApplicationFailure> {
+  const { pool_id, replica_id, engine: kind, engine_version, device_mask } = prepared;
+  const exit = await room.exitOf({ pid: engine.pid, startTicks: engine.start_ticks });
+  const tail = await logTail(replicaFiles(deps.paths, prepared).logFile);
+  const how = describeExit(exit);
+  const message = `the engine of pool ${pool_id} (pid ${engine.pid}) ended ${how} before it was healthy`;
+  deps.log.error(
+    {
+      event: 'engine_exited',
+      pool_id,
+      replica_id,
+      engine: kind,
+      engine_version,
+      device_mask,
+      pid: engine.pid,
+      ...exit,
+    },
+    message,
+  );
+  return poolFailure('EngineExited', tail === '' ? message : `${message}; its log ends:\n${tail}`, {
+    pool_id,
+    replica_id,
+    pid: engine.pid,
+    exit_code: exit?.code ?? null,
+    signal: exit?.signal ?? null,
+  });
+}
+
+/** Only the worker that started an engine is told how it ended. */
+function describeExit(exit: ProcessExit | undefined): string {
+  if (exit === undefined) return 'with an unknown exit code';
+  return exit.signal === null ? `with exit code ${exit.code}` : `by signal ${exit.signal}`;
+}
+
+function notHealthy(deps: NodeActivityDeps, starting: StartingEngine, reason: string): ApplicationFailure {
+  const { pool_id, replica_id } = starting.prepared;
+  const { attempt, scheduledTimestampMs } = Context.current().info;
+  const elapsed = deps.now() - scheduledTimestampMs;
+  const url = healthUrl(starting);
+  const details: PoolFailureDetails = { pool_id, replica_id, pid: starting.engine.pid, url };
+  return poolFailure(
+    'HealthTimeout',
+    `health check failed: pool ${pool_id} at ${url} is not healthy after ${elapsed} ms and ${attempt} attempts: ${reason}`,
+    { ...details, elapsed_ms: elapsed, attempts: attempt },
+    { nextRetryDelayMs: POLL_INTERVAL_MS, benign: true },
+  );
+}
+
+function healthUrl({ prepared, engine }: StartingEngine): string {
+  return `${engine.url}${prepared.health_path}`;
+}

@@ -1,0 +1,117 @@
+/** Activity `preflight`: looks at the node before anything is started there; the verdict is `domain/preflight.ts`'s. */
+import { freemem } from 'node:os';
+import { preparedEngine, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
+import { judgePreflight, moveToPort, type PreflightFacts } from '../../domain/preflight.js';
+import type { NodeActivityDeps } from '../deps.js';
+import { poolFailure } from '../failures.js';
+import { replicaFiles } from '../replica-files.js';
+import { isSameProcess } from '../process/process-identity.js';
+import { readSpawnRecord } from '../process/spawn-record.js';
+import { adapterFor } from './adapters/engine-adapter.js';
+import type { EngineRoom } from './engine-room.js';
+import { findPort } from './find-port.js';
+import { findGpuTools, queryDevices } from './gpu-tools.js';
+import { inspectBinary, inspectModel } from './inspect-files.js';
+import { engineUrl, isSameLaunch } from './same-launch.js';
+
+/** What a preload goes on with. */
+export interface PreflightResult {
+  /** The launch, defaults filled in, with the port that is free. */
+  prepared: PreparedEngine;
+  /** The same engine serves already: there is nothing to do (B-API-026). */
+  serving: PreloadResult | null;
+}
+
+/** Builds the activity `preflight`. */
+export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
+  /**
+   * Checks the launch and the node; changes nothing but the memory of which port is promised.
+   * @throws ApplicationFailure of the verdict's type; `INVALID_PARAMS` naming each wrong field; `POOL_CONFLICT` when
+   *   another engine of this replica runs
+   */
+  return async function preflight(input: PreparedEngine): Promise<PreflightResult> {
+    const wanted = parseLaunch(input);
+    await requireAdapter(wanted);
+    const running = await findRunning(deps, wanted);
+    if (running !== undefined) return running;
+    const movable = moveToPort(wanted, wanted.port + 1) !== undefined;
+    const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable };
+    const free = await findPort(wish, room.portsOfOthers(wanted));
+    const port = { wanted: wanted.port, fixed: wanted.port_fixed, movable, free };
+    const verdict = judgePreflight(await gatherFacts(deps, wanted, port));
+    if (!verdict.ok) {
+      const { type, message, retryable } = verdict;
+      throw poolFailure(type, message, keyOf(wanted), retryable === undefined ? {} : { retryable });
+    }
+    const prepared = moveToPort(wanted, free ?? wanted.port) ?? wanted;
+    room.reservePort(wanted, prepared.port);
+    return { prepared, serving: null };
+  };
+}
+
+function parseLaunch(input: PreparedEngine): PreparedEngine {
+  const parsed = preparedEngine.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw poolFailure('INVALID_PARAMS', problems.join('; '), { pool_id: String(input.pool_id) });
+}
+
+/** An engine that nobody here can speak to would start, and then serve nobody. */
+async function requireAdapter(wanted: PreparedEngine): Promise<void> {
+  try {
+    await adapterFor(wanted.engine, engineUrl(wanted)).close();
+  } catch (cause) {
+    const message = `engine: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw poolFailure('INVALID_PARAMS', message, keyOf(wanted), { cause });
+  }
+}
+
+/** The replica's engine that runs already, when it is the wanted one: its port stays. */
+async function findRunning(
+  deps: NodeActivityDeps,
+  wanted: PreparedEngine,
+): Promise<PreflightResult | undefined> {
+  const files = replicaFiles(deps.paths, wanted);
+  const record = await readSpawnRecord(files.spawnRecord);
+  if (record === undefined || !(await isSameProcess(record))) return undefined;
+  const { pid, prepared } = record;
+  if (!isSameLaunch(wanted, prepared)) {
+    const message = `another engine of pool ${wanted.pool_id} runs already (pid ${pid}); drain or reload the pool`;
+    throw poolFailure('POOL_CONFLICT', message, { ...keyOf(wanted), pid });
+  }
+  const { pool_id, replica_id } = wanted;
+  const serves =
+    deps.pools.status(pool_id)?.ready === true && deps.pools.running(pool_id, replica_id)?.pid === pid;
+  return { prepared, serving: serves ? { pool_id, pid, handoff_path: files.handoff } : null };
+}
+
+async function gatherFacts(
+  { env }: NodeActivityDeps,
+  wanted: PreparedEngine,
+  port: PreflightFacts['port'],
+): Promise<PreflightFacts> {
+  const tools = wanted.backend === 'cuda' ? await findGpuTools(env()) : new Map<string, string>();
+  return {
+    pool_id: wanted.pool_id,
+    backend: wanted.backend,
+    flags: wanted.flags,
+    device_mask: wanted.device_mask,
+    binary: await inspectBinary(wanted.binary_path),
+    model: await inspectModel(wanted),
+    context_tokens: wanted.ctx_max * wanted.slots_total,
+    gpuTools: [...tools.keys()],
+    gpu: await queryDevices(tools, env()),
+    ramFreeBytes: freeMemoryBytes(),
+    port,
+  };
+}
+
+/** Memory that can be had without swapping, a container's limit included where Node knows it (from 20.13). */
+function freeMemoryBytes(): number {
+  const { availableMemory } = process as { availableMemory?: () => number };
+  return availableMemory?.() ?? freemem();
+}
+
+function keyOf({ pool_id, replica_id }: PreparedEngine): { pool_id: string; replica_id: string } {
+  return { pool_id, replica_id };
+}

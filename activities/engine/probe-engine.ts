@@ -1,0 +1,30 @@
+/** Activity `probeEngine`: one token from the engine, because its health can lie (design §5). */
+import { Context } from '@temporalio/activity';
+import type { NodeActivityDeps } from '../deps.js';
+import { poolFailure } from '../failures.js';
+import { adapterFor } from './adapters/engine-adapter.js';
+import type { StartingEngine } from './await-engine-ready.js';
+import { heartbeating } from './heartbeating.js';
+
+/** Builds the activity `probeEngine`. */
+export function probeEngineActivity({ log }: Pick<NodeActivityDeps, 'log'>) {
+  /**
+   * Resolves when the engine has generated a token.
+   * @throws ApplicationFailure `HealthTimeout`, retryable: the first token of a cold engine may take its time
+   */
+  return async function probeEngine({ prepared, engine }: StartingEngine): Promise<void> {
+    const { pool_id, replica_id } = prepared;
+    const adapter = adapterFor(prepared.engine, engine.url);
+    try {
+      await heartbeating((signal) => adapter.probe(signal));
+    } catch (cause) {
+      Context.current().cancellationSignal.throwIfAborted();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `health check failed: pool ${pool_id} at ${engine.url} generates no token: ${reason}`;
+      log.warn({ event: 'engine_probe_failed', pool_id, replica_id, pid: engine.pid, err: cause }, message);
+      throw poolFailure('HealthTimeout', message, { pool_id, replica_id, url: engine.url }, { cause });
+    } finally {
+      await adapter.close();
+    }
+  };
+}

@@ -1,0 +1,170 @@
+/**
+ * Activity `spawnEngine`: starts the engine's process, once. However often it is tried it first looks for the child of
+ * an earlier try: by the spawn record, and where the worker died before it could write one, by the token in the
+ * environment of the processes that run.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { SpawnRecord } from '../../contracts/handoff.js';
+import type { PreparedEngine } from '../../contracts/pool.js';
+import { cudaVisibleDevices } from '../../domain/device-mask.js';
+import type { NodeActivityDeps } from '../deps.js';
+import { poolFailure, systemReason } from '../failures.js';
+import { replicaFiles, type ReplicaFiles } from '../replica-files.js';
+import { writePidFile } from '../process/pid-file.js';
+import {
+  argvDigest,
+  bootId,
+  findByToken,
+  isSameProcess,
+  SPAWN_TOKEN_VARIABLE,
+} from '../process/process-identity.js';
+import { spawnDetached, SpawnError, type DetachedProcess } from '../process/spawn-detached.js';
+import { stopGroup } from '../process/stop-group.js';
+import { readSpawnRecord, writeSpawnRecord } from '../process/spawn-record.js';
+import type { EngineRoom } from './engine-room.js';
+import { engineUrl, isSameLaunch } from './same-launch.js';
+import { spawnToken } from './spawn-token.js';
+
+/** An engine's process, not yet known to be healthy. */
+export interface SpawnedEngine {
+  pid: number;
+  /** With the pid, the process' name for good. */
+  start_ticks: string;
+  url: string;
+}
+
+/** Variables that every engine gets when the worker has them; all others must be listed in `env` (B-PREP-004). */
+const SAFE_BASE = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
+
+/** One launch of an engine on this node. */
+interface Launch {
+  deps: NodeActivityDeps;
+  prepared: PreparedEngine;
+  files: ReplicaFiles;
+  token: string;
+}
+
+/** Builds the activity `spawnEngine`. */
+export function spawnEngineActivity(deps: NodeActivityDeps, room: EngineRoom) {
+  /**
+   * Starts the engine, or finds it running.
+   * @throws ApplicationFailure `SpawnFailed` with the system's reason; `POOL_CONFLICT` when another engine runs
+   */
+  return function spawnEngine(prepared: PreparedEngine): Promise<SpawnedEngine> {
+    const files = replicaFiles(deps.paths, prepared);
+    const launch: Launch = { deps, prepared, files, token: spawnToken(prepared) };
+    return room.alone(prepared, async () => {
+      await mkdir(deps.paths.runtimeDir, { recursive: true, mode: 0o700 });
+      await mkdir(files.workDir, { recursive: true, mode: 0o700 });
+      return (await findRecorded(launch)) ?? (await findUnrecorded(launch)) ?? start(launch, room);
+    });
+  };
+}
+
+async function findRecorded({ files, prepared }: Launch): Promise<SpawnedEngine | undefined> {
+  const found = await readSpawnRecord(files.spawnRecord);
+  if (found === undefined || !(await isSameProcess(found))) return undefined;
+  const { pool_id, replica_id } = prepared;
+  if (!isSameLaunch(prepared, found.prepared)) {
+    const message = `another engine of pool ${pool_id} runs already (pid ${found.pid})`;
+    throw poolFailure('POOL_CONFLICT', message, { pool_id, replica_id, pid: found.pid });
+  }
+  await writePidFile(files.pidFile, found.pid);
+  return { pid: found.pid, start_ticks: found.started_ticks, url: engineUrl(found.prepared) };
+}
+
+async function findUnrecorded(launch: Launch): Promise<SpawnedEngine | undefined> {
+  const leader = (await findByToken(launch.token)).find((entry) => entry.pid === entry.groupId);
+  if (leader === undefined) return undefined;
+  await record(launch, leader);
+  return { pid: leader.pid, start_ticks: leader.startTicks, url: engineUrl(launch.prepared) };
+}
+
+async function start(launch: Launch, room: EngineRoom): Promise<SpawnedEngine> {
+  const { deps, prepared } = launch;
+  const child = await spawn(launch);
+  room.remember(prepared, child);
+  await recordOrEnd(launch, child);
+  const { pool_id, replica_id, engine, engine_version, device_mask, binary_path } = prepared;
+  const url = engineUrl(prepared);
+  deps.log.info(
+    {
+      event: 'engine_spawned',
+      pool_id,
+      replica_id,
+      engine,
+      engine_version,
+      device_mask,
+      pid: child.pid,
+      url,
+    },
+    `started ${binary_path}`,
+  );
+  return { pid: child.pid, start_ticks: child.startTicks, url };
+}
+
+async function spawn({ deps, prepared, files, token }: Launch): Promise<DetachedProcess> {
+  const { binary_path: command, flags: args, pool_id, replica_id } = prepared;
+  try {
+    const env = engineEnvironment(prepared, deps.env(), token);
+    return await spawnDetached({ command, args, env, cwd: files.workDir, logFile: files.logFile });
+  } catch (err) {
+    if (!(err instanceof SpawnError)) throw err;
+    deps.log.error(
+      { event: 'engine_spawn_failed', pool_id, replica_id, binary_path: command, err },
+      err.message,
+    );
+    throw poolFailure('SpawnFailed', err.message, { pool_id, replica_id }, { cause: err });
+  }
+}
+
+/** Exactly what an engine sees; orchestrator secrets never are among it. A mask is not overruled by `env` (B-DEVICE-012). */
+export function engineEnvironment(
+  { env, device_mask }: Pick<PreparedEngine, 'env' | 'device_mask'>,
+  worker: Readonly<Record<string, string | undefined>>,
+  token: string,
+): Record<string, string> {
+  const base = SAFE_BASE.flatMap((name): [string, string][] => {
+    const value = worker[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    ...Object.fromEntries(base),
+    ...env,
+    ...(device_mask === null ? {} : { CUDA_VISIBLE_DEVICES: cudaVisibleDevices(device_mask) }),
+    [SPAWN_TOKEN_VARIABLE]: token,
+  };
+}
+
+/** An engine that cannot be recorded would be nobody's after us. */
+async function recordOrEnd(launch: Launch, child: DetachedProcess): Promise<void> {
+  try {
+    await record(launch, child);
+  } catch (err) {
+    const { pid, startTicks } = child;
+    await stopGroup({ pid, startTicks, token: launch.token, graceMs: 0 });
+    const { pool_id, replica_id } = launch.prepared;
+    const message = `the engine was started but cannot be recorded: ${systemReason(err)}`;
+    throw poolFailure('SpawnFailed', message, { pool_id, replica_id }, { cause: err, retryable: true });
+  }
+}
+
+/** The spawn record first: it proves whose process the number in the PID file is. */
+async function record(
+  { deps, prepared, files, token }: Launch,
+  { pid, startTicks }: { pid: number; startTicks: string },
+): Promise<void> {
+  const written: SpawnRecord = {
+    pool_id: prepared.pool_id,
+    replica_id: prepared.replica_id,
+    pid,
+    started_ticks: startTicks,
+    boot_id: await bootId(),
+    argv_digest: argvDigest([prepared.binary_path, ...prepared.flags]),
+    token,
+    spawned_at_ms: deps.now(),
+    prepared,
+  };
+  await writeSpawnRecord(files.spawnRecord, written);
+  await writePidFile(files.pidFile, pid);
+}

@@ -1,0 +1,35 @@
+/** The door: what a node worker registers with Temporal. Workflows take its type, never its value. */
+import type { NodeActivityDeps } from './deps.js';
+import { awaitEngineReadyActivity } from './engine/await-engine-ready.js';
+import { createEngineRoom } from './engine/engine-room.js';
+import { preflightActivity } from './engine/preflight.js';
+import { probeEngineActivity } from './engine/probe-engine.js';
+import { spawnEngineActivity } from './engine/spawn-engine.js';
+import { stopEngineActivity } from './engine/stop-engine.js';
+import { followRunActivity } from './follow-run.js';
+import { removeHandoffActivity } from './handoff/remove-handoff.js';
+import { writeHandoffActivity } from './handoff/write-handoff.js';
+import { markPoolFailedActivity } from './pool/mark-pool-failed.js';
+import { markPoolReadyActivity } from './pool/mark-pool-ready.js';
+import { markPoolStartingActivity } from './pool/mark-pool-starting.js';
+
+/** Builds the activities of one node; call it once a worker process, for they share what the worker started. */
+export function createNodeActivities(deps: NodeActivityDeps) {
+  const room = createEngineRoom();
+  return {
+    preflight: preflightActivity(deps, room),
+    spawnEngine: spawnEngineActivity(deps, room),
+    awaitEngineReady: awaitEngineReadyActivity(deps, room),
+    probeEngine: probeEngineActivity(deps),
+    stopEngine: stopEngineActivity(deps, room),
+    writeHandoff: writeHandoffActivity(deps),
+    removeHandoff: removeHandoffActivity(deps),
+    markPoolStarting: markPoolStartingActivity(deps),
+    markPoolReady: markPoolReadyActivity(deps),
+    markPoolFailed: markPoolFailedActivity(deps),
+    followRun: followRunActivity(deps),
+  };
+}
+
+/** The activities of a node, as workflows see them. */
+export type NodeActivities = ReturnType<typeof createNodeActivities>;

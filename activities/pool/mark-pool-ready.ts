@@ -1,0 +1,33 @@
+/** Activity `markPoolReady`: the node binds the engine and gives it work (B-PRELOAD-021, B-PRELOAD-023..025). */
+import type { NodeActivityDeps } from '../deps.js';
+import type { StartingEngine } from '../engine/await-engine-ready.js';
+
+/** An engine that has proved itself. */
+export interface MarkPoolReadyInput extends StartingEngine {
+  /** Since the preload began. */
+  duration_ms: number;
+}
+
+/** Builds the activity `markPoolReady`. */
+export function markPoolReadyActivity({ pools, log }: Pick<NodeActivityDeps, 'pools' | 'log'>) {
+  return function markPoolReady({ prepared, engine, duration_ms }: MarkPoolReadyInput): Promise<void> {
+    const { pid, url, start_ticks: startTicks } = engine;
+    pools.ready({ prepared, url, pid, startTicks });
+    const { pool_id, replica_id, engine: kind, engine_version, device_mask } = prepared;
+    log.info(
+      {
+        event: 'pool_ready',
+        pool_id,
+        replica_id,
+        engine: kind,
+        engine_version,
+        device_mask,
+        pid,
+        url,
+        duration_ms,
+      },
+      'pool ready',
+    );
+    return Promise.resolve();
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * Engines that an earlier worker left behind. Their spawn records say which processes are alive and ours, which the next
+ * worker may take over, and which are gone; whatever it does not take over it ends here, by the recorded group.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SpawnRecord } from '../../contracts/handoff.js';
+import type { NodeActivityDeps } from '../deps.js';
+import { replicaFiles } from '../replica-files.js';
+import { removePidFile } from './pid-file.js';
+import { isSameProcess } from './process-identity.js';
+import { readSpawnRecord } from './spawn-record.js';
+import { stopGroup } from './stop-group.js';
+
+/** An engine by its spawn record. */
+export interface LeftEngine {
+  record: SpawnRecord;
+  /** The recorded process lives and is ours; children that outlived it do not count. */
+  alive: boolean;
+}
+
+const RECORD_SUFFIX = '.spawn.json';
+
+/** Every engine that the runtime folder's spawn records name; records that cannot be read prove nothing and are passed over. */
+export async function findLeftEngines(runtimeDir: string): Promise<LeftEngine[]> {
+  const names = (await readdir(runtimeDir)).filter(
+    (name) => name.endsWith(RECORD_SUFFIX) && !name.startsWith('.'),
+  );
+  const records = await Promise.all(names.sort().map((name) => readSpawnRecord(join(runtimeDir, name))));
+  return Promise.all(records.flatMap((record) => (record === undefined ? [] : [withLife(record)])));
+}
+
+async function withLife(record: SpawnRecord): Promise<LeftEngine> {
+  return { record, alive: await isSameProcess(record) };
+}
+
+/**
+ * Ends an engine and all that it started, then removes its handoff, PID file and record. A process that is not proven
+ * ours is left alone (B-PROC-016); children that outlived an engine are known by its token.
+ * @throws StopError when the group outlives SIGKILL: the files stay, for the next try
+ */
+export async function endLeftEngine(
+  { record, alive }: LeftEngine,
+  { paths, stopGraceMs }: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'>,
+): Promise<{ forced: boolean }> {
+  const files = replicaFiles(paths, record);
+  await rm(files.handoff, { force: true }); // First, so that nobody is sent to an engine that is ending.
+  const { pid, token } = record;
+  // The start time of a process that is gone or foreign matches nobody, so only its token-bearing children are reached.
+  const startTicks = alive ? record.started_ticks : `${record.started_ticks} gone`;
+  const stopped = await stopGroup({ pid, startTicks, token, graceMs: stopGraceMs });
+  await removePidFile(files.pidFile);
+  await rm(files.spawnRecord, { force: true });
+  return stopped;
+}

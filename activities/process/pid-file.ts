@@ -1,0 +1,31 @@
+/** PID files: the decimal number and nothing else, so that any tool can read them (B-PROC-022). */
+import { readFile, rm } from 'node:fs/promises';
+import { writeAtomically } from '../write-atomically.js';
+
+/** Writes the number, replacing what stood there. */
+export async function writePidFile(path: string, pid: number): Promise<void> {
+  await writeAtomically(path, String(pid), 0o644);
+}
+
+/**
+ * The number in a PID file; undefined when there is no such file.
+ * @throws Error naming the path when the file holds anything but a process id; pids 0 and 1 are never ours, and a
+ *   signal to them would reach our own group or the whole machine.
+ */
+export async function readPidFile(path: string): Promise<number | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (err) {
+    if (err instanceof Error && 'code' in err && err.code === 'ENOENT') return undefined;
+    throw err;
+  }
+  const pid = /^\d{1,10}$/.test(text.trim()) ? Number(text) : NaN;
+  if (Number.isSafeInteger(pid) && pid > 1) return pid;
+  throw new Error(`${path} does not hold a process id`);
+}
+
+/** Removes a PID file; one that is gone already is no failure. */
+export async function removePidFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
