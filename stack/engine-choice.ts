@@ -50,6 +50,7 @@ export async function chooseEngine(settings: Settings, model: Model): Promise<En
     model_ref: model.ref,
     model_name: model.name,
     backend,
+    env: libraryPath(server),
     slots_total: settings.DROVER_POOL_SLOTS,
     ctx_max: settings.DROVER_POOL_CTX,
   });
@@ -72,6 +73,12 @@ function engineFlags(
     ...['--threads', String(Math.max(1, availableParallelism() - 1))],
     ...(offload ? ['--n-gpu-layers', '999'] : []),
   ];
+}
+
+/** A llama-server of one's own build may find its libraries by this variable alone; engines inherit nothing unnamed. */
+function libraryPath(server: string | undefined): Record<string, string> {
+  const path = process.env['LD_LIBRARY_PATH'];
+  return server === undefined || path === undefined ? {} : { LD_LIBRARY_PATH: path };
 }
 
 /** True when NVIDIA's tool is there and lists a GPU. */

@@ -49,11 +49,12 @@ export function hasEvent(text: string, events: readonly string[]): boolean {
 }
 
 /**
- * Why a process ended, in one line: what it said to the operator (`drover <component>: …`), else the last line that is
- * no structured log, else undefined.
+ * Why a process ended, in one line: what it said to the operator (`drover <component>: …`), else its uncaught error,
+ * else the last line that is no structured log, else undefined.
  */
 export function reasonIn(text: string): string | undefined {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('{'));
   const said = lines.findLast((line) => line.startsWith('drover '));
-  return (said ?? lines.findLast((line) => !line.startsWith('{')))?.trim();
+  const uncaught = lines.findLast((line) => /^(?:\w*Error|Error \[\w+\])\b.*: /.test(line));
+  return (said ?? uncaught ?? lines.at(-1))?.trim();
 }

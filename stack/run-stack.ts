@@ -4,7 +4,8 @@
  *     claim ─live──> say where it is
  *       └──> guardian → Temporal → node, control, API → preload → up ──signal, or a process given up──> end in order
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { announcement } from './announce.js';
 import { settleAddresses } from './addresses.js';
 import { claim } from './claim.js';
@@ -15,6 +16,7 @@ import { findTemporal } from './find-temporal.js';
 import { startGuardian } from './guardian-pipe.js';
 import { chooseModel, makeDemoModel } from './model.js';
 import { placesIn, type Places } from './places.js';
+import { boundLog } from './process-log.js';
 import { preloadDefaultPool } from './preload.js';
 import { ownPlans, temporalPlan, type PlanContext } from './process-plans.js';
 import { readSecrets, type Secrets } from './secrets.js';
@@ -23,6 +25,9 @@ import type { StackUrls } from './stack-record.js';
 import { StackError, type Say } from './stack-error.js';
 import { superviseProcess, type Supervision } from './supervised-process.js';
 import { keepHistoriesForAWeek, registerSearchAttributes, temporalTrouble } from './temporal-admin.js';
+
+/** Logs grow by megabytes a day, not a minute; the timer is also what keeps us running while nothing happens. */
+const BOUND_LOGS_EVERY_MS = 60_000;
 
 /** How a stack is run. */
 export interface RunOptions {
@@ -56,6 +61,7 @@ export async function runStack({ configuration, say, stop, force }: RunOptions):
     ending.abort();
   };
   stop.addEventListener('abort', () => end(), { once: true });
+  const bounding = setInterval(() => void boundLogs(places), BOUND_LOGS_EVERY_MS);
   try {
     if (stop.aborted) return;
     const supervision = { say, ending: ending.signal, onStarted: keeper.started, onGivenUp: end };
@@ -67,9 +73,16 @@ export async function runStack({ configuration, say, stop, force }: RunOptions):
     if (!ending.signal.aborted) throw err;
   } finally {
     ending.abort();
+    clearInterval(bounding);
     await takeDown(keeper, places, say, force);
   }
   if (failure !== undefined) throw failure;
+}
+
+async function boundLogs(places: Places): Promise<void> {
+  const names = (await readdir(places.logDir).catch(() => [])).filter((name) => name.endsWith('.log'));
+  // One that cannot be cut is tried again a minute later.
+  await Promise.allSettled(names.map((name) => boundLog(join(places.logDir, name))));
 }
 
 type Ground = Omit<PlanContext, 'addresses'>;

@@ -66,7 +66,7 @@ async function readSecret(path: string): Promise<string | undefined> {
 
 /** Linking fails when the name is taken, so of two that start at once both use the same secret. */
 async function makeSecret(path: string, make: () => string): Promise<string> {
-  const aside = `${path}.${process.pid}`;
+  const aside = `${path}.${randomBytes(4).toString('hex')}`;
   await writeFile(aside, `${make()}\n`, { mode: 0o600, flag: 'wx', flush: true });
   try {
     await link(aside, path);

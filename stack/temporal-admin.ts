@@ -4,7 +4,7 @@
  */
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import {
   missingSearchAttributes,
   registerCommand,
@@ -24,7 +24,8 @@ const NOT_FOUND = 5;
 /** gRPC: it is there already, because another start was faster. */
 const ALREADY_EXISTS = 6;
 
-const { IndexedValueType } = temporal.api.enums.v1;
+// A CommonJS module whose names Node cannot see.
+const { IndexedValueType } = proto.temporal.api.enums.v1;
 const INDEXED_TYPES = {
   Keyword: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
   Int: IndexedValueType.INDEXED_VALUE_TYPE_INT,

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { chooseModel } from './model.js';
+import { placesIn } from './places.js';
+
+describe('the model of the pool default', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'drover-model-'));
+    await writeFile(join(folder, 'good.gguf'), 'GGUF\x03\x00');
+    await writeFile(join(folder, 'bad.gguf'), 'PK\x03\x04');
+    await writeFile(join(folder, 'empty.gguf'), '');
+    await mkdir(join(folder, 'folder'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('is the demonstration model where none is named', async () => {
+    const model = await chooseModel(undefined, placesIn(folder));
+    assert.deepEqual([model.ref, model.path], ['demo', join(folder, 'models', 'demo.gguf')]);
+  });
+
+  it('is the GGUF file that is named', async () => {
+    const path = join(folder, 'good.gguf');
+    const expected = { path, ref: `file:${path}`, name: null, alias: 'good' };
+    assert.deepEqual(await chooseModel(path, placesIn(folder)), expected);
+  });
+
+  const wrong = [
+    { file: 'none.gguf', message: /does not exist/ },
+    { file: 'bad.gguf', message: /is no GGUF file/ },
+    { file: 'empty.gguf', message: /is no GGUF file/ },
+    { file: 'folder', message: /is a folder/ },
+  ];
+  for (const { file, message } of wrong) {
+    it(`is refused in one line when the path is ${file}`, async () => {
+      await assert.rejects(chooseModel(join(folder, file), placesIn(folder)), {
+        name: 'StackError',
+        message: new RegExp(`^DROVER_MODEL: [^\n]*${message.source}[^\n]*$`),
+      });
+    });
+  }
+});
