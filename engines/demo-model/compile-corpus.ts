@@ -7,7 +7,7 @@
  * starts, with a chat template and without.
  */
 import { DEFAULT_TOPIC, TOPICS, type Topic } from './corpus.js';
-import { bytePiece, CONTROL_TOKENS, SPACE, Vocabulary, wordsOf } from './vocabulary.js';
+import { bytePiece, CONTROL_TOKENS, headsOf, SPACE, Vocabulary, wordsOf } from './vocabulary.js';
 
 /** One thing to learn: after these two tokens, in this state, comes that token. */
 export interface Example {
@@ -77,7 +77,7 @@ type Draft = { -readonly [K in keyof CompiledCorpus]: CompiledCorpus[K] } & {
 
 function allWords(topics: readonly Topic[]): string[] {
   const words = topics.flatMap((topic) => [
-    ...topic.paragraphs.flatMap((text) => wordsOf(text, true)),
+    ...topic.paragraphs.flatMap((text) => [...wordsOf(text, true), ...headsOf(text)]),
     SPACE + openingWord(topic.paragraphs[0] ?? ''),
     ...keywordForms(topic).map((keyword) => SPACE + keyword),
   ]);

@@ -100,6 +100,14 @@ export function wordsOf(text: string, glued: boolean): string[] {
     .filter((piece) => PLAIN_CHUNK.test(piece.replace(SPACE, '')));
 }
 
+/** The plain beginnings of the chunks that have other characters in them, such as "na" of "naïve". */
+export function headsOf(text: string): string[] {
+  return text
+    .split(' ')
+    .filter((chunk) => !PLAIN_CHUNK.test(chunk))
+    .flatMap((chunk) => /^[A-Za-z]+/.exec(chunk)?.map((head) => SPACE + head) ?? []);
+}
+
 /** The piece of one byte. */
 export function bytePiece(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;

@@ -1,0 +1,135 @@
+/** One request and its answer: reading the body, sending JSON or a stream, and noticing that the client has left. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HttpError, invalid } from './http-error.js';
+import { Fields, isObject } from './request-fields.js';
+
+/** A conversation of any length in token ids fits; a mistake or an attack does not. */
+const MOST_BODY_BYTES = 16 * 1024 * 1024;
+/** As llama-server: clients and proxies give up on a silent connection after a minute or more. */
+const PING_MS = 30_000;
+
+/** Thrown into a generation whose client has left; nobody is there to be answered. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+}
+
+/** A request being answered. */
+export class Exchange {
+  readonly #controller = new AbortController();
+  #pings: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly request: IncomingMessage,
+    readonly response: ServerResponse,
+    readonly url: URL,
+  ) {
+    response.on('close', () => {
+      clearInterval(this.#pings);
+      if (!response.writableFinished) this.#controller.abort(new ClientGone());
+    });
+    response.on('error', () => undefined); // a reset while writing; 'close' follows
+  }
+
+  /** Aborted when the client leaves or the engine stops. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Ends the work on this request. */
+  abort(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  /** Reads the JSON body; an object, or 400. */
+  async readFields(): Promise<Fields> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MOST_BODY_BYTES) {
+        throw new HttpError('invalid_request_error', `The body is larger than ${MOST_BODY_BYTES} bytes`, {
+          code: 413,
+        });
+      }
+      chunks.push(chunk);
+    }
+    let body: unknown;
+    try {
+      body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    } catch (error) {
+      throw invalid(`The body is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    if (!isObject(body)) throw invalid('The body must be a JSON object');
+    return new Fields(body);
+  }
+
+  /** Answers with JSON. */
+  sendJson(body: unknown, status = 200): void {
+    this.#sendBody(status, 'application/json; charset=utf-8', JSON.stringify(body));
+  }
+
+  /** Answers with text. */
+  sendText(type: string, text: string): void {
+    this.#sendBody(200, type, text);
+  }
+
+  /** Keeps a stream's connection alive while there is nothing to say. */
+  startPings(): void {
+    this.#pings = setInterval(() => void this.#write(':\n\n'), PING_MS);
+  }
+
+  /**
+   * Sends an event of a stream; the first one sends the headers. Resolves when the client can take more.
+   *
+   * @throws the signal's reason when the client has left
+   */
+  async sendEvent(data: unknown): Promise<void> {
+    await this.#write(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
+  }
+
+  /** Ends a stream. */
+  endStream(): void {
+    clearInterval(this.#pings);
+    this.response.end();
+  }
+
+  /** Answers with an error, in a stream as its last event. */
+  fail(error: HttpError): void {
+    if (!this.response.headersSent) {
+      // What is left of a refused body is not worth reading.
+      if (!this.request.complete) this.response.setHeader('connection', 'close');
+      this.sendJson(error.toBody(), error.status);
+      return;
+    }
+    this.response.write(`data: ${JSON.stringify(error.toBody())}\n\n`);
+    this.endStream();
+  }
+
+  #sendBody(status: number, type: string, text: string): void {
+    const bytes = Buffer.from(text);
+    this.response.writeHead(status, { 'content-type': type, 'content-length': bytes.length }).end(bytes);
+  }
+
+  async #write(text: string): Promise<void> {
+    const { response } = this;
+    if (!response.headersSent) {
+      response.writeHead(200, {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-cache',
+        'x-accel-buffering': 'no',
+      });
+    }
+    if (response.write(text) || response.destroyed) return;
+    await new Promise<void>((resolve) => {
+      const settle = (): void => {
+        response.off('drain', settle);
+        response.off('close', settle);
+        this.signal.removeEventListener('abort', settle);
+        resolve();
+      };
+      response.once('drain', settle);
+      response.once('close', settle);
+      this.signal.addEventListener('abort', settle, { once: true });
+    });
+  }
+}
