@@ -1,0 +1,44 @@
+/** The control worker: runs the pools' workflows from queue `control`. Any number may run; none holds anything. */
+import { Worker } from '@temporalio/worker';
+import type { Settings } from '../contracts/settings.js';
+import { CONTROL_QUEUE } from '../domain/identity.js';
+import type { Logger } from '../telemetry/logger.js';
+import { runProcess, type RunningProcess } from './run-process.js';
+import {
+  connectTemporal,
+  installTemporalRuntime,
+  requirePayloadKeys,
+  requireSearchAttributes,
+  temporalDataConverter,
+  workflowBundlePath,
+} from './temporal.js';
+
+/** Workflow tasks take milliseconds; longer than this nobody waits for one at the end of the process. */
+const SHUTDOWN_LIMIT = '10s';
+
+async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
+  const dataConverter = temporalDataConverter(requirePayloadKeys(settings));
+  installTemporalRuntime(log);
+  const connection = await connectTemporal(settings);
+  await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
+  const worker = await Worker.create({
+    connection,
+    namespace: settings.TEMPORAL_NAMESPACE,
+    taskQueue: CONTROL_QUEUE,
+    workflowBundle: { codePath: workflowBundlePath() },
+    dataConverter,
+    shutdownForceTime: SHUTDOWN_LIMIT,
+  });
+  // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.
+  const running = worker.run();
+  log.info({ event: 'polling', queue: CONTROL_QUEUE }, 'polling for workflow tasks');
+  return {
+    close: async () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await running;
+      await connection.close();
+    },
+  };
+}
+
+await runProcess('control', start);

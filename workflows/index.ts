@@ -1,0 +1,2 @@
+/** The door of the workflow bundle: every workflow that a worker can run, by its type's name. */
+export { preloadPool } from './preload-pool.js';

@@ -1,0 +1,149 @@
+/**
+ * `preloadPool`: brings one replica of a pool up on its node. The API, `npm start` or an operator starts it under the id
+ * `pool:<pool>:preload`, so that two requests meet in one run. It promises an engine that has generated a token and a
+ * handoff that names it, or that nothing is left: no process, no PID file, no handoff, and a `last_error` that says why.
+ * It ends with a {@link PreloadResult}, failed with the type of what went wrong, or cancelled after the same clean-up.
+ */
+import {
+  ApplicationFailure,
+  isCancellation,
+  setCurrentDetails,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
+import type { SpawnedEngine } from '../activities/engine/spawn-engine.js';
+import type { PreloadPoolInput, PreloadResult, PreparedEngine } from '../contracts/pool.js';
+import { isRefusal } from '../domain/pool-failure.js';
+import { onNode } from './parts/activities.js';
+import { explainFailure, type Explanation } from './parts/explain-failure.js';
+import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
+import { CorrelationId, Engine, ModelRef, NodeId, PoolId } from './search-attributes.js';
+
+/** The steps in their order, as the current details and the failure of a run name them. */
+type PreloadStep = 'preflight' | 'spawn' | 'health' | 'probe' | 'handoff' | 'ready';
+
+/** One run: what was asked, where it stands, how to reach the node, what to undo. */
+interface Run {
+  input: PreloadPoolInput;
+  node: ReturnType<typeof onNode>;
+  step: PreloadStep;
+}
+
+/** Preloads one replica; see the module. */
+export async function preloadPool(input: PreloadPoolInput): Promise<PreloadResult> {
+  index(input);
+  const run: Run = { input, node: onNode(input.node_id), step: 'preflight' };
+  try {
+    return await withUndo((undoBy) => bringUp(run, undoBy));
+  } catch (err) {
+    if (isCancellation(err)) throw err;
+    throw preloadFailure(run, err);
+  }
+}
+
+async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {
+  const { input, node } = run;
+  const startedAtMs = Date.now();
+  enter(run, 'preflight', `looking at the node ${input.node_id}`);
+  undoBy('record the error', (failure) => recordError(run, failure));
+  const { prepared, serving } = await node
+    .quick('check binary, model, memory, GPU and port')
+    .preflight(input.prepared);
+  if (serving !== null) return serving;
+
+  const engine = await startEngine(run, prepared, undoBy);
+  const handoff_path = await publish(run, { prepared, engine }, undoBy);
+
+  enter(run, 'ready', 'giving the pool work');
+  const duration_ms = Date.now() - startedAtMs;
+  await node.quick('give the pool work').markPoolReady({ prepared, engine, duration_ms });
+  setCurrentDetails(`ready at ${engine.url}, pid ${engine.pid}`);
+  return { pool_id: prepared.pool_id, pid: engine.pid, handoff_path };
+}
+
+/** Spawn, health, probe: readiness is a process that is ours, says it is healthy, and generates (design §5). */
+async function startEngine(run: Run, prepared: PreparedEngine, undoBy: RegisterUndo): Promise<SpawnedEngine> {
+  const { input, node } = run;
+  const { pool_id, replica_id } = prepared;
+  enter(run, 'spawn', `starting ${prepared.binary_path}`);
+  await node.quick('show the pool as starting').markPoolStarting(prepared);
+  undoBy('stop the engine', () =>
+    node
+      .cleanup('stop the engine')
+      .stopEngine({ pool_id, replica_id, reason: 'preload failed', if_missing: 'stopped' }),
+  );
+  const engine = await node.quick(`start the engine on port ${prepared.port}`).spawnEngine(prepared);
+
+  enter(run, 'health', `polling ${engine.url}${prepared.health_path} of pid ${engine.pid}`);
+  const health = node.polled(input.health_timeout_ms)('poll the health every 500 ms');
+  await health.awaitEngineReady({ prepared, engine });
+
+  enter(run, 'probe', `asking ${engine.url} for one token`);
+  await node.supervised('ask for one token').probeEngine({ prepared, engine });
+  return engine;
+}
+
+/** The handoff, only now: what stands in it is true (B-PRELOAD-022). */
+function publish(run: Run, ready: StartingEngine, undoBy: RegisterUndo): Promise<string> {
+  const { input, node } = run;
+  const { pool_id, replica_id } = ready.prepared;
+  enter(run, 'handoff', 'writing the handoff');
+  undoBy('remove the handoff', () =>
+    node.quickCleanup('remove the handoff').removeHandoff({ pool_id, replica_id }),
+  );
+  return node.quick('write the handoff').writeHandoff({ ...ready, correlation_id: input.correlation_id });
+}
+
+/** Makes the run findable by what operators search for. */
+function index({ node_id, correlation_id, prepared }: PreloadPoolInput): void {
+  upsertSearchAttributes([
+    { key: PoolId, value: prepared.pool_id },
+    { key: NodeId, value: node_id },
+    { key: Engine, value: prepared.engine },
+    { key: ModelRef, value: prepared.model_ref },
+    { key: CorrelationId, value: correlation_id },
+  ]);
+}
+
+function enter(run: Run, step: PreloadStep, doing: string): void {
+  run.step = step;
+  setCurrentDetails(`${step}: ${doing}`);
+}
+
+/** Puts the failure where the pool is shown, unless the pool was not touched and goes on as it was. */
+async function recordError(run: Run, { cause, failedUndos }: Failure): Promise<void> {
+  if (run.step === 'preflight' && leavesPoolAlone(run, cause)) return;
+  const left = failedUndos.map((what) => `; could not ${what}`).join('');
+  await run.node.quickCleanup('record the error').markPoolFailed({
+    pool_id: run.input.prepared.pool_id,
+    last_error: `${describe(run, cause)}${left}`,
+  });
+}
+
+/** A refusal and a cancel before the first deed change nothing; a node that is gone can be told nothing. */
+function leavesPoolAlone(run: Run, cause: unknown): boolean {
+  if (isCancellation(cause)) return true;
+  const { type } = explain(run, cause);
+  return isRefusal(type) || type === 'POOL_UNAVAILABLE';
+}
+
+function preloadFailure(run: Run, err: unknown): ApplicationFailure {
+  const { node_id, prepared } = run.input;
+  return ApplicationFailure.create({
+    message: describe(run, err),
+    type: explain(run, err).type,
+    nonRetryable: true,
+    details: [{ pool_id: prepared.pool_id, node_id, step: run.step }],
+    ...(err instanceof Error ? { cause: err } : {}),
+  });
+}
+
+/** The line that callers and `last_error` get (B-API-012, B-PRELOAD-032). */
+function describe(run: Run, err: unknown): string {
+  if (isCancellation(err)) return `preload cancelled during the step "${run.step}"`;
+  return `preload failed: ${explain(run, err).message}`;
+}
+
+function explain({ input, step }: Run, err: unknown): Explanation {
+  return explainFailure(err, { node_id: input.node_id, step, pool_id: input.prepared.pool_id });
+}
