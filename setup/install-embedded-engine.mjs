@@ -68,7 +68,8 @@ export async function installEmbeddedEngine({ log = () => {}, backend = 'auto' }
  * @returns {string[]}
  */
 export function chooseBackends(available, backend, machine = inspectMachine()) {
-  const platform = machine.platform === 'darwin' ? 'mac' : machine.platform === 'win32' ? 'win' : machine.platform;
+  const platform =
+    machine.platform === 'darwin' ? 'mac' : machine.platform === 'win32' ? 'win' : machine.platform;
   const arch = machine.arch === 'arm' ? 'armv7l' : machine.arch;
   const base = `${platform}-${arch}`;
   const chosen = available.filter((name) => {
@@ -78,7 +79,9 @@ export function chooseBackends(available, backend, machine = inspectMachine()) {
     return machine.vulkan && name.endsWith('-vulkan');
   });
   if (chosen.length > 0) return chosen;
-  throw new Error(`there is no prebuilt llama.cpp for ${base}; build llama-server and name it as the pool's binary instead`);
+  throw new Error(
+    `there is no prebuilt llama.cpp for ${base}; build llama-server and name it as the pool's binary instead`,
+  );
 }
 
 function inspectMachine() {
@@ -94,7 +97,9 @@ function hasRenderNode() {
 
 function onPath(program) {
   const file = process.platform === 'win32' ? `${program}.exe` : program;
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, file)));
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .some((folder) => folder !== '' && existsSync(join(folder, file)));
 }
 
 async function digestOf(backends) {
@@ -138,8 +143,17 @@ function runNpmCi(folder) {
   const env = { ...process.env };
   // Set by an enclosing `npm run`; it would make npm install into that package instead of the staging folder.
   delete env.npm_config_local_prefix;
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--include=optional'];
-  const [command, first] = env.npm_execpath?.endsWith('.js') ? [process.execPath, [env.npm_execpath]] : ['npm', []];
+  const args = [
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    '--include=optional',
+  ];
+  const [command, first] = env.npm_execpath?.endsWith('.js')
+    ? [process.execPath, [env.npm_execpath]]
+    : ['npm', []];
   return new Promise((done, failed) => {
     const child = spawn(command, [...first, ...args], {
       cwd: folder,
@@ -149,7 +163,11 @@ function runNpmCi(folder) {
     });
     const lines = [];
     const keep = (chunk) => {
-      lines.push(...String(chunk).split('\n').filter((line) => line.trim() !== ''));
+      lines.push(
+        ...String(chunk)
+          .split('\n')
+          .filter((line) => line.trim() !== ''),
+      );
       lines.splice(0, Math.max(0, lines.length - KEPT_LINES));
     };
     child.stdout.on('data', keep);
@@ -171,7 +189,8 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
   const log = (line) => void process.stdout.write(`${line}\n`);
   try {
     const { installed, backends } = await installEmbeddedEngine({ log, backend: asked[1] });
-    if (!installed) log(`the embedded engine's packages are up to date (llama.cpp for ${backends.join(', ')})`);
+    if (!installed)
+      log(`the embedded engine's packages are up to date (llama.cpp for ${backends.join(', ')})`);
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
