@@ -1,0 +1,48 @@
+/** Launch descriptions of the engines that the features run on. */
+import { preparedEngine, type PreparedEngine } from '../../contracts/pool.js';
+import { freePort } from '../../testing/free-port.js';
+import { PROGRAMS } from './places.js';
+
+/** `embedded` is ours; `xllamacpp` is llama.cpp's own server as others package it. */
+export type EngineName = 'embedded' | 'xllamacpp';
+
+/** What a pool shall run. */
+export interface EngineWish {
+  engine: EngineName;
+  modelPath: string;
+  slots: number;
+  /** Context of one slot, tokens. */
+  ctx: number;
+  /** Program of `xllamacpp`. */
+  xllamacpp: string | undefined;
+}
+
+/** The pool that every stack has. */
+export const POOL = 'default';
+
+/** Describes the engine of the pool `default`, on a port that is free now. */
+export async function prepareEngine(wish: EngineWish): Promise<PreparedEngine> {
+  const port = await freePort();
+  const { modelPath, slots, ctx } = wish;
+  const flags = [
+    ...['--model', modelPath, '--alias', 'demo', '--host', '127.0.0.1', '--port', String(port)],
+    // One thread: those of llama.cpp spin, and starve one another on a machine that does other work.
+    ...['--ctx-size', String(ctx * slots), '--parallel', String(slots), '--threads', '1', '--metrics'],
+  ];
+  const embedded = wish.engine === 'embedded';
+  if (!embedded && wish.xllamacpp === undefined) throw new Error('DROVER_TEST_XLLAMACPP names no program');
+  return preparedEngine.parse({
+    pool_id: POOL,
+    engine_version: embedded ? 'embedded-test' : 'xllamacpp-test',
+    provisioning_mode: embedded ? 'package' : 'external',
+    binary_path: embedded ? process.execPath : wish.xllamacpp,
+    flags: embedded ? [PROGRAMS.embeddedEngine, ...flags] : flags,
+    port,
+    model_path: modelPath,
+    model_ref: 'demo',
+    model_name: 'demo',
+    backend: 'cpu',
+    slots_total: slots,
+    ctx_max: ctx,
+  });
+}

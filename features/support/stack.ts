@@ -1,0 +1,210 @@
+/**
+ * One installation of Drover as an operator would run it: a node worker, a control worker, one or more APIs, all real
+ * processes in a Temporal namespace of their own, with a state folder, keys and ports of their own.
+ */
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PreparedEngine } from '../../contracts/pool.js';
+import { eventually } from '../../testing/changes.js';
+import { killGroup } from '../../testing/processes.js';
+import { Program } from '../../testing/program.js';
+import { ApiClient } from './api-client.js';
+import { POOL, prepareEngine, type EngineName } from './engines.js';
+import type { ModelName, Models } from './models.js';
+import { PROGRAMS, type RunFolders } from './places.js';
+import type { TemporalServer } from './temporal-server.js';
+
+/** What a scenario needs of its stack; what it leaves out is as in the shared one. */
+export interface StackWish {
+  /** Tasks that the engine runs at once; default 4. */
+  slots?: number;
+  /** Waiting tasks before the queue is full; default: the product's own. */
+  capacity?: number;
+  /** Context of one slot; default 4096 tokens, the model's. */
+  ctx?: number;
+  /** Default `demo`. */
+  model?: ModelName;
+  /** False: the pool `default` stays unloaded. */
+  preload?: boolean;
+  /** Further settings of all its processes. */
+  env?: Record<string, string>;
+}
+
+/** What every stack of a run shares. */
+export interface RunParts {
+  folders: RunFolders;
+  temporal: TemporalServer;
+  models: Models;
+  engine: EngineName;
+  xllamacpp: string | undefined;
+}
+
+/** Short waits, so that a scenario sees in a second what takes an operator a minute. */
+const SHORT_WAITS = {
+  DROVER_OFFER_TTL_MS: '3000',
+  DROVER_METRICS_FRAME_MS: '100',
+  DROVER_SSE_HEARTBEAT_MS: '200',
+  DROVER_NODE_STOP_GRACE_MS: '1000',
+  // Two busy cores: an idle machine records a task in 10 ms.
+  DROVER_START_TIMEOUT_MS: '5000',
+};
+
+/** A preload waits for an engine that loads in a second. */
+const PRELOAD_WAIT_MS = 60_000;
+
+/** A running installation. */
+export class Stack {
+  /** The key that its API accepts. */
+  readonly key = `key-${randomBytes(12).toString('hex')}`;
+  /** Unguessable part of the codec endpoint's path. */
+  readonly codecSecret = randomBytes(16).toString('hex');
+  readonly stateDir: string;
+  readonly nodeId: string;
+  node: Program | undefined;
+  control: Program | undefined;
+  /** The API that scenarios speak to: the newest. */
+  api: ApiProcess | undefined;
+  nodeUrl = '';
+  private readonly payloadKeys = `test:${randomBytes(32).toString('base64')}`;
+  private readonly nodeToken = randomBytes(16).toString('hex');
+  private readonly apis: ApiProcess[] = [];
+  private nodesStarted = 0;
+
+  constructor(
+    readonly name: string,
+    readonly wish: StackWish,
+    readonly namespace: string,
+    private readonly parts: RunParts,
+  ) {
+    this.stateDir = join(parts.folders.work, name);
+    this.nodeId = `node-${name}`;
+  }
+
+  /** Starts all of it and preloads the pool, unless the wish says otherwise. */
+  async start(): Promise<void> {
+    await mkdir(this.stateDir, { recursive: true });
+    await this.startNode();
+    await Promise.all([this.startApi(), this.startControl()]);
+    if (this.wish.preload !== false) await this.preload();
+  }
+
+  /** Starts the node worker; a second one takes the place of one that has died, at the same address. */
+  async startNode(): Promise<void> {
+    this.nodesStarted += 1;
+    const address = this.nodeUrl === '' ? '127.0.0.1:0' : new URL(this.nodeUrl).host;
+    const node = this.program('node', PROGRAMS.node, { DROVER_NODE_ADDR: address });
+    this.node = node;
+    const { url } = await node.waitForLog('the event "listening"', ({ event }) => event === 'listening');
+    this.nodeUrl = String(url);
+  }
+
+  /** Starts another API, which scenarios speak to from now on. */
+  async startApi(env: Record<string, string> = {}): Promise<ApiProcess> {
+    const name = this.apis.length === 0 ? 'api' : `api-${this.apis.length + 1}`;
+    const program = this.program(name, PROGRAMS.api, { DROVER_API_PORT: '0', ...env });
+    const { url } = await program.waitForLog('the event "listening"', ({ event }) => event === 'listening');
+    this.api = { program, client: new ApiClient(String(url), this.key) };
+    this.apis.push(this.api);
+    return this.api;
+  }
+
+  async startControl(): Promise<void> {
+    this.control = this.program('control', PROGRAMS.control, {});
+    await this.control.waitForLog('the event "polling"', ({ event }) => event === 'polling');
+  }
+
+  /** Loads the pool `default` as any operator would, and waits until the API calls it ready. */
+  async preload(): Promise<void> {
+    const { client } = this.mustApi();
+    const body = { prepared: await this.prepareEngine(), wait_ms: PRELOAD_WAIT_MS };
+    const answer = await client.request('POST', `/v2/pools/${POOL}/preload`, { body });
+    if (answer.status !== 200) throw new Error(`preload of ${this.name}: ${answer.status} ${answer.text}`);
+    await eventually(
+      () => `the API of ${this.name} to be ready`,
+      async () => ((await client.request('GET', '/readyz', { key: null })).status === 200 ? true : undefined),
+    );
+  }
+
+  /** Launch description of this stack's engine. */
+  async prepareEngine(): Promise<PreparedEngine> {
+    const { model = 'demo', slots = 4, ctx = 4096 } = this.wish;
+    const { engine, xllamacpp, models } = this.parts;
+    return prepareEngine({ engine, xllamacpp, modelPath: await models.path(model), slots, ctx });
+  }
+
+  /** The API that scenarios speak to. @throws Error when none was started */
+  mustApi(): ApiProcess {
+    if (this.api === undefined) throw new Error(`${this.name} has no API`);
+    return this.api;
+  }
+
+  /** The node worker. @throws Error when none was started */
+  mustNode(): Program {
+    if (this.node === undefined) throw new Error(`${this.name} has no node worker`);
+    return this.node;
+  }
+
+  /** Pid of the engine of the pool `default`, as the node worker's PID file has it. */
+  async enginePid(): Promise<number> {
+    return Number(await readFile(join(this.stateDir, 'node', `${POOL}.pid`), 'utf8'));
+  }
+
+  /** Processes that ended though nobody had asked for it. */
+  get crashed(): Program[] {
+    return this.programs().filter((program) => program.crashed);
+  }
+
+  /** The environment of a process of this stack; `extra` wins. */
+  environment(extra: Record<string, string> = {}): Record<string, string> {
+    const { capacity, env } = this.wish;
+    return {
+      ...SHORT_WAITS,
+      TEMPORAL_ADDRESS: this.parts.temporal.address,
+      TEMPORAL_NAMESPACE: this.namespace,
+      DROVER_STATE_DIR: this.stateDir,
+      DROVER_API_KEYS: this.key,
+      DROVER_NODE_ID: this.nodeId,
+      DROVER_NODE_TOKEN: this.nodeToken,
+      DROVER_NODES: this.nodeUrl === '' ? '' : `${this.nodeId}=${this.nodeUrl}`,
+      DROVER_PAYLOAD_KEYS: this.payloadKeys,
+      DROVER_CODEC_SECRET: this.codecSecret,
+      DROVER_EXIT_WITH_PARENT: 'true',
+      ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
+      ...env,
+      ...extra,
+    };
+  }
+
+  /** Starts a process of ours whose log is kept under its name. */
+  program(process_: string, path: string, env: Record<string, string>): Program {
+    return new Program({
+      name: `${process_} of ${this.name}`,
+      command: process.execPath,
+      args: ['--enable-source-maps', path],
+      env: this.environment(env),
+      logFile: join(this.parts.folders.logs, `${this.name}-${process_}.log`),
+    });
+  }
+
+  /** Ends every process, the engine too; the node worker does that, and what it could not end is killed. */
+  async stop(): Promise<void> {
+    const engine = await this.enginePid().catch(() => undefined);
+    await Promise.all(this.apis.map(({ program }) => program.stop()));
+    await Promise.all([this.node?.stop(), this.control?.stop()]);
+    if (engine !== undefined && this.node !== undefined) killGroup(engine);
+    const log = join(this.stateDir, 'node', `engine-${POOL}.log`);
+    await copyFile(log, join(this.parts.folders.logs, `${this.name}-engine.log`)).catch(() => undefined);
+  }
+
+  private programs(): Program[] {
+    const own = [this.node, this.control].filter((program) => program !== undefined);
+    return [...own, ...this.apis.map(({ program }) => program)];
+  }
+}
+
+/** An API process and the client that speaks to it. */
+export interface ApiProcess {
+  program: Program;
+  client: ApiClient;
+}
