@@ -93,11 +93,13 @@ function dateOf(ms: number | null): Date | null {
 
 /** True for what no other try can mend: a withdrawn offer, another body, a bad request. */
 function isFinal(err: unknown): boolean {
-  return (
-    err instanceof ActivityFailure &&
-    err.cause instanceof ApplicationFailure &&
-    err.cause.nonRetryable === true
-  );
+  return activityCause(err)?.nonRetryable === true;
+}
+
+/** What an activity raised; a local activity's failure comes bare, an ordinary one's in its wrapper. */
+function activityCause(err: unknown): ApplicationFailure | undefined {
+  const cause = err instanceof ActivityFailure ? err.cause : err;
+  return cause instanceof ApplicationFailure ? cause : undefined;
 }
 
 function failure(state: TaskState, error: ErrorEnvelope | null): ApplicationFailure {
@@ -111,9 +113,7 @@ function failure(state: TaskState, error: ErrorEnvelope | null): ApplicationFail
 
 /** The run could not be followed at all: its node refused the task for good, or is gone. */
 function refused(err: unknown): ApplicationFailure {
-  const cause = err instanceof ActivityFailure ? err.cause : err;
-  const code =
-    (cause instanceof ApplicationFailure && cause.nonRetryable === true && cause.type) || 'WORKER_RESET';
+  const code = (isFinal(err) ? activityCause(err)?.type : undefined) ?? 'WORKER_RESET';
   upsertSearchAttributes([{ key: TaskStateKey, value: code === 'OFFER_WITHDRAWN' ? 'rejected' : 'failed' }]);
   const message = code === 'WORKER_RESET' ? 'the node of the task is gone' : 'the node refused the task';
   return ApplicationFailure.create({

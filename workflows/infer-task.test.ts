@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Client, WorkflowFailedError } from '@temporalio/client';
+import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import { Worker, bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { InferTaskInput, RunView } from '../contracts/node.js';
+import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../domain/identity.js';
+import { offerOf } from '../testing/test-node.js';
+import { testDataConverter, timeSkippingEnvironment } from '../testing/temporal-env.js';
+import type { inferTask } from './infer-task.js';
+import * as attribute from './search-attributes.js';
+
+let env: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+let client: Client;
+let taskNumber = 0;
+
+before(async () => {
+  env = await timeSkippingEnvironment();
+  // Its `result()` lets the server skip time.
+  client = env.client;
+  workflowBundle = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./index.ts', import.meta.url)),
+    failureConverterPath: fileURLToPath(new URL('./parts/failure-converter.ts', import.meta.url)),
+    logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
+  });
+});
+after(() => env.teardown());
+
+interface Twin {
+  attachRun: (input: InferTaskInput) => Promise<RunView>;
+  cancelRun?: (input: { task_id: string }) => Promise<RunView>;
+  followRun?: (input: InferTaskInput) => Promise<RunView>;
+}
+
+/** Starts a task over these activities; a twin without `followRun` has a node that nobody polls for. */
+async function withTask<T>(
+  twin: Twin,
+  check: (task: Awaited<ReturnType<typeof start>>) => Promise<T>,
+): Promise<T> {
+  const shared = { connection: env.nativeConnection, dataConverter: testDataConverter };
+  const node = `node-${++taskNumber}`;
+  const tasks = await Worker.create({
+    ...shared,
+    taskQueue: TASKS_QUEUE,
+    workflowBundle,
+    activities: { cancelRun: () => assert.fail('cancelRun was not expected'), ...twin, followRun: undefined },
+  });
+  const runTasks = () => tasks.runUntil(async () => check(await start(node)));
+  if (twin.followRun === undefined) return runTasks();
+  const runs = await Worker.create({
+    ...shared,
+    taskQueue: nodeRunsQueue(node),
+    activities: { followRun: twin.followRun },
+    // A cancel rides on a heartbeat's answer; the default sends one only every 8 s.
+    maxHeartbeatThrottleInterval: '50ms',
+  });
+  return runs.runUntil(runTasks);
+}
+
+function start(nodeId: string) {
+  const taskId = `t-${taskNumber}`;
+  return client.workflow.start<typeof inferTask>('inferTask', {
+    taskQueue: TASKS_QUEUE,
+    workflowId: taskWorkflowId(taskId),
+    args: [{ ...offerOf(taskId), node_id: nodeId }],
+  });
+}
+
+function view(changes: Partial<RunView>): RunView {
+  return {
+    task_id: 't',
+    node_id: 'node-1',
+    pool_id: 'default',
+    replica_id: 'r0',
+    epoch: 1,
+    digest: 'digest',
+    confirmed: true,
+    state: 'executing',
+    ended: false,
+    engine: 'llamacpp',
+    engine_version: 'v',
+    model_ref: 'demo',
+    priority: 'interactive',
+    queue_position: null,
+    admission: { queue_position: 0, predicted_start_ms: 0, backoff_ms: 0, preparation: { steps: [] } },
+    admitted_at_ms: 1_000,
+    started_at_ms: 1_001,
+    first_token_at_ms: 1_010,
+    ended_at_ms: null,
+    tokens_in: 3,
+    tokens_out: 1,
+    stop_reason: null,
+    error: null,
+    next_offset: 2,
+    correlation_id: 'c',
+    ...changes,
+  };
+}
+
+const completed = view({
+  state: 'completed',
+  ended: true,
+  ended_at_ms: 2_000,
+  tokens_out: 8,
+  stop_reason: 'EOS',
+});
+const ofState = (state: RunView['state'], code: 'CANCELLED' | 'WORKER_RESET') =>
+  view({ state, ended: true, ended_at_ms: 2_000, error: { code, message: 'it ended', retriable: false } });
+
+async function failureOf(result: Promise<unknown>): Promise<Error> {
+  try {
+    await result;
+  } catch (err) {
+    assert.ok(err instanceof WorkflowFailedError);
+    assert.ok(err.cause);
+    return err.cause;
+  }
+  return assert.fail('the workflow completed');
+}
+
+test('B-DUR-007, B-WFH-002: a short task is followed locally and its end stands in search attributes and memo', async () => {
+  await withTask({ attachRun: async () => completed }, async (task) => {
+    const outcome = await task.result();
+    assert.equal(outcome.tokens_out, 8);
+    const { typedSearchAttributes, memo } = await task.describe();
+    assert.equal(typedSearchAttributes.get(attribute.TaskState), 'completed');
+    assert.equal(typedSearchAttributes.get(attribute.TokensOut), 8);
+    assert.equal(typedSearchAttributes.get(attribute.StopReason), 'EOS');
+    assert.deepEqual(typedSearchAttributes.get(attribute.FirstTokenAt), new Date(1_010));
+    assert.deepEqual(memo?.['outcome'], outcome);
+    const { history } = await task.fetchHistory().then((history) => ({ history }));
+    const scheduled = history.events?.filter((event) => event.activityTaskScheduledEventAttributes) ?? [];
+    assert.equal(scheduled.length, 0);
+  });
+});
+
+test('a longer task is handed to the heartbeating activity on its node, and costs few events', async () => {
+  const followRun = async () => {
+    Context.current().heartbeat();
+    return completed;
+  };
+  await withTask({ attachRun: async () => view({}), followRun }, async (task) => {
+    assert.equal((await task.result()).state, 'completed');
+    const { events } = await task.fetchHistory();
+    const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes);
+    assert.equal(scheduled?.activityTaskScheduledEventAttributes?.activityType?.name, 'followRun');
+    assert.ok((events?.length ?? 0) < 25, `${events?.length} events`);
+  });
+});
+
+test('B-DUR-006, B-ERR-018: a failed task fails its workflow with the error code as its type, sealed', async () => {
+  await withTask({ attachRun: async () => ofState('failed', 'WORKER_RESET') }, async (task) => {
+    const failure = await failureOf(task.result());
+    assert.ok(failure instanceof ApplicationFailure);
+    assert.equal(failure.type, 'WORKER_RESET');
+    assert.equal(failure.nonRetryable, true);
+    const { typedSearchAttributes } = await task.describe();
+    assert.equal(typedSearchAttributes.get(attribute.TaskState), 'failed');
+    const { events } = await task.fetchHistory();
+    const raw = events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure;
+    assert.equal(raw?.message?.includes('it ended'), false);
+  });
+});
+
+test('a node that is silent for a moment is followed the long way, one that refuses for good ends the task as rejected', async () => {
+  let tries = 0;
+  const silent = () => {
+    tries += 1;
+    throw ApplicationFailure.retryable('gone', 'POOL_UNAVAILABLE');
+  };
+  await withTask({ attachRun: silent, followRun: async () => completed }, async (task) => {
+    assert.equal((await task.result()).state, 'completed');
+    assert.ok(tries > 1);
+  });
+  const withdrawn = () => {
+    throw ApplicationFailure.nonRetryable('void', 'OFFER_WITHDRAWN');
+  };
+  await withTask({ attachRun: withdrawn }, async (task) => {
+    const failure = await failureOf(task.result());
+    assert.equal(failure instanceof ApplicationFailure && failure.type, 'OFFER_WITHDRAWN');
+    assert.equal((await task.describe()).typedSearchAttributes.get(attribute.TaskState), 'rejected');
+  });
+});
+
+test('a node that nobody polls for is given up after 30 s, not waited for until the deadline', async () => {
+  await withTask({ attachRun: async () => view({ state: 'queued' }) }, async (task) => {
+    await env.sleep('31s');
+    const failure = await failureOf(task.result());
+    assert.equal(failure instanceof ApplicationFailure && failure.type, 'WORKER_RESET');
+    const cause = failure.cause;
+    assert.ok(cause instanceof ActivityFailure && cause.cause instanceof TimeoutFailure);
+  });
+});
+
+test('B-DUR-005, B-DP-200: a cancel reaches the activity, frees the slot and leaves the workflow cancelled', async () => {
+  const cancelled: string[] = [];
+  let following: () => void;
+  const isFollowing = new Promise<void>((resolve) => (following = resolve));
+  const followRun = async () => {
+    following();
+    const beat = setInterval(() => {
+      Context.current().heartbeat();
+    }, 50);
+    await Context.current()
+      .cancelled.catch((err: unknown) => {
+        cancelled.push('followRun');
+        throw err;
+      })
+      .finally(() => {
+        clearInterval(beat);
+      });
+    return completed;
+  };
+  const cancelRun = async ({ task_id }: { task_id: string }) => {
+    cancelled.push(task_id);
+    return ofState('cancelled', 'CANCELLED');
+  };
+  await withTask({ attachRun: async () => view({}), followRun, cancelRun }, async (task) => {
+    await isFollowing;
+    await task.cancel();
+    const failure = await failureOf(task.result());
+    assert.ok(failure instanceof CancelledFailure);
+    assert.deepEqual(cancelled, ['followRun', `t-${taskNumber}`]);
+    assert.equal((await task.describe()).typedSearchAttributes.get(attribute.TaskState), 'cancelled');
+  });
+});
