@@ -91,3 +91,23 @@ export const poolStatus = z
 
 /** Pool status' type. */
 export type PoolStatus = z.infer<typeof poolStatus>;
+
+/** Body of `GET /v2/pools/{id}/health`, and of each pool of `GET /v2/pools` (control-plane 4.1). */
+export const poolHealth = z
+  .object({
+    ...poolStatus.omit({ queue_depth: true }).shape,
+    metrics: z.object({ queue_depth: z.int().meta({ description: 'tasks that wait, on all nodes' }) }),
+    node_ids: z.array(z.string()).meta({ description: 'nodes that have the pool' }),
+  })
+  .meta({ id: 'PoolHealth' });
+
+/** Pool health's type. */
+export type PoolHealth = z.infer<typeof poolHealth>;
+
+/** Body of `GET /v2/pools`, sorted by id. */
+export const poolList = z.object({ pools: z.array(poolHealth) }).meta({ id: 'PoolList' });
+
+/** What a preload that takes longer than its caller waits answers (B-CP-070). */
+export const operationAccepted = z
+  .object({ operation_id: z.string(), status: z.literal('running') })
+  .meta({ id: 'OperationAccepted' });

@@ -44,18 +44,14 @@ export function declareMetrics(registry: Registry) {
       CLASS,
       FIRST_TOKEN_BUCKETS_MS,
     ),
-    latencyDecode: histogram(
-      'latency_decode_ms',
-      'Decode time of a whole stream.',
-      CLASS,
-      DECODE_BUCKETS_MS,
-    ),
+    latencyDecode: histogram('latency_decode_ms', 'Decode time of a whole stream.', CLASS, DECODE_BUCKETS_MS),
     tokensIn: counter('tokens_in_total', 'Prompt tokens of finished streams.', REPLICA),
     tokensOut: counter('tokens_out_total', 'Tokens put out.', REPLICA),
-    backpressure: counter('admission_backpressure_events_total', 'Times that the policy of a full queue acted.', [
-      'engine',
-      'policy',
-    ]),
+    backpressure: counter(
+      'admission_backpressure_events_total',
+      'Times that the policy of a full queue acted.',
+      ['engine', 'policy'],
+    ),
     catalogVerifications: counter('catalog_verifications_total', 'Verifications of catalogued models.', [
       'result',
       'reason',
@@ -72,7 +68,7 @@ export function declareMetrics(registry: Registry) {
     ]),
     placementCandidates: gauge('placement_candidates_considered', 'Pools weighed in the last placement.', []),
     streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
-    streamDrops: counter('sse_backpressure_drops_total', 'Events left out of a slow reader\'s stream.', [
+    streamDrops: counter('sse_backpressure_drops_total', "Events left out of a slow reader's stream.", [
       'event_type',
     ]),
   };

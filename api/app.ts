@@ -1,0 +1,121 @@
+/**
+ * The API as a plugin that is given its clients: plugins first, in the order in which a request meets them, then routes.
+ * Nothing here connects, listens or reads the environment; `server.ts` does, tests need not.
+ */
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { PayloadCodec } from '@temporalio/common';
+import { Registry } from 'prom-client';
+import type { Settings } from '../contracts/settings.js';
+import { declareMetrics } from '../telemetry/metrics.js';
+import type { NodeLink } from './clients/node-link.js';
+import type { TaskRecords } from './clients/task-records.js';
+import { answerClientError } from './plugins/client-errors.js';
+import { auth } from './plugins/auth.js';
+import { correlationId, correlationIdOf } from './plugins/correlation-id.js';
+import { errors } from './plugins/errors.js';
+import { hostCheck } from './plugins/host-check.js';
+import { lenientJson } from './plugins/lenient-json.js';
+import { metricsPage } from './plugins/metrics.js';
+import { openapi } from './plugins/openapi.js';
+import { securityHeaders } from './plugins/security-headers.js';
+import { eventStreams } from './plugins/sse.js';
+import { createTaskTails } from './relay/task-tails.js';
+import { codecRoutes } from './routes/codec.js';
+import { healthRoutes } from './routes/health.js';
+import { poolRoutes } from './routes/v2/pools.js';
+import { taskEventRoutes } from './routes/v2/task-events.js';
+import { taskRoutes } from './routes/v2/tasks.js';
+import { createAdmission } from './tasks/admit-task.js';
+import { createCancel } from './tasks/cancel-task.js';
+import { refusalCounter } from './tasks/count-refusal.js';
+import { createTaskLocator } from './tasks/locate-task.js';
+import { createPlacer } from './tasks/place-task.js';
+import { createPoolBoard } from './tasks/pool-board.js';
+import { createReadPools } from './tasks/pool-health.js';
+import { createPreload } from './tasks/preload.js';
+import { createTaskStatus } from './tasks/task-status.js';
+
+/** What the API works with. */
+export interface ApiDeps {
+  settings: Settings;
+  records: TaskRecords;
+  nodes: NodeLink;
+  /** Seals and opens payloads for the codec endpoint. */
+  codec: PayloadCodec;
+  now: () => number;
+  /** Of this program, for `/health`. */
+  version: string;
+}
+
+/** Ids of tasks and pools are at most 128 characters; each may be percent-encoded in three. */
+const LONGEST_PARAMETER = 512;
+
+/** Makes the server that the API is registered in. */
+export function createServer(settings: Settings, log: FastifyBaseLogger): FastifyInstance {
+  return Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlation_id' }),
+    genReqId: correlationIdOf,
+    bodyLimit: settings.DROVER_BODY_LIMIT_BYTES,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    // An API that ends still answers what it has begun to hear; new streams are refused by their plugin.
+    return503OnClosing: false,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (err, request, reply) => {
+      void reply.header('x-correlation-id', request.id);
+      request.server.answerWithError(err, request, reply);
+    },
+  });
+}
+
+/** The API. */
+export const api = fp<ApiDeps>(
+  async (app, deps) => {
+    const registry = new Registry();
+    const metrics = declareMetrics(registry);
+    const { settings } = deps;
+    app.setValidatorCompiler(validatorCompiler);
+    app.setSerializerCompiler(serializerCompiler);
+    await app.register(openapi);
+    await app.register(correlationId);
+    await app.register(securityHeaders);
+    await app.register(errors);
+    await app.register(hostCheck, { host: settings.DROVER_API_HOST });
+    await app.register(auth, { keys: settings.DROVER_API_KEYS });
+    await app.register(lenientJson);
+    await app.register(metricsPage, { registry });
+    await app.register(eventStreams, {
+      heartbeatMs: settings.DROVER_SSE_HEARTBEAT_MS,
+      onCount: (open) => metrics.streamsActive.set(open),
+    });
+    await registerRoutes(app, deps, metrics);
+  },
+  { name: 'api', fastify: '5.x' },
+);
+
+async function registerRoutes(
+  app: FastifyInstance,
+  deps: ApiDeps,
+  metrics: ReturnType<typeof declareMetrics>,
+): Promise<void> {
+  const { settings, records, nodes, now } = deps;
+  const locator = createTaskLocator(records, nodes);
+  const board = createPoolBoard(nodes, now);
+  const tails = createTaskTails({ nodes, locator, now });
+  const readPools = createReadPools(board);
+  const place = createPlacer({ board, metrics, now });
+  await app.register(healthRoutes, { version: deps.version, records, readPools });
+  await app.register(taskRoutes, {
+    limits: { maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS },
+    admitTask: createAdmission({ nodes, records, locator, board, place, metrics }),
+    readTaskStatus: createTaskStatus({ nodes, records, locator }),
+    cancelTask: createCancel({ nodes, records, locator, tails }),
+    countRefusal: refusalCounter(metrics),
+  });
+  await app.register(taskEventRoutes, { tails, metrics });
+  await app.register(poolRoutes, { readPools, preloadPool: createPreload(records, board) });
+  const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
+  if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });
+}

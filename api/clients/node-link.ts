@@ -1,0 +1,44 @@
+/** What the API asks of node gateways; `node.ts` does it over HTTP, tests have a twin in memory. */
+import type { Frame } from '../../contracts/events.js';
+import type { NodePools, RunOffer, RunView } from '../../contracts/node.js';
+import type { CancelReason } from '../../domain/task.js';
+
+/** What a call to another process carries along (B-MW-007). */
+export interface CallContext {
+  correlationId: string;
+  /** Ends the call early. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The gateways of all configured nodes. Every call but `frames` is idempotent by the gateway's contract. A refusal is a
+ * `DroverError` with the node's own code; a node that cannot be reached is `POOL_UNAVAILABLE`.
+ */
+export interface NodeLink {
+  readonly nodeIds: readonly string[];
+  /** The node's pools as they stand. */
+  pools(nodeId: string, call: CallContext): Promise<NodePools>;
+  /** Offers a task; the answer is the run as it is on the node, accepted now or known before. */
+  offer(nodeId: string, offer: RunOffer, call: CallContext): Promise<RunView>;
+  confirm(nodeId: string, taskId: string, call: CallContext): Promise<RunView>;
+  withdraw(nodeId: string, taskId: string, call: CallContext): Promise<void>;
+  /** The run, or undefined where the node knows none. */
+  view(nodeId: string, taskId: string, call: CallContext): Promise<RunView | undefined>;
+  /** Resolves when the run's slot is free; undefined where the node knows no such run. */
+  cancel(
+    nodeId: string,
+    taskId: string,
+    reason: CancelReason,
+    call: CallContext,
+  ): Promise<RunView | undefined>;
+  /**
+   * Opens the tail of a run's log.
+   * @returns undefined where the node knows no such run; else its frames from `from` on, until the node ends the answer
+   */
+  frames(
+    nodeId: string,
+    taskId: string,
+    from: number,
+    call: CallContext,
+  ): Promise<AsyncIterable<Frame[]> | undefined>;
+}

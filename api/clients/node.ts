@@ -1,0 +1,219 @@
+/** Node gateways over HTTP/1.1: kept-alive connections, bounded waits, the node's own refusals passed on. */
+import { Agent, type Dispatcher } from 'undici';
+import type { ZodType } from 'zod';
+import { DroverError, errorEnvelope, type ErrorCode } from '../../contracts/errors.js';
+import { frame, type Frame } from '../../contracts/events.js';
+import { nodePools, runView, type InferTaskInput, type RunView } from '../../contracts/node.js';
+import type { CancelReason } from '../../domain/task.js';
+import type { CallContext, NodeLink } from './node-link.js';
+
+/** Where the nodes are, and the token that they know us by. */
+export interface NodeLinkOptions {
+  nodes: readonly { id: string; url: string }[];
+  token: string;
+}
+
+/** A node link that holds connections, and serves the local activities of the queue `tasks` too. */
+export interface OpenNodeLink extends NodeLink {
+  readonly runs: {
+    attach(nodeId: string, offer: InferTaskInput, waitMs: number): Promise<RunView>;
+    cancel(nodeId: string, taskId: string, reason: CancelReason): Promise<RunView>;
+  };
+  /** Ends all connections, streams included. */
+  close(): Promise<void>;
+}
+
+/** A node answers in its own data centre or not at all. */
+const CONNECT_TIMEOUT_MS = 1_000;
+/** Most a gateway takes for an answer: an offer asks the engine to tokenize the prompt first. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** A cancel answers when the slot is free; the node gives its engine 5 s (B-DP-210). */
+const CANCEL_TIMEOUT_MS = 15_000;
+/** Reading what a node reports is cheap: a node that takes longer is treated as away. */
+const REPORT_TIMEOUT_MS = 2_000;
+/** Three keep-alive lines of 5 s missed: the connection is dead. */
+const TAIL_SILENCE_MS = 15_000;
+/** Unused connections are closed before the gateway does it (Node's servers: after 5 s, announced by header). */
+const KEEP_ALIVE_MS = 60_000;
+
+/** How long a client waits before it asks again for a node that is away. */
+const RETRY_AFTER_MS = 1_000;
+
+/** Answers that speak of our own standing with the node, not of the client's request. */
+const OURS_TO_MEND: readonly ErrorCode[] = ['MISSING_TOKEN', 'BAD_TOKEN', 'BAD_API_KEY', 'ROUTE_NOT_FOUND'];
+
+/** Errors of a connection that the other side had closed; seen before the first byte, the call was not answered. */
+const RESET_CODES = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
+
+interface Ask {
+  method: 'GET' | 'POST' | 'PUT';
+  path: string;
+  body?: unknown;
+  timeoutMs?: number;
+  silenceMs?: number;
+}
+
+/** Links to the nodes; connections are made when they are needed. */
+export function createNodeLink({ nodes, token }: NodeLinkOptions): OpenNodeLink {
+  const urls = new Map(nodes.map(({ id, url }) => [id, url]));
+  const agent = new Agent({
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    pipelining: 1,
+  });
+
+  async function send(nodeId: string, ask: Ask, call: CallContext): Promise<Dispatcher.ResponseData> {
+    const origin = urls.get(nodeId);
+    if (origin === undefined) throw nodeAway();
+    const options: Dispatcher.RequestOptions & { origin: string } = {
+      origin,
+      method: ask.method,
+      path: ask.path,
+      headers: headersOf(ask, call, token),
+      headersTimeout: ask.timeoutMs ?? ANSWER_TIMEOUT_MS,
+      bodyTimeout: ask.silenceMs ?? ANSWER_TIMEOUT_MS,
+    };
+    if (ask.body !== undefined) options.body = JSON.stringify(ask.body);
+    if (call.signal !== undefined) options.signal = call.signal;
+    try {
+      return await agent.request(options);
+    } catch (err) {
+      if (!isReset(err)) throw nodeAway(err);
+    }
+    // No byte came: a kept connection that the node had closed. All gateway calls may be repeated (`NodeLink`).
+    return agent.request(options).catch((err: unknown) => {
+      throw nodeAway(err);
+    });
+  }
+
+  async function ask<T>(nodeId: string, request: Ask, call: CallContext, schema: ZodType<T>): Promise<T> {
+    const response = await send(nodeId, request, call);
+    if (response.statusCode >= 400) throw await refusalOf(response);
+    const parsed = schema.safeParse(parseJson(await textOf(response)));
+    if (!parsed.success) throw notUnderstood(parsed.error);
+    return parsed.data;
+  }
+
+  function cancelRun(nodeId: string, taskId: string, reason: CancelReason, call: CallContext) {
+    const path = `${runPath(taskId)}/cancel`;
+    const request: Ask = { method: 'POST', path, body: { reason }, timeoutMs: CANCEL_TIMEOUT_MS };
+    return ask(nodeId, request, call, runView);
+  }
+
+  return {
+    nodeIds: nodes.map(({ id }) => id),
+    pools: (nodeId, call) =>
+      ask(nodeId, { method: 'GET', path: '/pools', timeoutMs: REPORT_TIMEOUT_MS }, call, nodePools),
+    offer: (nodeId, offer, call) =>
+      ask(nodeId, { method: 'POST', path: '/runs', body: offer }, call, runView),
+    confirm: (nodeId, taskId, call) =>
+      ask(nodeId, { method: 'POST', path: `${runPath(taskId)}/confirm`, body: {} }, call, runView),
+    async withdraw(nodeId, taskId, call) {
+      const response = await send(
+        nodeId,
+        { method: 'POST', path: `${runPath(taskId)}/withdraw`, body: {} },
+        call,
+      );
+      if (response.statusCode >= 400) throw await refusalOf(response);
+      await response.body.dump();
+    },
+    view: (nodeId, taskId, call) =>
+      orUnknown(
+        ask(nodeId, { method: 'GET', path: runPath(taskId), timeoutMs: REPORT_TIMEOUT_MS }, call, runView),
+      ),
+    cancel: (nodeId, taskId, reason, call) => orUnknown(cancelRun(nodeId, taskId, reason, call)),
+    async frames(nodeId, taskId, from, call) {
+      const path = `${runPath(taskId)}/frames?from=${from}`;
+      const request: Ask = { method: 'GET', path, timeoutMs: REPORT_TIMEOUT_MS, silenceMs: TAIL_SILENCE_MS };
+      const response = await send(nodeId, request, call);
+      if (response.statusCode < 400) return frameBatches(response.body);
+      const refusal = await refusalOf(response);
+      if (refusal.code === 'TASK_NOT_FOUND') return undefined;
+      throw refusal;
+    },
+    runs: {
+      attach: (nodeId, offer, waitMs) => {
+        const path = `${runPath(offer.task_id)}?wait_ms=${waitMs}`;
+        const request: Ask = { method: 'PUT', path, body: offer, timeoutMs: waitMs + ANSWER_TIMEOUT_MS };
+        return ask(nodeId, request, { correlationId: offer.correlation_id }, runView);
+      },
+      cancel: (nodeId, taskId, reason) => cancelRun(nodeId, taskId, reason, { correlationId: taskId }),
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function runPath(taskId: string): string {
+  return `/runs/${encodeURIComponent(taskId)}`;
+}
+
+function headersOf(ask: Ask, call: CallContext, token: string): Record<string, string> {
+  return {
+    authorization: `Bearer ${token}`,
+    'x-correlation-id': call.correlationId,
+    ...(ask.body === undefined ? {} : { 'content-type': 'application/json' }),
+  };
+}
+
+/** Splits the answer into lines and gives the frames of each chunk together; a line that was cut off is dropped. */
+async function* frameBatches(body: Dispatcher.ResponseData['body']): AsyncGenerator<Frame[]> {
+  let rest = '';
+  body.setEncoding('utf8');
+  for await (const chunk of body as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    const frames = lines.filter((line) => line !== '').map((line) => frame.parse(JSON.parse(line)));
+    if (frames.length > 0) yield frames;
+  }
+}
+
+async function orUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (err) {
+    if (err instanceof DroverError && err.code === 'TASK_NOT_FOUND') return undefined;
+    throw err;
+  }
+}
+
+/** The node's refusal in its own words, unless it speaks of our credentials or is none of ours. */
+async function refusalOf(response: Dispatcher.ResponseData): Promise<DroverError> {
+  const text = await textOf(response);
+  const parsed = errorEnvelope.safeParse(parseJson(text));
+  if (!parsed.success || OURS_TO_MEND.includes(parsed.data.code)) {
+    return notUnderstood(new Error(`the node answered ${response.statusCode}: ${text.slice(0, 200)}`));
+  }
+  const { code, message, correlation_id: _, ...extras } = parsed.data;
+  return new DroverError(code, message, extras);
+}
+
+async function textOf(response: Dispatcher.ResponseData): Promise<string> {
+  return response.body.text().catch((err: unknown) => {
+    throw nodeAway(err);
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // Not JSON; the caller says what that means.
+  }
+}
+
+function notUnderstood(cause: Error): DroverError {
+  return new DroverError('INTERNAL', 'a node answered in a way that is not understood', {}, { cause });
+}
+
+function nodeAway(cause?: unknown): DroverError {
+  return new DroverError(
+    'POOL_UNAVAILABLE',
+    'the node of the pool cannot be reached',
+    { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' },
+    { cause },
+  );
+}
+
+function isReset(err: unknown): boolean {
+  return err instanceof Error && 'code' in err && RESET_CODES.includes(String(err.code));
+}

@@ -1,0 +1,52 @@
+/** What the API asks of Temporal; `temporal.ts` does it, tests have a twin in memory. */
+import type { ErrorCode } from '../../contracts/errors.js';
+import type { RunOffer } from '../../contracts/node.js';
+import type { PreloadPoolInput, PreloadResult } from '../../contracts/pool.js';
+import type { TaskMemo } from '../../contracts/task-record.js';
+import type { Admission } from '../../contracts/task.js';
+import type { TaskState } from '../../domain/task.js';
+
+/** A task that a node has accepted, to be put on record. */
+export interface TaskStart {
+  nodeId: string;
+  offer: RunOffer;
+  admission: Admission;
+  admittedAtMs: number;
+}
+
+/** A task as Temporal has it. */
+export interface TaskRecord {
+  memo: TaskMemo;
+  /** Where the task is now: the search attribute, which follows a re-placement, else the memo. */
+  nodeId: string;
+  state: TaskState;
+  /** False once the workflow has ended, whichever way. */
+  open: boolean;
+}
+
+/** What came of a start. `unknown`: Temporal's answer did not come in time, so the task may be on record or not. */
+export type StartResult =
+  | { kind: 'started'; eager: boolean }
+  | { kind: 'duplicate'; record: TaskRecord }
+  | { kind: 'unknown'; cause: unknown };
+
+/** How a preload stands after the caller's wait. */
+export type PreloadOutcome =
+  | { kind: 'done'; result: PreloadResult }
+  | { kind: 'failed'; code: ErrorCode; message: string }
+  | { kind: 'running' };
+
+/** Durable records of tasks and pool operations. Where Temporal is away, calls fail as `TEMPORAL_UNAVAILABLE`. */
+export interface TaskRecords {
+  /** Starts `inferTask` eagerly; never rejects for Temporal's absence, which is `unknown`. */
+  start(start: TaskStart): Promise<StartResult>;
+  describe(taskId: string): Promise<TaskRecord | undefined>;
+  /** Asks the workflow to end; one that has ended, or never was, is left alone. */
+  cancel(taskId: string): Promise<void>;
+  /** Ends the workflow at once; for a start whose answer never came. */
+  terminate(taskId: string, reason: string): Promise<void>;
+  /** Starts a preload, or joins the one that runs for this pool; answers with its operation id. */
+  startPreload(input: PreloadPoolInput): Promise<string>;
+  waitPreload(operationId: string, waitMs: number): Promise<PreloadOutcome>;
+  reachable(): Promise<boolean>;
+}

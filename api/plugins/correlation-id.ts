@@ -1,0 +1,31 @@
+/**
+ * One id follows a request through everything (control-plane 1). Fastify's request id *is* the correlation id, so
+ * `request.id` and the request's logger have it; it stands on every answer, also on the refused and the malformed.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import fp from 'fastify-plugin';
+
+/** Header that brings the id and takes it back. */
+export const CORRELATION_HEADER = 'x-correlation-id';
+
+/** Printable, at most 128 characters (B-MW-005): anything else could forge log lines or headers. */
+const USABLE = /^[\x20-\x7e\xa0-\xff]{1,128}$/;
+
+/** The id that the request brought, or a fresh UUIDv4 where it brought none that can be used. */
+export function correlationIdOf(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers[CORRELATION_HEADER];
+  return typeof given === 'string' && USABLE.test(given) ? given : randomUUID();
+}
+
+/** Puts the id on every answer; registered before all other plugins, so that it is there when they refuse. */
+export const correlationId = fp(
+  (app, _options, done) => {
+    app.addHook('onRequest', (request, reply, next) => {
+      void reply.header(CORRELATION_HEADER, request.id);
+      next();
+    });
+    done();
+  },
+  { name: 'correlation-id', fastify: '5.x' },
+);

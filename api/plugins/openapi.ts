@@ -1,0 +1,47 @@
+/** The API's description, made from the routes' schemas; `docs/openapi.json` is this, written down. */
+import swagger from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+
+/** Version of the API, not of the program (B-CP-006). */
+export const API_VERSION = '2.0.0';
+
+const DESCRIPTION = `Durable inference on engines of your own. Every answer has \`X-Correlation-Id\`; a refusal has the body \`Error\`,
+429 and 503 also \`Retry-After\`, 429 also \`X-Backoff-Ms\`. A key is sent as \`X-API-Key\` or as bearer token.`;
+
+/** Collects the routes that are registered after it. */
+export const openapi = fp(
+  async (app: FastifyInstance) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Drover',
+          version: API_VERSION,
+          description: DESCRIPTION,
+          license: { name: 'Apache-2.0' },
+        },
+        tags: [
+          { name: 'tasks', description: 'Inference tasks and their streams' },
+          { name: 'pools', description: 'Pools of engines' },
+          { name: 'operations', description: 'Health and metrics of the process' },
+        ],
+        components: {
+          securitySchemes: {
+            apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+            bearer: { type: 'http', scheme: 'bearer' },
+          },
+        },
+        security: [{ apiKey: [] }, { bearer: [] }],
+      },
+      transform: (route) => {
+        const described = jsonSchemaTransform(route);
+        const keyless = route.route.config?.keyless === true;
+        return keyless ? { ...described, schema: { ...described.schema, security: [] } } : described;
+      },
+      transformObject: jsonSchemaTransformObject,
+    });
+  },
+  { name: 'openapi', fastify: '5.x' },
+);

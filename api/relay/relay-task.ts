@@ -1,0 +1,67 @@
+/** From a task's tail to one reader: whatever is new goes out at once, at the pace of the reader's socket. */
+import type { EventStream } from '../plugins/sse.js';
+import { closesStream, type Frame } from '../../contracts/events.js';
+import { sseError, sseFrame } from './sse-frame.js';
+import type { TaskTail } from './task-tail.js';
+
+/** How one reader is served. */
+export interface RelayOptions {
+  /** First offset that the reader wants. */
+  from: number;
+  verbose: boolean;
+  correlationId: string;
+  /** A frame was left out of a slow reader's stream. */
+  onDrop: (type: Frame['type']) => void;
+}
+
+/** A reader further behind than this gets no live figures (B-DP-161). */
+const SLOW_READER_FRAMES = 32;
+/** Replayed frames are gathered up to this size between two looks at the socket. */
+const CHUNK_CHARACTERS = 16_384;
+
+/** Serves a reader until its stream ends; nothing is kept but the reader's place. */
+export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOptions): void {
+  let next = options.from;
+  const unwatch = tail.watch(pump);
+  stream.onReady(pump);
+  stream.onClose(unwatch);
+  pump();
+
+  function pump(): void {
+    if (stream.closed || stream.blocked) return;
+    while (!stream.blocked) {
+      const chunk = nextChunk();
+      if (chunk.text !== '') stream.write(chunk.text);
+      if (chunk.last) return finish();
+      if (chunk.text === '') break;
+    }
+    if (tail.failure !== undefined && !stream.blocked) {
+      stream.write(sseError(tail.failure.toEnvelope(options.correlationId)));
+      finish();
+    }
+  }
+
+  function nextChunk(): { text: string; last: boolean } {
+    let text = '';
+    for (let index = tail.indexOf(next) ?? Infinity; index < tail.frames.length; index++) {
+      const frame = tail.frames[index];
+      if (frame === undefined) break;
+      next = frame.offset + 1;
+      if (isLateFigure(frame, index)) options.onDrop(frame.type);
+      else text += sseFrame(frame, options.verbose);
+      if (closesStream(frame)) return { text, last: true };
+      if (text.length >= CHUNK_CHARACTERS) break;
+    }
+    return { text, last: false };
+  }
+
+  function isLateFigure(frame: Frame, index: number): boolean {
+    const isBehind = tail.frames.length - 1 - index > SLOW_READER_FRAMES;
+    return frame.type === 'metrics' && isBehind && frame.offset >= tail.liveFrom;
+  }
+
+  function finish(): void {
+    unwatch();
+    stream.end();
+  }
+}

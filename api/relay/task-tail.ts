@@ -1,0 +1,207 @@
+/**
+ * One upstream tail of a task's run log, shared by all its readers in this process. Frames are kept once, in order of
+ * their offsets; a reader is only a cursor, so a slow one costs no memory (`design.md` beside this file).
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DroverError } from '../../contracts/errors.js';
+import { closesStream, type Frame } from '../../contracts/events.js';
+
+/** What a tail is given. */
+export interface TaskTailDeps {
+  /** Opens the log from an offset on, at whichever node has the task now; undefined where that node knows no such run. */
+  connect: (from: number, signal: AbortSignal) => Promise<AsyncIterable<Frame[]> | undefined>;
+  /** Whether a run that its node does not know may still come back there. */
+  mayComeBack: () => Promise<boolean>;
+  now: () => number;
+  /** Pauses between attempts double from the first to the last. */
+  retry?: { firstMs: number; lastMs: number; giveUpMs: number };
+}
+
+/** A node worker restarts within seconds; after 30 s without a report a node counts as offline (design §7). */
+const RETRY = { firstMs: 50, lastMs: 1_000, giveUpMs: 30_000 };
+/** A connection that held for this long was one, though no frame came: the task waits in its queue. */
+const STEADY_MS = 1_000;
+/** A client that still wants the task comes again. */
+const RETRY_AFTER_MS = 1_000;
+
+/** The tail of one task. */
+export class TaskTail {
+  /** Offsets below this are the past of the log when the tail was opened: replay, not live traffic. */
+  liveFrom = Number.POSITIVE_INFINITY;
+  /** Settles with the first answer about the task: it is there, or (rejected, TASK_NOT_FOUND) it is not. */
+  readonly opened: Promise<void>;
+  private kept: Frame[] = [];
+  private earlier: Frame[] = [];
+  private extending = false;
+  private ended = false;
+  private stopped = false;
+  private brokenSinceMs: number | undefined;
+  private connection = new AbortController();
+  private problem: DroverError | undefined;
+  private readonly watchers = new Set<() => void>();
+  private settleOpened: { resolve: () => void; reject: (err: Error) => void } = NOTHING;
+
+  constructor(
+    private readonly deps: TaskTailDeps,
+    private from: number,
+  ) {
+    this.opened = new Promise((resolve, reject) => (this.settleOpened = { resolve, reject }));
+    this.opened.catch(() => undefined); // Whoever waits for it hears of it.
+    void this.run();
+  }
+
+  /** Frames in order; the array is replaced when earlier ones are fetched. */
+  get frames(): readonly Frame[] {
+    return this.kept;
+  }
+
+  /** True once the closing frame is there. */
+  get closed(): boolean {
+    return this.ended;
+  }
+
+  /** Why the tail gave up before the closing frame. */
+  get failure(): DroverError | undefined {
+    return this.problem;
+  }
+
+  /** Index in `frames` of the first frame at or after `offset`; undefined while it has yet to come. */
+  indexOf(offset: number): number | undefined {
+    const first = this.kept[0];
+    if (first === undefined || (this.extending && offset < first.offset)) return undefined;
+    let [low, high] = [0, this.kept.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.kept[middle]?.offset ?? offset) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.kept.length ? low : undefined;
+  }
+
+  /** Makes sure that frames from `offset` on are there or will come. False when the log is closed and lacks them. */
+  covers(offset: number): boolean {
+    if (offset >= this.from) return true;
+    if (this.ended || this.problem !== undefined) return false;
+    this.from = offset;
+    this.extending = this.kept.length > 0;
+    this.earlier = [];
+    this.connection.abort();
+    return true;
+  }
+
+  /** Calls `listener` whenever frames came or the tail ended; returns the way to stop that. */
+  watch(listener: () => void): () => void {
+    this.watchers.add(listener);
+    return () => this.watchers.delete(listener);
+  }
+
+  /** Nobody reads any more. */
+  stop(): void {
+    this.stopped = true;
+    this.connection.abort();
+  }
+
+  private async run(): Promise<void> {
+    const { firstMs, lastMs, giveUpMs } = this.deps.retry ?? RETRY;
+    let pauseMs = firstMs;
+    while (!this.stopped && !this.ended) {
+      this.connection = new AbortController();
+      const { signal } = this.connection;
+      const progressed = await this.followOnce(signal);
+      if (this.stopped || this.ended || this.problem !== undefined) return;
+      if (signal.aborted) continue; // Earlier frames are wanted: connect again from there.
+      this.brokenSinceMs ??= this.deps.now();
+      if (this.deps.now() - this.brokenSinceMs >= giveUpMs) return this.fail(nodeAway());
+      pauseMs = progressed ? firstMs : Math.min(pauseMs * 2, lastMs);
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined); // Cut short by stop() and covers().
+    }
+  }
+
+  /** One connection, to its end; true when it brought frames. */
+  private async followOnce(signal: AbortSignal): Promise<boolean> {
+    const before = this.nextOffset();
+    let connectedAtMs = Number.POSITIVE_INFINITY;
+    try {
+      const batches = await this.deps.connect(before, signal);
+      if (batches === undefined) return await this.unknownToNode();
+      connectedAtMs = this.deps.now();
+      this.settleOpened.resolve();
+      for await (const batch of batches) {
+        this.accept(batch);
+        if (this.ended || signal.aborted) break;
+      }
+    } catch {
+      this.settleOpened.resolve(); // The node is away for now, the task is not: its readers wait.
+    }
+    const progressed = this.nextOffset() > before;
+    if (progressed || this.deps.now() - connectedAtMs >= STEADY_MS) this.brokenSinceMs = undefined;
+    return progressed;
+  }
+
+  private async unknownToNode(): Promise<false> {
+    if (await this.deps.mayComeBack()) this.settleOpened.resolve();
+    else this.fail(this.kept.length > 0 ? lost() : notFound());
+    return false;
+  }
+
+  /** Where the next connection begins: the earliest frame that is wanted and not there. */
+  private nextOffset(): number {
+    if (this.extending) return (this.earlier.at(-1)?.offset ?? this.from - 1) + 1;
+    const last = this.kept.at(-1);
+    return last === undefined ? this.from : last.offset + 1;
+  }
+
+  private accept(batch: readonly Frame[]): void {
+    for (const frame of batch) {
+      if (this.extending && !this.joinEarlier(frame)) continue;
+      const last = this.kept.at(-1);
+      const isNext = last === undefined ? frame.offset >= this.from : frame.offset > last.offset;
+      // A lower epoch comes from a node that lost the task and does not know it yet.
+      if (!isNext || (last !== undefined && frame.epoch < last.epoch)) continue;
+      this.kept.push(frame);
+      this.ended = closesStream(frame);
+      if (this.ended) break;
+    }
+    this.tell();
+  }
+
+  /** Gathers what lies before the kept frames; true once both have met, so that `frame` may be appended. */
+  private joinEarlier(frame: Frame): boolean {
+    const first = this.kept[0];
+    if (first !== undefined && frame.offset < first.offset) {
+      if (frame.offset >= this.nextOffset()) this.earlier.push(frame);
+      return false;
+    }
+    this.kept = [...this.earlier, ...this.kept];
+    this.earlier = [];
+    this.extending = false;
+    return true;
+  }
+
+  private fail(problem: DroverError): void {
+    this.problem = problem;
+    this.settleOpened.reject(problem);
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const watcher of this.watchers) watcher();
+  }
+}
+
+const NOTHING = { resolve: () => undefined, reject: () => undefined };
+
+function notFound(): DroverError {
+  return new DroverError('TASK_NOT_FOUND', 'the frames of this task are not kept any more');
+}
+
+function lost(): DroverError {
+  return new DroverError('WORKER_RESET', 'the node of the task has lost its run');
+}
+
+function nodeAway(): DroverError {
+  return new DroverError('POOL_UNAVAILABLE', 'the node of the task cannot be reached', {
+    retry_after_ms: RETRY_AFTER_MS,
+    policy_label: 'retry',
+  });
+}

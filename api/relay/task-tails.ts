@@ -1,0 +1,141 @@
+/** The tails that this process holds: one a task, opened by its first reader, closed by its last (design §2.4). */
+import { DroverError } from '../../contracts/errors.js';
+import type { RunView } from '../../contracts/node.js';
+import type { CallContext, NodeLink } from '../clients/node-link.js';
+import type { TaskLocator } from '../tasks/locate-task.js';
+import { TaskTail } from './task-tail.js';
+
+/** What tails are made from. */
+export interface TaskTailsDeps {
+  nodes: NodeLink;
+  locator: TaskLocator;
+  now: () => number;
+}
+
+/** A reader's hold on a tail. */
+export interface TailLease {
+  tail: TaskTail;
+  release: () => void;
+}
+
+/** The tails of this process. */
+export interface TaskTails {
+  /**
+   * A tail with frames from `from` on.
+   * @throws DroverError TASK_NOT_FOUND
+   */
+  lease(taskId: string, from: number, call: CallContext): Promise<TailLease>;
+  /** True when the task has ended and nothing of its log is left for a reader from `from` on. */
+  isReadToTheEnd(taskId: string, from: number, call: CallContext): Promise<boolean>;
+  /** Resolves when the task's readers here have been given its closing frame, or after `limitMs`. */
+  settled(taskId: string, limitMs: number): Promise<void>;
+}
+
+interface Held {
+  tail: TaskTail;
+  readers: number;
+}
+
+/** Holds no tail yet. */
+export function createTaskTails(deps: TaskTailsDeps): TaskTails {
+  const held = new Map<string, Held>();
+
+  function hold(taskId: string, from: number, call: CallContext): Held {
+    const present = held.get(taskId);
+    if (present?.tail.failure === undefined && present?.tail.covers(from) === true) return present;
+    const fresh = { tail: openTail(taskId, from, deps, call), readers: 0 };
+    held.set(taskId, fresh);
+    return fresh;
+  }
+
+  return {
+    async lease(taskId, from, call) {
+      if (!held.has(taskId) && (await deps.locator.locate(taskId, call)) === undefined) {
+        throw new DroverError('TASK_NOT_FOUND', 'there is no such task');
+      }
+      const entry = hold(taskId, from, call);
+      entry.readers += 1;
+      let released = false;
+      const release = () => {
+        if (released) return;
+        released = true;
+        entry.readers -= 1;
+        if (entry.readers > 0) return;
+        entry.tail.stop();
+        if (held.get(taskId) === entry) held.delete(taskId);
+      };
+      try {
+        await entry.tail.opened;
+      } catch (err) {
+        release();
+        throw err;
+      }
+      return { tail: entry.tail, release };
+    },
+
+    async isReadToTheEnd(taskId, from, call) {
+      const view = await viewOf(taskId, deps, call);
+      return view !== undefined && view.ended && from >= view.next_offset;
+    },
+
+    settled(taskId, limitMs) {
+      const tail = held.get(taskId)?.tail;
+      if (tail === undefined || tail.closed || tail.failure !== undefined) return Promise.resolve();
+      return new Promise((resolve) => {
+        const limit = setTimeout(done, limitMs);
+        const unwatch = tail.watch(() => {
+          if (tail.closed || tail.failure !== undefined) done();
+        });
+        function done(): void {
+          clearTimeout(limit);
+          unwatch();
+          resolve();
+        }
+      });
+    },
+  };
+}
+
+/** The first connection goes where the task was last known; each later one asks again where it is. */
+function openTail(taskId: string, from: number, { nodes, locator, now }: TaskTailsDeps, call: CallContext) {
+  const tail = new TaskTail(
+    {
+      now,
+      async connect(offset, signal) {
+        const place = await locator.locate(taskId, call);
+        if (place === undefined) return undefined;
+        const ask = { correlationId: call.correlationId, signal };
+        try {
+          const frames = await nodes.frames(place.nodeId, taskId, offset, ask);
+          if (frames === undefined) locator.forget(taskId);
+          return frames;
+        } catch (err) {
+          locator.forget(taskId);
+          throw err;
+        }
+      },
+      mayComeBack: () => locator.isOpen(taskId),
+    },
+    from,
+  );
+  // What the log held when the tail was opened is replayed whole, also to a slow reader.
+  void viewOf(taskId, { nodes, locator, now }, call).then((view) => {
+    if (view !== undefined) tail.liveFrom = view.next_offset;
+  });
+  return tail;
+}
+
+/** The run as its node sees it now; undefined where nobody can tell. */
+async function viewOf(
+  taskId: string,
+  { nodes, locator }: TaskTailsDeps,
+  call: CallContext,
+): Promise<RunView | undefined> {
+  try {
+    const place = await locator.locate(taskId, call);
+    return place === undefined ? undefined : await nodes.view(place.nodeId, taskId, call);
+  } catch (err) {
+    if (err instanceof DroverError) return undefined;
+    throw err;
+  }
+}

@@ -1,0 +1,82 @@
+/** Pools: how they stand, and preload (control-plane 4.1, 4.5; pool-lifecycle 3). */
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import {
+  operationAccepted,
+  poolHealth,
+  poolList,
+  preloadRequest,
+  preloadResult,
+} from '../../../contracts/pool.js';
+import { poolId } from '../../../contracts/task.js';
+import { invalidParams } from '../../plugins/invalid-params.js';
+import { contextOf } from '../../request-context.js';
+import type { ReadPools } from '../../tasks/pool-health.js';
+import type { PreloadPool } from '../../tasks/preload.js';
+import { refusals } from '../refusals.js';
+
+/** What the pool routes call. */
+export interface PoolRoutesOptions {
+  readPools: ReadPools;
+  preloadPool: PreloadPool;
+}
+
+const params = z.object({ id: poolId });
+
+/** `GET /v2/pools`, `GET /v2/pools/:id/health`, `POST /v2/pools/:id/preload`. */
+export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
+  app,
+  { readPools, preloadPool },
+  done,
+) => {
+  app.get(
+    '/v2/pools',
+    { schema: { summary: 'All pools', tags: ['pools'], response: { 200: poolList, ...refusals() } } },
+    async (request) => ({ pools: await readPools.list(contextOf(request)) }),
+  );
+
+  app.get(
+    '/v2/pools/:id/health',
+    {
+      schema: {
+        summary: 'How a pool stands',
+        tags: ['pools'],
+        params,
+        response: { 200: poolHealth, ...refusals(400, 404, 503) },
+      },
+    },
+    (request) => readPools.health(request.params.id, contextOf(request)),
+  );
+
+  app.post(
+    '/v2/pools/:id/preload',
+    {
+      schema: {
+        summary: "Start a pool's engine",
+        description: 'Waits for the end for at most `wait_ms`; a preload that takes longer goes on.',
+        tags: ['pools'],
+        params,
+        body: preloadRequest,
+        response: {
+          200: preloadResult,
+          202: operationAccepted,
+          ...refusals(400, 409, 413, 415, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { prepared, wait_ms, health_timeout_ms } = request.body;
+      if (prepared.pool_id !== request.params.id) throw otherPool();
+      const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms };
+      const answer = await preloadPool(order, contextOf(request));
+      if ('result' in answer) return answer.result;
+      return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
+    },
+  );
+  done();
+};
+
+function otherPool() {
+  const path = ['prepared', 'pool_id'];
+  return invalidParams([{ path, code: 'custom', message: 'must be the pool of the address' }]);
+}

@@ -1,0 +1,178 @@
+/**
+ * Admission, as design §2 has it: offer the task at a node, put it on record, confirm it at the node, say "accepted".
+ * Whatever fails in between leaves neither a run nor a record, so a client may always repeat its request.
+ */
+import { createHash } from 'node:crypto';
+import { DroverError } from '../../contracts/errors.js';
+import type { RunOffer, RunView } from '../../contracts/node.js';
+import type { Admission, TaskRequest } from '../../contracts/task.js';
+import { canonicalJson } from '../../domain/canonical-json.js';
+import type { PlacementCandidate } from '../../domain/placement.js';
+import type { Metrics } from '../../telemetry/metrics.js';
+import type { NodeLink } from '../clients/node-link.js';
+import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
+import type { RequestContext } from '../request-context.js';
+import type { TaskLocator } from './locate-task.js';
+import { admissionFields } from './narrate.js';
+import type { PoolBoard } from './pool-board.js';
+
+/** What admission works with. */
+export interface AdmissionDeps {
+  nodes: NodeLink;
+  records: TaskRecords;
+  locator: TaskLocator;
+  board: PoolBoard;
+  place: (request: TaskRequest, context: RequestContext) => Promise<PlacementCandidate>;
+  metrics: Metrics;
+}
+
+/** Admits a task; the same request again gets the same answer. */
+export type AdmitTask = (request: TaskRequest, context: RequestContext) => Promise<Admission>;
+
+/** Epoch of a task's first placement; its workflow raises it (design §2.7). */
+const FIRST_EPOCH = 1;
+/** A client that met an absent Temporal comes again after this. */
+const RETRY_AFTER_MS = 1_000;
+
+interface Offered {
+  offer: RunOffer;
+  nodeId: string;
+  view: RunView;
+}
+
+/**
+ * Builds admission.
+ * @throws DroverError as the node or placement refuses; TASK_CONFLICT for another body under a known id;
+ * TEMPORAL_UNAVAILABLE when the task could not be put on record in time
+ */
+export function createAdmission({
+  nodes,
+  records,
+  locator,
+  board,
+  place,
+  metrics,
+}: AdmissionDeps): AdmitTask {
+  return async function admitTask(request, context) {
+    const digest = digestOf(request);
+    const known = locator.recall(request.task_id);
+    if (known !== undefined) return sameOrConflict(known, digest);
+    const offered = await offerTask(request, digest, context);
+    const { offer, nodeId, view } = offered;
+    const { admission, admitted_at_ms: admittedAtMs } = view;
+    const started = await records.start({ nodeId, offer, admission, admittedAtMs });
+    if (started.kind === 'unknown') return giveUp(offered, started.cause, context);
+    if (started.kind === 'duplicate') return answerDuplicate(offered, started.record, context);
+    locator.remember(request.task_id, { nodeId, digest, admission });
+    await confirm(offered, context);
+    metrics.tasksEnqueued.inc(enqueuedLabels(view));
+    context.log.info(admissionFields(request, view, context.identity, started.eager), 'task admitted');
+    return admission;
+  };
+
+  async function offerTask(request: TaskRequest, digest: string, context: RequestContext): Promise<Offered> {
+    const { nodeId, poolId } = await place(request, context);
+    const offer = offerOf(request, digest, poolId, context.correlationId);
+    try {
+      return { offer, nodeId, view: await nodes.offer(nodeId, offer, context) };
+    } catch (err) {
+      if (err instanceof DroverError) board.distrust(nodeId);
+      throw err;
+    }
+  }
+
+  /** The workflow's first step confirms too, so a node that is silent now stops nothing; a withdrawn offer does. */
+  async function confirm({ offer, nodeId }: Offered, context: RequestContext): Promise<void> {
+    try {
+      await nodes.confirm(nodeId, offer.task_id, context);
+    } catch (err) {
+      if (!(err instanceof DroverError) || err.code === 'OFFER_WITHDRAWN') throw err;
+      context.log.warn(
+        { event: 'confirm_failed', code: err.code, node_id: nodeId },
+        'confirmation is left to the workflow',
+      );
+    }
+  }
+
+  /** Temporal has this id already: the recorded answer, and no run of ours beside the recorded one. */
+  async function answerDuplicate(
+    offered: Offered,
+    record: TaskRecord,
+    context: RequestContext,
+  ): Promise<Admission> {
+    const { offer, nodeId, view } = offered;
+    const isTheRecordedRun = record.open && record.nodeId === nodeId && record.memo.digest === offer.digest;
+    if (!view.confirmed && !isTheRecordedRun) await withdraw(offered, context);
+    const admission = sameOrConflict({ ...record.memo }, offer.digest);
+    if (record.state === 'rejected') {
+      throw new DroverError('TASK_CONFLICT', 'a task with this id was withdrawn before it began', {
+        hint: 'send it under a new task_id',
+      });
+    }
+    locator.remember(offer.task_id, { nodeId: record.nodeId, digest: offer.digest, admission });
+    return admission;
+  }
+
+  /** Nobody knows whether the task is on record: make sure that it never runs, then say "later". */
+  async function giveUp(offered: Offered, cause: unknown, context: RequestContext): Promise<never> {
+    const { task_id } = offered.offer;
+    context.log.warn({ event: 'start_unknown', task_id, err: cause }, 'the task could not be put on record');
+    await withdraw(offered, context);
+    void records
+      .terminate(task_id, 'the answer to its start did not come in time')
+      .catch((err: unknown) =>
+        context.log.info({ event: 'terminate_failed', task_id, err }, 'left to the tombstone'),
+      );
+    throw new DroverError('TEMPORAL_UNAVAILABLE', 'the record of tasks cannot be reached now', {
+      retry_after_ms: RETRY_AFTER_MS,
+      policy_label: 'retry',
+    });
+  }
+
+  /** Unconfirmed offers lapse by themselves; withdrawing says it now and to those who ask later. */
+  async function withdraw({ offer, nodeId }: Offered, context: RequestContext): Promise<void> {
+    try {
+      await nodes.withdraw(nodeId, offer.task_id, context);
+    } catch (err) {
+      if (!(err instanceof DroverError)) throw err;
+      context.log.warn(
+        { event: 'withdraw_failed', task_id: offer.task_id, code: err.code },
+        'the offer will lapse',
+      );
+    }
+  }
+}
+
+/** SHA-256 of the request in canonical JSON: equal requests have equal digests, however they are spelled. */
+export function digestOf(request: TaskRequest): string {
+  return createHash('sha256').update(canonicalJson(request)).digest('hex');
+}
+
+function sameOrConflict(known: { digest: string; admission: Admission }, digest: string): Admission {
+  if (known.digest === digest) return known.admission;
+  throw new DroverError('TASK_CONFLICT', 'a task with this id and another body is on record');
+}
+
+/** The text goes once, as what the engine shall complete: a payload of Temporal's holds 2 MB. */
+function offerOf(request: TaskRequest, digest: string, poolId: string, correlationId: string): RunOffer {
+  const { prompt, ...rest } = request;
+  return {
+    task_id: request.task_id,
+    pool_id: poolId,
+    epoch: FIRST_EPOCH,
+    digest,
+    correlation_id: correlationId,
+    request: rest,
+    input: { kind: 'text', text: prompt ?? '' },
+  };
+}
+
+function enqueuedLabels(view: RunView) {
+  return {
+    engine: view.engine,
+    engine_version: view.engine_version ?? '',
+    pool_id: view.pool_id,
+    replica_id: view.replica_id ?? '',
+    priority: view.priority,
+  };
+}

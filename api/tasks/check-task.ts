@@ -1,0 +1,58 @@
+/** Guardrails of a task that depend on this deployment, checked together with the schema so that one answer names all. */
+import type { FastifySchemaCompiler } from 'fastify';
+import { taskRequest, type TaskRequest } from '../../contracts/task.js';
+import { invalidParams, type ValueIssue } from '../plugins/invalid-params.js';
+
+/** Limits from the settings. */
+export interface TaskLimits {
+  /** Largest `max_tokens` (B-DP-042). */
+  maxOutputTokens: number;
+}
+
+/**
+ * Checks a body against the schema and the guardrails.
+ * @throws DroverError INVALID_PARAMS, or DEADLINE_UNMET for a lone deadline of zero or less
+ */
+export function checkTask(body: unknown, limits: TaskLimits): TaskRequest {
+  const parsed = taskRequest.safeParse(body);
+  const issues = [...(parsed.error?.issues ?? []), ...guardrailIssues(body, limits)];
+  if (issues.length > 0 || !parsed.success) throw invalidParams(issues);
+  return parsed.data;
+}
+
+/** {@link checkTask} as a route's validator: the schema of the route stays what OpenAPI shows. */
+export function taskValidator(limits: TaskLimits): FastifySchemaCompiler<unknown> {
+  return () => (body: unknown) => {
+    try {
+      return { value: checkTask(body, limits) };
+    } catch (error) {
+      return { error: error as Error };
+    }
+  };
+}
+
+/** Reads a body that may be anything: a value of the wrong type is the schema's to report. */
+function guardrailIssues(body: unknown, { maxOutputTokens }: TaskLimits): ValueIssue[] {
+  const { max_tokens, workload, prompt, placement } = asRecord(body);
+  const { mode, pin_pool_id } = asRecord(placement);
+  const issues: ValueIssue[] = [];
+  const report = (message: string, ...path: string[]) => issues.push({ path, code: 'custom', message });
+  if (typeof max_tokens === 'number' && max_tokens > maxOutputTokens && max_tokens <= INT32_MAX) {
+    report(`max_tokens must be <= ${maxOutputTokens}`, 'max_tokens');
+  }
+  if (workload === 'embedding' || workload === 'rerank') report('only "completion" is offered', 'workload');
+  if (workload === 'completion' && prompt === undefined) {
+    report('prompt is needed for workload completion', 'prompt');
+  }
+  if (mode === 'pin' && pin_pool_id === undefined) {
+    report('is needed for mode pin', 'placement', 'pin_pool_id');
+  }
+  return issues;
+}
+
+/** Larger values are refused by the schema already. */
+const INT32_MAX = 2_147_483_647;
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}

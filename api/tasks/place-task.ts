@@ -1,0 +1,148 @@
+/** Placement of a request: the nodes' reports go to `domain/placement.ts`, its verdict becomes a node and a pool, or a refusal. */
+import { DroverError, type ErrorCode } from '../../contracts/errors.js';
+import type { TaskRequest } from '../../contracts/task.js';
+import {
+  placeTask,
+  type PlacementCandidate,
+  type PlacementFacts,
+  type PlacementProblem,
+  type PlacementRequest,
+  type PlacementVerdict,
+} from '../../domain/placement.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { Metrics } from '../../telemetry/metrics.js';
+import type { CallContext } from '../clients/node-link.js';
+import type { NodeReport, PoolBoard } from './pool-board.js';
+
+/** What placement is given. */
+export interface PlacerDeps {
+  board: PoolBoard;
+  metrics: Metrics;
+  now: () => number;
+}
+
+/** How long a client waits before it asks again for a pool that is not ready. */
+const RETRY_AFTER_MS = 1_000;
+
+/** Chooses the pool and node of a request. @throws DroverError with the reason for the client */
+export function createPlacer({ board, metrics, now }: PlacerDeps) {
+  return async function place(
+    request: TaskRequest,
+    call: CallContext & { log: Pick<Logger, 'debug'> },
+  ): Promise<PlacementCandidate> {
+    const asked = placementRequestOf(request);
+    const beganAtMs = now();
+    let verdict = placeTask(asked, factsOf(await board.reports(call)));
+    // What was kept said no: what the nodes say now decides.
+    if (!verdict.placed) verdict = placeTask(asked, factsOf(await board.reports(call, beganAtMs)));
+    note(verdict, call.log);
+    if (verdict.placed) return verdict.candidate;
+    throw refusalOf(verdict.problem, request, verdict.poolId, verdict.ctxMax);
+  };
+
+  function note({ placed, trace, ...verdict }: PlacementVerdict, log: Pick<Logger, 'debug'>): void {
+    metrics.placementDecisions.inc({
+      outcome: placed ? 'assigned' : 'no_capacity',
+      pinned: String(trace.pinned),
+      fallback: String(trace.fallbackUsed),
+    });
+    metrics.placementCandidates.set(trace.candidatesConsidered);
+    log.debug(
+      {
+        event: 'placement',
+        selected_pool_id: 'candidate' in verdict ? verdict.candidate.poolId : null,
+        ...('problem' in verdict ? { problem: verdict.problem } : {}),
+        candidates_considered: trace.candidatesConsidered,
+        filters_applied: trace.filtersApplied,
+        tie_breakers_applied: trace.tieBreakersApplied,
+        pinned: trace.pinned,
+        fallback_used: trace.fallbackUsed,
+      },
+      placed ? 'task placed' : 'task not placed',
+    );
+  }
+}
+
+function placementRequestOf({ model_ref, engine, ctx, placement }: TaskRequest): PlacementRequest {
+  return {
+    modelRef: model_ref,
+    engine,
+    ctx,
+    pinnedPool: placement?.pin_pool_id ?? null,
+    preferredPools: placement?.mode === 'prefer' ? (placement.prefer_pools ?? []) : [],
+    avoidedPools: placement?.avoid_pools ?? [],
+    deviceMask: placement?.require_device_mask ?? null,
+    allowFallback: placement?.allow_fallback ?? true,
+  };
+}
+
+function factsOf(reports: readonly NodeReport[]): PlacementFacts {
+  const candidates = reports.flatMap(({ nodeId, pools }) =>
+    (pools ?? []).map((pool) => ({
+      nodeId,
+      poolId: pool.pool_id,
+      state: pool.state,
+      draining: pool.draining,
+      slotsFree: pool.slots_free ?? 0,
+      queueDepth: pool.queue_depth,
+      engine: pool.engine,
+      modelRef: pool.model_ref,
+      modelName: pool.model_name,
+      ctxMax: pool.ctx_max,
+      deviceMask: pool.device_mask,
+    })),
+  );
+  const someNodeIsAway = reports.length === 0 || reports.some(({ pools }) => pools === undefined);
+  return { candidates, someNodeIsAway };
+}
+
+const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; message: string }> = {
+  unknown_pinned_pool: {
+    code: 'INVALID_PARAMS',
+    field: 'placement.pin_pool_id',
+    message: 'there is no such pool',
+  },
+  pinned_pool_runs_another_engine: {
+    code: 'INVALID_PARAMS',
+    field: 'engine',
+    message: 'the pinned pool runs another engine',
+  },
+  no_pool_runs_engine: {
+    code: 'INVALID_PARAMS',
+    field: 'engine',
+    message: 'no pool serves this model with this engine',
+  },
+  ctx_beyond_every_pool: {
+    code: 'INVALID_PARAMS',
+    field: 'ctx',
+    message: 'ctx is larger than the context of the pool',
+  },
+  no_pool_serves_model: { code: 'MODEL_NOT_FOUND', message: 'no pool serves this model' },
+  default_pool_not_loaded: { code: 'POOL_UNREADY', message: 'the pool "default" is not loaded' },
+  excluded_by_request: {
+    code: 'POOL_UNREADY',
+    message: 'the request excludes every pool that serves the model',
+  },
+  no_preferred_feasible: { code: 'POOL_UNREADY', message: 'no preferred pool can take the task' },
+  pool_not_ready: { code: 'POOL_UNREADY', message: 'the pool is not ready' },
+  pool_failed: { code: 'POOL_UNAVAILABLE', message: 'the engine of the pool has failed' },
+  node_away: { code: 'POOL_UNAVAILABLE', message: 'the node of the pool cannot be reached' },
+};
+
+function refusalOf(
+  problem: PlacementProblem,
+  { engine }: TaskRequest,
+  poolId: string | null,
+  ctxMax: number | null,
+): DroverError {
+  const { code, field, message } = REFUSALS[problem];
+  const text = problem === 'ctx_beyond_every_pool' ? `${message}, ${ctxMax} tokens` : message;
+  return new DroverError(code, text, {
+    engine,
+    ...(poolId === null ? {} : { pool_id: poolId }),
+    ...(field === undefined ? {} : { details: [{ field, problem: text }] }),
+    ...(code === 'POOL_UNREADY' || code === 'POOL_UNAVAILABLE'
+      ? { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' }
+      : {}),
+  });
+}

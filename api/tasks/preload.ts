@@ -1,0 +1,55 @@
+/** Preload of a pool: a durable workflow, on the node that has the pool already or has room for it (B-CP-070). */
+import { DroverError } from '../../contracts/errors.js';
+import type { PreparedEngine, PreloadResult } from '../../contracts/pool.js';
+import type { TaskRecords } from '../clients/task-records.js';
+import type { RequestContext } from '../request-context.js';
+import type { PoolBoard } from './pool-board.js';
+
+/** What a preload is asked with. */
+export interface PreloadOrder {
+  prepared: PreparedEngine;
+  waitMs: number;
+  healthTimeoutMs: number;
+}
+
+/** The finished preload, or the operation that goes on. */
+export type PreloadAnswer = { result: PreloadResult } | { operationId: string };
+
+/** Preloads a pool. @throws DroverError PRELOAD_FAILED, or the code under which the workflow failed */
+export type PreloadPool = (order: PreloadOrder, context: RequestContext) => Promise<PreloadAnswer>;
+
+/** Builds preload. */
+export function createPreload(records: TaskRecords, board: PoolBoard): PreloadPool {
+  return async function preload({ prepared, waitMs, healthTimeoutMs }, context) {
+    const operationId = await records.startPreload({
+      node_id: await nodeFor(prepared.pool_id, board, context),
+      correlation_id: context.correlationId,
+      health_timeout_ms: healthTimeoutMs,
+      prepared,
+    });
+    context.log.info(
+      { event: 'preload', pool_id: prepared.pool_id, engine: prepared.engine, operation_id: operationId },
+      'preload started',
+    );
+    const outcome = await records.waitPreload(operationId, waitMs);
+    if (outcome.kind === 'running') return { operationId };
+    if (outcome.kind === 'done') return { result: outcome.result };
+    throw new DroverError(outcome.code, inOneSentence(outcome.message), { pool_id: prepared.pool_id });
+  };
+}
+
+/** Where the pool is, so that a repeated preload finds the engine that runs; else the node with the fewest pools. */
+async function nodeFor(poolId: string, board: PoolBoard, context: RequestContext): Promise<string> {
+  const reports = await board.reports(context);
+  const there = reports.filter(({ pools }) => pools !== undefined);
+  const having = there.find(({ pools }) => pools?.some((pool) => pool.pool_id === poolId));
+  const [roomiest] = there.toSorted((a, b) => a.lastPools.length - b.lastPools.length);
+  const chosen = having ?? roomiest;
+  if (chosen !== undefined) return chosen.nodeId;
+  throw new DroverError('POOL_UNAVAILABLE', 'no node can be reached', { policy_label: 'retry' });
+}
+
+/** The words that callers of a failed preload look for (B-API-012). */
+function inOneSentence(message: string): string {
+  return message.includes('preload failed') ? message : `preload failed: ${message}`;
+}
