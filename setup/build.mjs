@@ -3,7 +3,6 @@
  * that Temporal workers load. A step whose inputs have not changed is skipped; what has no source any more goes.
  * Types are checked by `npm run check`, not here.
  */
-import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -32,8 +31,6 @@ export async function build({ log = () => {} } = {}) {
     log(`built ${sources.length} modules (${changed} files changed)`);
   });
   await removeStale(sources);
-  if (!existsSync(join(ROOT, 'workflows', 'index.ts')))
-    return log('no workflow bundle: workflows/index.ts is missing');
   const bundled = BUNDLED_FOLDERS.flatMap((folder) =>
     filesBelow(join(DIST, folder), (p) => p.endsWith('.js')),
   );

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { bootId } from '../activities/process/process-identity.js';
 import { stopGroup } from '../activities/process/stop-group.js';
 import { spawnRecord } from '../contracts/handoff.js';
+import { errorCode } from './error-code.js';
 import { isRunning, type ProcessRecord } from './stack-record.js';
 
 /** A process of the stack, by the order in which they are ended: doors first, what they stand on last. */
@@ -81,8 +82,8 @@ type Ending = ProcessRecord & { token?: string };
 
 /** Engines that the node worker's spawn records name, since the machine was started. */
 async function recordedEngines(nodeDir: string): Promise<Ending[]> {
-  const names = await readdir(nodeDir).catch((err: NodeJS.ErrnoException) => {
-    if (err.code === 'ENOENT') return [];
+  const names = await readdir(nodeDir).catch((err: unknown) => {
+    if (errorCode(err) === 'ENOENT') return [];
     throw err;
   });
   const found: Ending[] = [];

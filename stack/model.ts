@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { runTool } from '../activities/process/run.js';
+import { DEMO_MODEL } from '../domain/model-ref.js';
+import { errorCode } from './error-code.js';
 import { PROGRAMS, type Places } from './places.js';
 import { StackError } from './stack-error.js';
 
@@ -10,8 +12,6 @@ import { StackError } from './stack-error.js';
 const MAGIC = 'GGUF';
 /** Making the demonstration model takes two seconds. */
 const MAKE_LIMIT_MS = 120_000;
-/** Catalogue name of the demonstration model. */
-export const DEMO_MODEL = 'demo';
 
 /** A model to serve. */
 export interface Model {
@@ -57,11 +57,11 @@ async function firstBytes(path: string): Promise<string> {
 }
 
 function fileTrouble(err: unknown): string {
-  const code = err instanceof Error && 'code' in err ? err.code : undefined;
+  const code = errorCode(err);
   if (code === 'ENOENT') return 'does not exist; name a GGUF file, or unset it for the demonstration model';
   if (code === 'EACCES') return 'may not be read by this user';
   if (code === 'EISDIR') return 'is a folder; name the GGUF file in it';
-  return `cannot be read (${String(code ?? err)})`;
+  return `cannot be read (${code ?? String(err)})`;
 }
 
 /** Makes the demonstration model unless it is there: 4 MB, the same bytes every time. */

@@ -19,7 +19,7 @@ import { placesIn, type Places } from './places.js';
 import { boundLog } from './process-log.js';
 import { preloadDefaultPool } from './preload.js';
 import { ownPlans, temporalPlan, type PlanContext } from './process-plans.js';
-import { readSecrets, type Secrets } from './secrets.js';
+import { readSecrets } from './secrets.js';
 import { keepStack, type StackKeeper } from './stack-keeper.js';
 import type { StackUrls } from './stack-record.js';
 import { StackError, type Say } from './stack-error.js';
@@ -47,7 +47,7 @@ export async function runStack({ configuration, say, stop, force }: RunOptions):
   const { settings } = configuration;
   const places = placesIn(settings.DROVER_STATE_DIR);
   const secrets = await readSecrets(places.stateDir, settings);
-  const tell = (urls: StackUrls) => announce(urls, { configuration, places, secrets }, say);
+  const tell = (urls: StackUrls): void => announce(urls, { configuration, places, secrets }, say);
   const found = await claim(places, say, stop);
   if ('live' in found) {
     say('a stack runs already');

@@ -7,6 +7,7 @@ import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newPayloadKey } from '../security/payload-keys.js';
 import type { Settings } from '../contracts/settings.js';
+import { errorCode } from './error-code.js';
 import { StackError } from './stack-error.js';
 
 /** Bits of a file's mode that belong to the group and to all others. */
@@ -48,9 +49,9 @@ async function keptSecret(path: string, make: () => string): Promise<string> {
 }
 
 async function readSecret(path: string): Promise<string | undefined> {
-  const found = await stat(path).catch((err: NodeJS.ErrnoException) => {
-    if (err.code === 'ENOENT') return undefined;
-    throw new StackError(`cannot read ${path}: ${err.message}`);
+  const found = await stat(path).catch((err: unknown) => {
+    if (errorCode(err) === 'ENOENT') return undefined;
+    throw new StackError(`cannot read ${path} (${errorCode(err) ?? String(err)})`);
   });
   if (found === undefined) return undefined;
   if ((found.mode & FOREIGN_BITS) !== 0) {
@@ -71,7 +72,7 @@ async function makeSecret(path: string, make: () => string): Promise<string> {
   try {
     await link(aside, path);
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err; // the type of fs errors
+    if (errorCode(err) !== 'EEXIST') throw err;
   } finally {
     await rm(aside, { force: true });
   }

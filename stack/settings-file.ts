@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { settingsSchema } from '../contracts/settings.js';
+import { errorCode } from './error-code.js';
 import { StackError } from './stack-error.js';
 
 /** Name of the settings file in the folder where `npm start` runs. */
@@ -29,7 +30,7 @@ function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // the type of fs errors
+    if (errorCode(err) === 'ENOENT') return undefined;
     throw new StackError(`cannot read ${path}: ${String(err)}`);
   }
 }

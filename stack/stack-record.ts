@@ -10,6 +10,7 @@ import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { bootId, processStartTicks } from '../activities/process/process-identity.js';
+import { errorCode } from './error-code.js';
 
 /** A file that cannot be read is being written; longer than this its writer was killed in between. */
 const HALF_WRITTEN_MS = 2_000;
@@ -73,7 +74,7 @@ export async function claimStack(path: string, record: StackRecord): Promise<boo
     await file.close();
     return true;
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code === 'EEXIST') return false; // the type of fs errors
+    if (errorCode(err) === 'EEXIST') return false;
     throw err;
   }
 }
@@ -89,8 +90,8 @@ export async function writeStack(path: string, record: StackRecord): Promise<voi
 export async function readStack(path: string): Promise<StackRecord | 'unreadable' | undefined> {
   const giveUpAt = Date.now() + HALF_WRITTEN_MS;
   for (;;) {
-    const text = await readFile(path, 'utf8').catch((err: NodeJS.ErrnoException) => {
-      if (err.code === 'ENOENT') return undefined;
+    const text = await readFile(path, 'utf8').catch((err: unknown) => {
+      if (errorCode(err) === 'ENOENT') return undefined;
       throw err;
     });
     if (text === undefined) return undefined;
@@ -107,7 +108,7 @@ export async function removeStack(path: string, expected: StackRecord | 'unreada
   try {
     await rename(path, aside);
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return; // the type of fs errors
+    if (errorCode(err) === 'ENOENT') return;
     throw err;
   }
   const moved = stackRecord.safeParse(parseJson(await readFile(aside, 'utf8')));
