@@ -50,7 +50,7 @@ export type PreflightVerdict =
 export const PORT_TRIES = 200;
 /** How engines call it: `--port`, `--http-port`. */
 const PORT_FLAG = /^--?(?:[a-z]+-)*port$/;
-/** Share of the weights that an engine needs for buffers; a fifth is what a 180 MB model was measured to take. */
+/** Weights and compute buffers. A rule of thumb, checked once: 600 MB estimated for 180 of weights and 384 of cache, 550 measured. */
 const BUFFER_FACTOR = 1.2;
 /** Flags that keep layers or the cache off the GPU, and the values with which they do (B-PROV-008, C-044). */
 const CPU_ONLY: Record<string, readonly string[]> = {
@@ -209,9 +209,12 @@ function checkRam(facts: PreflightFacts): PreflightVerdict {
 
 function checkPort({ port }: PreflightFacts): PreflightVerdict {
   if (port.free !== undefined) return OK;
-  if (port.fixed)
-    return refuse('SpawnFailed', `port ${port.wanted} is taken, and port_fixed allows no other`);
-  return refuse('SpawnFailed', `no port is free from ${port.wanted} on (${PORT_TRIES} tries)`);
+  const message = port.fixed
+    ? `port ${port.wanted} is taken, and port_fixed allows no other`
+    : port.movable
+      ? `no port is free from ${port.wanted} on (${PORT_TRIES} tries)`
+      : `port ${port.wanted} is taken, and no flag names it, so the engine cannot be given another`;
+  return { ok: false, type: 'SpawnFailed', message, retryable: true }; // Whoever has it may end.
 }
 
 function maskOf(mask: string | null): string[] {

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  estimateMemoryBytes,
+  judgePreflight,
+  moveToPort,
+  portCandidates,
+  type GpuDevice,
+  type PreflightFacts,
+} from './preflight.js';
+
+const GIB = 1024 ** 3;
+
+const gpu0: GpuDevice = {
+  index: '0',
+  name: 'NVIDIA H100',
+  compute_capability: '9.0',
+  vram_total_bytes: 80 * GIB,
+  vram_free_bytes: 70 * GIB,
+};
+const gpu1: GpuDevice = { ...gpu0, index: '1', vram_free_bytes: 2 * GIB };
+
+function facts(changes: Partial<PreflightFacts> = {}): PreflightFacts {
+  return {
+    pool_id: 'gpu-0',
+    backend: 'cuda',
+    flags: ['--model', '/m.gguf', '--port', '8001'],
+    device_mask: null,
+    binary: { path: '/opt/llama-server' },
+    model: { path: '/m.gguf', bytes: 4 * GIB },
+    context_tokens: 8_192,
+    gpuTools: ['nvidia-smi'],
+    gpu: { devices: [gpu0, gpu1] },
+    ramFreeBytes: 16 * GIB,
+    port: { wanted: 8001, fixed: false, movable: true, free: 8001 },
+    ...changes,
+  };
+}
+
+function refusalOf(changes: Partial<PreflightFacts>) {
+  const verdict = judgePreflight(facts(changes));
+  assert.ok(!verdict.ok, 'preflight passed');
+  return verdict;
+}
+
+describe('preflight', () => {
+  test('B-PREFLIGHT-010: a node with CUDA passes, asked by its driver or known by its compiler alone', () => {
+    assert.deepEqual(judgePreflight(facts()), { ok: true });
+    assert.deepEqual(judgePreflight(facts({ gpuTools: ['nvcc'], gpu: undefined })), { ok: true });
+  });
+
+  test('B-PREFLIGHT-011 B-PREFLIGHT-012 B-PREFLIGHT-013: without CUDA a GPU pool is refused, and told what is missing', () => {
+    const verdict = refusalOf({ gpuTools: [], gpu: undefined });
+    assert.equal(verdict.type, 'GpuRequired');
+    assert.match(verdict.message, /GPU-only enforcement/);
+    assert.match(verdict.message, /nvcc\/nvidia-smi not found/);
+  });
+
+  test('B-PREFLIGHT-014: a driver that fails, or lists no device, is no GPU', () => {
+    const broken = refusalOf({ gpu: { problem: 'nvidia-smi ended with code 9: NVML mismatch' } });
+    assert.equal(broken.type, 'GpuRequired');
+    assert.match(broken.message, /NVML mismatch/);
+    assert.match(refusalOf({ gpu: { devices: [] } }).message, /no device/);
+  });
+
+  test('B-DEVICE-004: a mask that names an unknown device is refused with the known ones', () => {
+    const verdict = refusalOf({ device_mask: '0,5' });
+    assert.equal(verdict.type, 'GpuRequired');
+    assert.match(verdict.message, /"5".*0 \(NVIDIA H100\), 1 \(NVIDIA H100\)/);
+    assert.deepEqual(judgePreflight(facts({ device_mask: 'MIG-1c2e' })), { ok: true });
+  });
+
+  for (const flags of [
+    ['--n-gpu-layers', '0'],
+    ['--n-gpu-layers=0'],
+    ['-ngl', '0'],
+    ['--device', 'none'],
+    ['--no-kv-offload', '--port', '8001'],
+  ]) {
+    test(`B-PREFLIGHT-018 B-PROV-008: "${flags.join(' ')}" is refused in a GPU pool and accepted where the CPU was declared`, () => {
+      assert.equal(refusalOf({ flags }).type, 'GpuRequired');
+      assert.deepEqual(judgePreflight(facts({ flags, backend: 'cpu' })), { ok: true });
+    });
+  }
+
+  test('a GPU pool may say how many layers go to the GPU', () => {
+    assert.deepEqual(judgePreflight(facts({ flags: ['--n-gpu-layers', '99', '--device', 'CUDA0'] })), {
+      ok: true,
+    });
+  });
+
+  for (const backend of ['cpu', 'metal'] as const) {
+    test(`B-PREFLIGHT-019: backend "${backend}" needs no CUDA when the pool itself declares it`, () => {
+      assert.deepEqual(judgePreflight(facts({ backend, gpuTools: [], gpu: undefined })), { ok: true });
+    });
+  }
+
+  test('B-PREFLIGHT-016: a model too large for the mask is refused with the figures, though another GPU had room', () => {
+    const verdict = refusalOf({ device_mask: 'GPU1' });
+    assert.equal(verdict.type, 'InsufficientVram');
+    assert.match(verdict.message, new RegExp(`${Math.ceil(4 * GIB * 1.2)} bytes.*device 1 has ${2 * GIB}`));
+    assert.deepEqual(judgePreflight(facts({ device_mask: '0' })), { ok: true });
+  });
+
+  test('B-PREFLIGHT-017: a model too large for the host is refused with the figures where the CPU runs it', () => {
+    const verdict = refusalOf({ backend: 'cpu', ramFreeBytes: 4 * GIB });
+    assert.equal(verdict.type, 'InsufficientRam');
+    assert.match(verdict.message, new RegExp(`${Math.ceil(4 * GIB * 1.2)} bytes.*has ${4 * GIB}`));
+    assert.deepEqual(judgePreflight(facts({ ramFreeBytes: 4 * GIB })), { ok: true });
+  });
+
+  test('the cache of every slot counts where the model tells its size', () => {
+    const model = { path: '/m.gguf', bytes: 100, cacheBytesPerToken: 7 };
+    assert.equal(estimateMemoryBytes({ model, context_tokens: 1_000 }), 7_120);
+    assert.equal(estimateMemoryBytes({ model: { path: '/m.gguf', bytes: 100 }, context_tokens: 1_000 }), 120);
+  });
+
+  test('B-PREFLIGHT-022: an unusable binary is named with its path', () => {
+    const verdict = refusalOf({
+      binary: { path: '/opt/nope', problem: 'ENOENT: no such file or directory' },
+    });
+    assert.equal(verdict.type, 'SpawnFailed');
+    assert.equal(verdict.message, 'binary_path /opt/nope: ENOENT: no such file or directory');
+  });
+
+  test('an unusable model is named with its path', () => {
+    const verdict = refusalOf({ model: { path: '/m.bin', bytes: 3, problem: 'is not a GGUF file' } });
+    assert.equal(verdict.type, 'ModelUnavailable');
+    assert.equal(verdict.message, 'model_path /m.bin: is not a GGUF file');
+  });
+
+  const nobody = { wanted: 8001, free: undefined };
+  for (const { port, said } of [
+    { port: { ...nobody, fixed: true, movable: true }, said: /port 8001 is taken, and port_fixed/ },
+    { port: { ...nobody, fixed: false, movable: false }, said: /port 8001 is taken, and no flag names it/ },
+    { port: { ...nobody, fixed: false, movable: true }, said: /no port is free from 8001 on \(200 tries\)/ },
+  ]) {
+    test(`B-PREFLIGHT-023 B-PREFLIGHT-024: ${String(said)} may pass, so another try may help`, () => {
+      const verdict = refusalOf({ port });
+      assert.equal(verdict.type, 'SpawnFailed');
+      assert.match(verdict.message, said);
+      assert.equal(verdict.retryable, true);
+    });
+  }
+});
+
+describe('the port', () => {
+  test('B-PREFLIGHT-023: candidates go upward from the wanted one, 200 at most and never beyond the last port', () => {
+    const candidates = portCandidates(8001, false);
+    assert.equal(candidates.length, 200);
+    assert.deepEqual(candidates.slice(0, 3), [8001, 8002, 8003]);
+    assert.deepEqual(portCandidates(65_534, false), [65_534, 65_535]);
+    assert.deepEqual(portCandidates(8001, true), [8001]);
+  });
+
+  test('another port is told to the engine by the flag that named the first, and by no other', () => {
+    const launch = {
+      port: 80,
+      flags: ['--ctx-size', '80', '--port', '80', '--http-port=80', '--threads=80'],
+    };
+    assert.deepEqual(moveToPort(launch, 81), {
+      port: 81,
+      flags: ['--ctx-size', '80', '--port', '81', '--http-port=81', '--threads=80'],
+    });
+    assert.equal(moveToPort(launch, 80), launch);
+  });
+
+  test('an engine whose flags name no port cannot be moved', () => {
+    assert.equal(moveToPort({ port: 80, flags: ['--model', '80'] }, 81), undefined);
+  });
+});
