@@ -30,10 +30,13 @@ async function main(): Promise<void> {
   const args = parseOrExit(process.argv.slice(2));
   const server = new EngineServer();
   const loading = new AbortController();
+  let stopping = false;
+  // Not `once`: a package below re-raises the signal, and so kills the process, when it finds no other listener.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
+      if (stopping) process.exit(0);
+      stopping = true;
       loading.abort();
-      // Streams are told; then the process ends, whatever a native thread is doing.
       void server.stop().finally(() => process.exit(0));
     });
   }
