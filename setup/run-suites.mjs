@@ -44,7 +44,8 @@ async function runNamed(name, parts) {
 /** llama.cpp's own server as others package it; only the suite `engines` needs it. */
 async function prepareOtherEngine() {
   const { installXllamacpp } = await import('./install-xllamacpp.mjs');
-  return { DROVER_TEST_XLLAMACPP: await installXllamacpp({ log: print }) };
+  const { launcher } = await installXllamacpp({ log: print });
+  return { DROVER_TEST_XLLAMACPP: launcher };
 }
 
 function report(all) {
