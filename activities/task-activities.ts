@@ -1,6 +1,6 @@
 /** Local activities of the queue `tasks`: short calls to the node that has the task, made by any API process. */
 import { ApplicationFailure } from '@temporalio/common';
-import { DroverError, isRetriable } from '../contracts/errors.js';
+import { DroverError, statusOf } from '../contracts/errors.js';
 import type { InferTaskInput, RunView } from '../contracts/node.js';
 import type { CancelReason } from '../domain/task.js';
 
@@ -38,7 +38,8 @@ async function asFailure<T>(call: () => Promise<T>): Promise<T> {
     throw ApplicationFailure.create({
       message: err.message,
       type: err.code,
-      nonRetryable: !isRetriable(err.code),
+      // A node that stumbled may stand up again; only what the request itself did is final.
+      nonRetryable: statusOf(err.code) < 500,
       details: [err.toEnvelope()],
       cause: err,
     });

@@ -90,7 +90,9 @@ export class Run {
   /** Temporal has the task: readers may see its frames from now on. */
   confirm(epoch: number, nowMs: number): void {
     if (this.confirmed && epoch <= this.epoch) return;
+    if (this.ended && this.confirmed) return;
     this.record({ kind: 'confirmed', epoch, at_ms: nowMs });
+    if (this.ended) this.log.close();
     this.wake();
   }
 
@@ -170,7 +172,8 @@ export class Run {
     });
     this.wake();
     await this.log.checkpoint();
-    this.log.close();
+    // A short run may end before its offer is confirmed, which the log has to say too.
+    if (this.confirmed) this.log.close();
   }
 
   /** Survives a power cut up to here. */

@@ -16,6 +16,14 @@ afterEach(async () => {
   for (const node of nodes.splice(0)) await node.close();
 });
 
+async function gone(reached: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!reached()) {
+    assert.ok(Date.now() < deadline, 'it did not go');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 const refusedWith = (code: string) => (err: unknown) => err instanceof DroverError && err.code === code;
 
 test('B-DP-082, B-DP-083: the same offer again is the same run, another body is a conflict', async () => {
@@ -39,6 +47,22 @@ test('design 2.2: no frame is shown before the offer is confirmed, though the en
   runs.confirm('t');
   assert.equal(run.confirmed, true);
   assert.equal(run.framesFrom(0)[0]?.type, 'started');
+});
+
+test('a run that ends before it is confirmed keeps its frames for the confirmation, and is dropped without one', async () => {
+  const { runs, engine } = await aNode({ offerTtlMs: 200 });
+  for (const id of ['confirmed', 'forgotten']) {
+    await runs.offer(offerOf(id));
+    await engine.asked(id === 'confirmed' ? 1 : 2);
+    engine.say('one');
+    engine.finish('EOS');
+    await runs.waitForEnd(id, AbortSignal.timeout(5_000));
+  }
+  const frames = runs.mustGet('confirmed');
+  assert.equal(runs.confirm('confirmed').state, 'completed');
+  assert.equal(frames.framesFrom(0).at(-1)?.type, 'end');
+  await gone(() => runs.get('forgotten') === undefined);
+  assert.equal(runs.mustView('confirmed').confirmed, true);
 });
 
 test('an offer that nobody confirms is dropped after its time, its slot and its log are free again', async () => {

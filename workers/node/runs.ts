@@ -222,8 +222,6 @@ export class RunRegister implements RunKeeper {
 
   private async end(run: Run, end: RunEnd): Promise<void> {
     if (run.ended) return;
-    this.disarm.get(run.taskId)?.();
-    this.disarm.delete(run.taskId);
     try {
       if (end.error !== null && !run.streamClosed) {
         run.publish([{ body: { type: 'error', data: end.error }, ids: [] }], this.deps.now());
@@ -232,6 +230,7 @@ export class RunRegister implements RunKeeper {
     } catch (err) {
       this.reports.logFailed(run.taskId, err);
     }
+    this.arm(run);
     this.reports.ended(run, end);
     this.keepInMemory(run);
   }
@@ -275,7 +274,7 @@ export class RunRegister implements RunKeeper {
   private arm(run: Run): void {
     this.disarm.get(run.taskId)?.();
     this.disarm.delete(run.taskId);
-    if (run.ended) return;
+    if (run.ended && run.confirmed) return;
     const disarm = run.confirmed
       ? armAt(run.deadlineAtMs, this.deps.now, () => void this.cancel(run.taskId, 'deadline'))
       : armAt(run.admittedAtMs + this.deps.offerTtlMs, this.deps.now, () => {
