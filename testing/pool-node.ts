@@ -1,0 +1,116 @@
+/** A node for tests of pool activities: real folders, real processes, the real registry of pools. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { pino } from 'pino';
+import type { ActivityFunction } from '@temporalio/common';
+import type { NodeActivityDeps, RunKeeper } from '../activities/deps.js';
+import { adapterFor } from '../activities/engine/adapters/engine-adapter.js';
+import { createNodeActivities, type NodeActivities } from '../activities/index.js';
+import { endLeftEngine, findLeftEngines } from '../activities/process/adopt.js';
+import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
+import { PoolRegistry } from '../workers/node/pool-registry.js';
+import { builtFakeEngine } from './built-fake-engine.js';
+import { freePort } from './free-port.js';
+
+/** A log line as it was written. */
+export type LoggedLine = Readonly<Record<string, unknown>>;
+
+/** A node of a test, and the ways in. */
+export interface PoolNode {
+  deps: NodeActivityDeps;
+  pools: PoolRegistry;
+  logged: readonly LoggedLine[];
+  /** Runs one activity as one try of a workflow's step; `attempt` and the workflow's run can be chosen. */
+  run<K extends keyof NodeActivities>(
+    name: K,
+    input: Parameters<NodeActivities[K]>[0],
+    info?: { attempt?: number; runId?: string; scheduledAtMs?: number },
+  ): ReturnType<NodeActivities[K]>;
+  /** A worker that knows nothing of what this one did, on the same folders. */
+  restarted(): PoolNode;
+  /** The launch of a fake engine on a free port, on the CPU. */
+  prepared(flags?: readonly string[], changes?: Partial<PreparedEngine>): Promise<PreparedEngine>;
+  /** A file's text below the node's folder. */
+  read(path: string): Promise<string>;
+}
+
+/** Makes a node that is gone, engines included, when the test ends. */
+export async function poolNode(t: TestContext, changes: Partial<NodeActivityDeps> = {}): Promise<PoolNode> {
+  const folder = await mkdtemp(join(tmpdir(), 'drover-pool-node-'));
+  const paths = { runtimeDir: join(folder, 'state', 'node'), handoffDir: join(folder, 'state', 'engines') };
+  const node = nodeIn(folder, { paths, ...changes });
+  t.after(async () => {
+    const left = await findLeftEngines(paths.runtimeDir).catch(() => []);
+    await Promise.all(left.map((engine) => endLeftEngine(engine, { paths, stopGraceMs: 0 })));
+    await rm(folder, { recursive: true, force: true });
+  });
+  return node;
+}
+
+function nodeIn(
+  folder: string,
+  changes: Partial<NodeActivityDeps> & Pick<NodeActivityDeps, 'paths'>,
+): PoolNode {
+  const pools = new PoolRegistry(16, adapterFor, { dispatch: () => undefined }, Date.now);
+  const logged: LoggedLine[] = [];
+  const deps: NodeActivityDeps = {
+    nodeId: 'node-1',
+    pools,
+    runs: noRuns(),
+    log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
+    stopGraceMs: 5_000,
+    env: () => process.env,
+    now: Date.now,
+    ...changes,
+  };
+  const activities = createNodeActivities(deps);
+  return {
+    deps,
+    pools,
+    logged,
+    run(name, input, { attempt = 1, runId = 'run-1', scheduledAtMs = Date.now() } = {}) {
+      const environment = new MockActivityEnvironment({
+        attempt,
+        scheduledTimestampMs: scheduledAtMs,
+        workflowExecution: { workflowId: 'pool:p:preload', runId },
+      });
+      const activity: ActivityFunction = activities[name];
+      return environment.run(activity, input) as ReturnType<NodeActivities[typeof name]>;
+    },
+    restarted: () => nodeIn(folder, changes),
+    prepared: (flags = [], launch = {}) => prepareFake(folder, flags, launch),
+    read: (path) => readFile(join(folder, path), 'utf8'),
+  };
+}
+
+async function prepareFake(
+  folder: string,
+  flags: readonly string[],
+  changes: Partial<PreparedEngine>,
+): Promise<PreparedEngine> {
+  const port = await freePort();
+  const model_path = join(folder, 'model.gguf');
+  await writeFile(model_path, 'GGUF and then nothing');
+  return preparedEngine.parse({
+    pool_id: 'gpu-0',
+    engine_version: 'fake-1',
+    binary_path: await builtFakeEngine(),
+    flags: ['--model', model_path, '--port', String(port), ...flags],
+    port,
+    model_path,
+    model_ref: 'demo',
+    backend: 'cpu',
+    slots_total: 2,
+    ctx_max: 1_024,
+    ...changes,
+  });
+}
+
+/** Pool activities have nothing to do with runs. */
+function noRuns(): RunKeeper {
+  const refuse = () => Promise.reject(new Error('no run was expected'));
+  return { attach: refuse, waitForEnd: refuse, cancel: refuse, view: () => undefined };
+}
