@@ -39,7 +39,7 @@ export async function runProcess(
       else log.info({ event: 'closing', signal }, 'closing');
       await running.close();
     });
-    if (settings.DROVER_EXIT_WITH_PARENT) process.stdin.resume().once('end', () => void handle.close());
+    if (settings.DROVER_EXIT_WITH_PARENT) process.stdin.resume().once('end', () => handle.close());
   } catch (err) {
     if (err instanceof SettingsError || err instanceof StartError) {
       log.fatal({ event: 'startup_failed' }, err.message);

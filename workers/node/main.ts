@@ -1,7 +1,8 @@
 /** The node worker: one a GPU node. It owns engines, slots, queues and run logs, and serves the node gateway. */
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import type { NativeConnection} from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';

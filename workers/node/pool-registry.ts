@@ -2,11 +2,7 @@
  * The pools of this node: state, engines, adapters and one scheduler each. The pool's workflow moves a pool through
  * its activities ({@link PoolKeeper}); placement, the gateway and the runs read it here.
  */
-import {
-  adapterFor,
-  type EngineAdapter,
-  type EngineWaits,
-} from '../../activities/engine/adapters/engine-adapter.js';
+import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
 import type { PoolKeeper, RunningEngine } from '../../activities/deps.js';
 import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
 import type { EngineKind } from '../../contracts/task.js';

@@ -100,7 +100,7 @@ export class Run {
   publish(frames: readonly LoggedFrame[], nowMs: number): void {
     const base = this.frameCount;
     const records = frames.map(({ body, ids }, index): LogRecord => {
-      const frame = { ...body, offset: base + index, epoch: this.epoch } as Frame;
+      const frame = { ...body, offset: base + index, epoch: this.epoch };
       return { kind: 'frame', frame, ids, at_ms: nowMs };
     });
     this.log.append(records);

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { afterEach, test } from 'node:test';
 import { DroverError } from '../../contracts/errors.js';
 import { ManualEngine, nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
@@ -218,8 +216,8 @@ test('design 3: the next worker takes waiting tasks in their order and goes on w
   assert.equal(after.runs.get('unconfirmed'), undefined);
   after.open(1);
   await after.engine.asked(1);
-  assert.deepEqual(after.engine.requests[0]?.promptIds, [1, 2, 3, 10]);
-  assert.equal(after.engine.requests[0]?.maxTokens, 7);
+  const [request] = after.engine.requests;
+  assert.deepEqual([request?.promptIds, request?.maxTokens], [[1, 2, 3, 10], 7]);
   after.engine.say(' two');
   after.engine.finish('EOS');
   await after.runs.waitForEnd('running', AbortSignal.timeout(5_000));
