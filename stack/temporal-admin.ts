@@ -3,7 +3,7 @@
  * keeps what has ended. The stack's only module that speaks to Temporal itself.
  */
 import { Connection } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
+import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import {
   missingSearchAttributes,
@@ -25,7 +25,7 @@ const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
 
 // A CommonJS module whose names Node cannot see.
-const { IndexedValueType } = proto.temporal.api.enums.v1;
+const { IndexedValueType, TaskQueueType } = proto.temporal.api.enums.v1;
 const INDEXED_TYPES = {
   Keyword: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
   Int: IndexedValueType.INDEXED_VALUE_TYPE_INT,
@@ -86,6 +86,27 @@ export async function keepHistoriesForAWeek({ address, namespace }: TemporalTarg
       config: { workflowExecutionRetentionTtl: msToTs(RETENTION) },
     }),
   );
+}
+
+/** A worker that Temporal has seen on a queue. */
+export interface Poller {
+  identity: string;
+  lastAccessMs: number;
+}
+
+/** Who polls a queue for workflow tasks. */
+export async function pollersOf({ address, namespace }: TemporalTarget, queue: string): Promise<Poller[]> {
+  const { pollers } = await withConnection(address, (connection) =>
+    connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: queue },
+      taskQueueType: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    }),
+  );
+  return pollers.map(({ identity, lastAccessTime }) => ({
+    identity: identity ?? '',
+    lastAccessMs: optionalTsToMs(lastAccessTime) ?? 0,
+  }));
 }
 
 async function withConnection<T>(address: string, work: (connection: Connection) => Promise<T>): Promise<T> {
