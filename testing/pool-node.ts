@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { pino } from 'pino';
 import type { ActivityFunction } from '@temporalio/common';
 import type { NodeActivityDeps, RunKeeper } from '../activities/deps.js';
@@ -72,11 +73,14 @@ function nodeIn(
     pools,
     logged,
     run(name, input, { attempt = 1, runId = 'run-1', scheduledAtMs = Date.now() } = {}) {
-      const environment = new MockActivityEnvironment({
-        attempt,
-        scheduledTimestampMs: scheduledAtMs,
-        workflowExecution: { workflowId: 'pool:p:preload', runId },
-      });
+      const environment = new MockActivityEnvironment(
+        {
+          attempt,
+          scheduledTimestampMs: scheduledAtMs,
+          workflowExecution: { workflowId: 'pool:p:preload', runId },
+        },
+        { logger: new DefaultLogger('ERROR', () => undefined) },
+      );
       const activity: ActivityFunction = activities[name];
       return environment.run(activity, input) as ReturnType<NodeActivities[typeof name]>;
     },

@@ -13,10 +13,15 @@ export interface EngineRoom {
   remember(replica: ReplicaKey, child: DetachedProcess): void;
   /** The exit of a child of this worker: pending, or settled. Undefined for an engine that another worker started. */
   exitOf(engine: { pid: number; startTicks: string }): Promise<ProcessExit> | undefined;
-  /** Ports promised to other replicas, which may not listen yet. */
-  portsOfOthers(replica: ReplicaKey): ReadonlySet<number>;
-  /** Promises a port to a replica until it asks again, or is stopped. */
-  reservePort(replica: ReplicaKey, port: number): void;
+  /**
+   * Promises a port to a replica, until it asks again or is stopped. One search at a time: two engines that start
+   * together do not listen yet, so only the promise keeps them apart.
+   * @param find - is given the ports promised to others
+   */
+  promisePort(
+    replica: ReplicaKey,
+    find: (promised: ReadonlySet<number>) => Promise<number | undefined>,
+  ): Promise<number | undefined>;
   releasePort(replica: ReplicaKey): void;
 }
 
@@ -25,6 +30,7 @@ export function createEngineRoom(): EngineRoom {
   const queues = new Map<string, Promise<unknown>>();
   const children = new Map<string, DetachedProcess>();
   const ports = new Map<string, number>();
+  let searches: Promise<unknown> = Promise.resolve();
   return {
     async alone(replica, work) {
       const key = keyOf(replica);
@@ -43,11 +49,15 @@ export function createEngineRoom(): EngineRoom {
       const isIt = (child: DetachedProcess): boolean => child.pid === pid && child.startTicks === startTicks;
       return [...children.values()].find(isIt)?.exited;
     },
-    portsOfOthers(replica) {
-      return new Set([...ports].filter(([key]) => key !== keyOf(replica)).map(([, port]) => port));
-    },
-    reservePort(replica, port) {
-      ports.set(keyOf(replica), port);
+    promisePort(replica, find) {
+      const search = searches.then(async () => {
+        ports.delete(keyOf(replica));
+        const port = await find(new Set(ports.values()));
+        if (port !== undefined) ports.set(keyOf(replica), port);
+        return port;
+      });
+      searches = search.catch(() => undefined); // Whoever asked is told.
+      return search;
     },
     releasePort(replica) {
       ports.delete(keyOf(replica));

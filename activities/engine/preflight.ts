@@ -36,15 +36,15 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
     if (running !== undefined) return running;
     const movable = moveToPort(wanted, wanted.port + 1) !== undefined;
     const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable };
-    const free = await findPort(wish, room.portsOfOthers(wanted));
+    const free = await room.promisePort(wanted, (promised) => findPort(wish, promised));
     const port = { wanted: wanted.port, fixed: wanted.port_fixed, movable, free };
     const verdict = judgePreflight(await gatherFacts(deps, wanted, port));
     if (!verdict.ok) {
+      room.releasePort(wanted);
       const { type, message, retryable } = verdict;
       throw poolFailure(type, message, keyOf(wanted), retryable === undefined ? {} : { retryable });
     }
     const prepared = moveToPort(wanted, free ?? wanted.port) ?? wanted;
-    room.reservePort(wanted, prepared.port);
     return { prepared, serving: null };
   };
 }

@@ -10,6 +10,7 @@ import { cudaVisibleDevices } from '../../domain/device-mask.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure, systemReason } from '../failures.js';
 import { replicaFiles, type ReplicaFiles } from '../replica-files.js';
+import { endLeftEngine } from '../process/adopt.js';
 import { writePidFile } from '../process/pid-file.js';
 import {
   argvDigest,
@@ -61,9 +62,14 @@ export function spawnEngineActivity(deps: NodeActivityDeps, room: EngineRoom) {
   };
 }
 
-async function findRecorded({ files, prepared }: Launch): Promise<SpawnedEngine | undefined> {
+async function findRecorded({ deps, files, prepared }: Launch): Promise<SpawnedEngine | undefined> {
   const found = await readSpawnRecord(files.spawnRecord);
-  if (found === undefined || !(await isSameProcess(found))) return undefined;
+  if (found === undefined) return undefined;
+  if (!(await isSameProcess(found))) {
+    // It has ended; what it may have left would hold memory that the next one needs.
+    await endLeftEngine({ record: found, alive: false }, deps);
+    return undefined;
+  }
   const { pool_id, replica_id } = prepared;
   if (!isSameLaunch(prepared, found.prepared)) {
     const message = `another engine of pool ${pool_id} runs already (pid ${found.pid})`;

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import type { PreparedEngine } from '../../contracts/pool.js';
+import { poolNode, type PoolNode } from '../../testing/pool-node.js';
+import { findGpuTools, parseDevice } from './gpu-tools.js';
+
+const MIB = 1024 * 1024;
+
+async function failureOf(result: Promise<unknown>): Promise<ApplicationFailure> {
+  const err = await result.then(
+    () => assert.fail('preflight passed'),
+    (cause: unknown) => cause,
+  );
+  assert.ok(err instanceof ApplicationFailure, String(err));
+  return err;
+}
+
+/** A folder with these programs, to be a PATH. */
+async function programs(t: TestContext, scripts: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'drover-path-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(scripts)) {
+    await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  return folder;
+}
+
+async function nodeWithPath(t: TestContext, scripts: Record<string, string>): Promise<PoolNode> {
+  const PATH = await programs(t, scripts);
+  return poolNode(t, { env: () => ({ PATH }) });
+}
+
+async function takePort(t: TestContext, port: number): Promise<void> {
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+}
+
+test('B-PREP-002: a minimal launch passes with its defaults filled in, and nothing is started', async (t) => {
+  const node = await poolNode(t);
+  const { model_path, binary_path, port } = await node.prepared();
+  const minimal = {
+    ...{ pool_id: 'gpu-0', engine_version: 'v', binary_path, port, model_path, model_ref: 'demo' },
+    ...{ backend: 'cpu', slots_total: 1, ctx_max: 512 },
+  } as PreparedEngine;
+  const { prepared, serving } = await node.run('preflight', minimal);
+  assert.equal(serving, null);
+  assert.equal(prepared.replica_id, 'r0');
+  assert.equal(prepared.health_path, '/health');
+  assert.equal(prepared.engine, 'llamacpp');
+});
+
+for (const { field, value } of [
+  { field: 'binary_path', value: 'llama-server' },
+  { field: 'port', value: 70_000 },
+  { field: 'model_path', value: undefined },
+  { field: 'pool_id', value: '../gpu' },
+]) {
+  test(`B-PREP-001: ${field} = ${String(value)} is refused by its name before anything is looked at`, async (t) => {
+    const node = await poolNode(t);
+    const wrong = { ...(await node.prepared()), [field]: value } as PreparedEngine;
+    const failure = await failureOf(node.run('preflight', wrong));
+    assert.equal(failure.type, 'INVALID_PARAMS');
+    assert.equal(failure.nonRetryable, true);
+    assert.match(failure.message, new RegExp(`${field}: `));
+  });
+}
+
+test('an engine that nobody here can speak to is refused', async (t) => {
+  const node = await poolNode(t);
+  const failure = await failureOf(node.run('preflight', await node.prepared([], { engine: 'triton' })));
+  assert.equal(failure.type, 'INVALID_PARAMS');
+  assert.match(failure.message, /triton/);
+});
+
+test('B-PREFLIGHT-001 B-PREFLIGHT-002 B-PREFLIGHT-003: nvcc or nvidia-smi on the PATH make CUDA available', async (t) => {
+  const nvcc = await programs(t, { nvcc: '' });
+  const smi = await programs(t, { 'nvidia-smi': '' });
+  const neither = await programs(t, { 'nvidia-settings': '' });
+  assert.deepEqual([...(await findGpuTools({ PATH: `${neither}:${nvcc}` })).keys()], ['nvcc']);
+  assert.deepEqual([...(await findGpuTools({ PATH: `${smi}::/nowhere` })).keys()], ['nvidia-smi']);
+  assert.equal((await findGpuTools({ PATH: neither })).size, 0);
+  assert.equal((await findGpuTools({})).size, 0);
+  await chmod(join(nvcc, 'nvcc'), 0o644);
+  await mkdir(join(neither, 'nvidia-smi'));
+  assert.equal((await findGpuTools({ PATH: `${neither}:${nvcc}` })).size, 0); // No program: a plain file, a folder.
+});
+
+test('B-PREFLIGHT-011 B-PREFLIGHT-012 B-PREFLIGHT-013 B-ERROR-023: a GPU pool on a node without a GPU fails at once and for good', async (t) => {
+  const node = await nodeWithPath(t, {});
+  const failure = await failureOf(node.run('preflight', await node.prepared([], { backend: 'cuda' })));
+  assert.equal(failure.type, 'GpuRequired');
+  assert.equal(failure.nonRetryable, true);
+  assert.match(failure.message, /GPU-only enforcement/);
+  assert.match(failure.message, /nvcc\/nvidia-smi not found/);
+});
+
+test('B-PREFLIGHT-004: the PATH is that of the worker when it is asked, not when it started', async (t) => {
+  const withTools = await programs(t, { nvcc: '' });
+  let PATH = '/nowhere';
+  const node = await poolNode(t, { env: () => ({ PATH }) });
+  const prepared = await node.prepared([], { backend: 'cuda' });
+  assert.equal((await failureOf(node.run('preflight', prepared))).type, 'GpuRequired');
+  PATH = withTools;
+  assert.equal((await node.run('preflight', prepared)).serving, null);
+});
+
+test('B-PREFLIGHT-010 B-PREFLIGHT-014: the driver is asked for its devices, and a GPU pool passes', async (t) => {
+  const node = await nodeWithPath(t, { 'nvidia-smi': 'echo "0, NVIDIA H100, 9.0, 81559, 80000"' });
+  assert.equal((await node.run('preflight', await node.prepared([], { backend: 'cuda' }))).serving, null);
+  assert.deepEqual(parseDevice('0, NVIDIA H100, 9.0, 81559, 80000'), {
+    index: '0',
+    name: 'NVIDIA H100',
+    compute_capability: '9.0',
+    vram_total_bytes: 81_559 * MIB,
+    vram_free_bytes: 80_000 * MIB,
+  });
+});
+
+for (const { title, script, type, said } of [
+  {
+    title: 'a driver error',
+    script: 'echo "NVML mismatch"; exit 9',
+    type: 'GpuRequired',
+    said: /NVML mismatch/,
+  },
+  { title: 'no device', script: 'true', type: 'GpuRequired', said: /no device/ },
+  {
+    title: 'a full GPU',
+    script: 'echo "0, NVIDIA H100, 9.0, 81559, 0"',
+    type: 'InsufficientVram',
+    said: /device 0 has 0 \(available\)/,
+  },
+]) {
+  test(`B-PREFLIGHT-014 B-PREFLIGHT-016: ${title} is a failure though the tools are there`, async (t) => {
+    const node = await nodeWithPath(t, { 'nvidia-smi': script });
+    const failure = await failureOf(node.run('preflight', await node.prepared([], { backend: 'cuda' })));
+    assert.equal(failure.type, type);
+    assert.match(failure.message, said);
+  });
+}
+
+test('B-PREFLIGHT-017 B-PREFLIGHT-024: a model larger than the memory is a shortage, which may pass', async (t) => {
+  const node = await poolNode(t);
+  const prepared = await node.prepared();
+  const file = await open(prepared.model_path, 'r+');
+  await file.truncate(2 * 1024 ** 4); // Sparse: 2 TiB that nobody stores.
+  await file.close();
+  const failure = await failureOf(node.run('preflight', prepared));
+  assert.equal(failure.type, 'InsufficientRam');
+  assert.equal(failure.nonRetryable, false);
+});
+
+test('B-PREFLIGHT-022: a binary that is missing, a folder, not executable or no program is named with its path', async (t) => {
+  const node = await poolNode(t);
+  const folder = await programs(t, {});
+  const [plain, text] = [join(folder, 'plain'), join(folder, 'text')];
+  await writeFile(plain, '#!/bin/sh\n', { mode: 0o644 });
+  await writeFile(text, 'rm -rf nothing\n', { mode: 0o755 });
+  const missing = join(folder, 'missing');
+  for (const [binary_path, reason] of [
+    [missing, 'ENOENT: no such file or directory'],
+    [folder, 'is not a file'],
+    [plain, 'EACCES: permission denied'],
+    [text, 'ENOEXEC: is not a program'],
+  ] as const) {
+    const failure = await failureOf(node.run('preflight', await node.prepared([], { binary_path })));
+    assert.equal(failure.type, 'SpawnFailed');
+    assert.equal(failure.message, `binary_path ${binary_path}: ${reason}`);
+  }
+});
+
+test('a model that is missing or no GGUF file is named with its path', async (t) => {
+  const node = await poolNode(t);
+  const prepared = await node.prepared();
+  await writeFile(prepared.model_path, 'PK not a model');
+  for (const [model_path, reason] of [
+    ['/no/model.gguf', 'ENOENT: no such file or directory'],
+    [prepared.model_path, 'is not a GGUF file'],
+  ] as const) {
+    const failure = await failureOf(node.run('preflight', { ...prepared, model_path }));
+    assert.equal(failure.type, 'ModelUnavailable');
+    assert.equal(failure.message, `model_path ${model_path}: ${reason}`);
+  }
+});
+
+test('B-PREFLIGHT-023: a taken port is left to whoever has it, and the engine is told the next', async (t) => {
+  const node = await poolNode(t);
+  const wanted = await node.prepared();
+  await takePort(t, wanted.port);
+  const { prepared } = await node.run('preflight', wanted);
+  assert.ok(prepared.port > wanted.port && prepared.port <= wanted.port + 199, String(prepared.port));
+  assert.equal(prepared.flags[prepared.flags.indexOf('--port') + 1], String(prepared.port));
+});
+
+test('B-PREFLIGHT-023: a taken port that is fixed, or that no flag names, is a failure', async (t) => {
+  const node = await poolNode(t);
+  const wanted = await node.prepared();
+  await takePort(t, wanted.port);
+  for (const changes of [{ port_fixed: true }, { flags: ['--model', wanted.model_path] }]) {
+    const failure = await failureOf(node.run('preflight', { ...wanted, ...changes }));
+    assert.equal(failure.type, 'SpawnFailed');
+    assert.match(failure.message, new RegExp(`port ${wanted.port} is taken`));
+    assert.equal(failure.nonRetryable, false);
+  }
+});
+
+test('B-API-017: two pools that want one port at once are promised two', async (t) => {
+  const node = await poolNode(t);
+  const wanted = await node.prepared();
+  const [one, two] = await Promise.all([
+    node.run('preflight', wanted),
+    node.run('preflight', { ...wanted, pool_id: 'gpu-1' }),
+  ]);
+  assert.notEqual(one.prepared.port, two.prepared.port);
+  assert.equal((await node.run('preflight', wanted)).prepared.port, one.prepared.port); // Its own promise stands.
+});
