@@ -28,7 +28,7 @@ const CHECKS = {
     'err',
     ...ROOMS.filter((room) => existsSync(join(ROOT, room))),
   ),
-  compose: tool('dclint/bin/dclint.js', '--quiet', 'docker-compose.yml'),
+  compose: tool('dclint/bin/dclint.cjs', '--quiet', 'docker-compose.yml'),
   unused: tool('knip/bin/knip.js', '--no-progress'),
   openapi: [join(ROOT, 'dist', 'api', 'write-openapi.js'), '--check'],
   configuration: [join(ROOT, 'setup', 'write-configuration.mjs'), '--check'],
