@@ -1,87 +1,54 @@
 /**
  * Makes llama.cpp's real server available to the tests, without building it: a Python environment with the pinned
- * xllamacpp wheel, and beside it an executable `llama-server` that takes llama-server's flags.
- *
- * It lives in the user's cache (`$XDG_CACHE_HOME`, else `~/.cache`, then `drover/xllamacpp/<version>`), so that all checkouts share
- * it. The environment is made in a staging folder and renamed when complete. Node builtins only.
+ * xllamacpp wheel in the cache, and beside it an executable `llama-server` that takes llama-server's flags.
  */
-import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { access, chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { cached } from './cache.mjs';
+import { run } from './programs.mjs';
 
-const SOURCES = resolve(dirname(fileURLToPath(import.meta.url)), '..', 'testing', 'xllamacpp');
-const STAMP = '.drover-install.json';
-/** What of pip's output is kept for the error message. */
-const KEPT_BYTES = 2_000;
+const SOURCES = resolve(import.meta.dirname, '..', 'testing', 'xllamacpp');
+/** The wheel has 34 MB; the rest is Python's own start. */
+const INSTALL_TIMEOUT_MS = 300_000;
 
 /**
- * Installs the environment if it is not there, and brings the launcher up to date.
+ * Makes the environment unless it is there, and brings the launcher up to date.
  *
  * @param {object} [options]
- * @param {(line: string) => void} [options.log] receives one line per step; default: silent
- * @returns {Promise<{ python: string, launcher: string, version: string, installed: boolean }>} `launcher` can be used
- *   as the path of a llama-server; `installed` is false when the environment was already there
- * @throws when there is no suitable Python (3.10 or later, with venv), or pip fails
+ * @param {(line: string) => void} [options.log] receives a line when it takes long; default: silent
+ * @returns {Promise<{ python: string, launcher: string, version: string }>} absolute paths; `launcher` can be used as a
+ *   llama-server
+ * @throws Error when there is no Python 3.10 or later with venv, or the wheel cannot be fetched
  */
 export async function installXllamacpp({ log = () => {} } = {}) {
-  const requirements = await readFile(join(SOURCES, 'requirements.txt'), 'utf8');
-  const version = /^xllamacpp==(\S+)/m.exec(requirements)?.[1];
-  if (version === undefined) throw new Error('testing/xllamacpp/requirements.txt pins no xllamacpp');
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  const folder = join(cache, 'drover', 'xllamacpp', version);
-  const python = join(folder, 'bin', 'python');
-  const digest = createHash('sha256').update(requirements).digest('hex');
-  const installed = !(await isInstalled(folder, python, digest));
-  if (installed) {
-    log(`installing xllamacpp ${version} into ${folder}`);
-    await makeEnvironment(folder, digest);
-  }
-  const launcher = await writeLauncher(folder, python);
-  return { python, launcher, version, installed };
-}
-
-async function isInstalled(folder, python, digest) {
-  try {
-    // The environment's python is a link to the system's, which may have been replaced by an upgrade.
-    await access(python);
-    return JSON.parse(await readFile(join(folder, STAMP), 'utf8')).digest === digest;
-  } catch {
-    return false;
-  }
-}
-
-async function makeEnvironment(folder, digest) {
-  const staging = `${folder}.${randomBytes(4).toString('hex')}.partial`;
-  await mkdir(dirname(folder), { recursive: true });
-  try {
-    await run('python3', ['-m', 'venv', staging]);
+  const requirements = join(SOURCES, 'requirements.txt');
+  const version = /^xllamacpp==(\S+)/m.exec(await readFile(requirements, 'utf8'))?.[1];
+  if (version === undefined) throw new Error(`${requirements} pins no xllamacpp`);
+  const python = await cached(`xllamacpp/${version}`, join('bin', 'python'), log, async (folder) => {
+    log(`installing llama.cpp's server (xllamacpp ${version}, about ten seconds)`);
+    await run('python3', ['-m', 'venv', folder], { timeoutMs: INSTALL_TIMEOUT_MS });
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'];
-    const pinned = ['--only-binary=:all:', '--require-hashes', '-r', join(SOURCES, 'requirements.txt')];
-    await run(join(staging, 'bin', 'python'), [...pip, ...pinned]);
-    await writeFile(join(staging, STAMP), `${JSON.stringify({ digest })}\n`);
-    // bin/python finds its packages from where it lies, so the environment may be moved.
-    await rm(folder, { recursive: true, force: true });
-    await rename(staging, folder).catch(async (error) => {
-      if (!(await isInstalled(folder, join(folder, 'bin', 'python'), digest))) throw error; // another was faster
-    });
-  } finally {
-    await rm(staging, { recursive: true, force: true });
-  }
+    const pinned = ['--only-binary=:all:', '--require-hashes', '-r', requirements];
+    // bin/python finds its packages from where it lies, so the environment may be moved when it is complete.
+    await run(join(folder, 'bin', 'python'), [...pip, ...pinned], { timeoutMs: INSTALL_TIMEOUT_MS });
+  });
+  return { python, launcher: await writeLauncher(python), version };
 }
 
 /** Puts `server.py` and the shim beside the environment: they must work when this checkout has gone. */
-async function writeLauncher(folder, python) {
+async function writeLauncher(python) {
+  const folder = dirname(dirname(python));
   const script = join(folder, 'server.py');
   const launcher = join(folder, 'llama-server');
-  await replace(script, await readFile(join(SOURCES, 'server.py')), 0o644);
+  await replace(script, await readFile(join(SOURCES, 'server.py'), 'utf8'), 0o644);
   await replace(launcher, `#!/bin/sh\nexec ${quote(python)} ${quote(script)} "$@"\n`, 0o755);
   return launcher;
 }
 
+/** Writes a file in one step, unless it is there: another process may be running it. */
 async function replace(path, content, mode) {
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === content) return;
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   await writeFile(temporary, content);
   await chmod(temporary, mode);
@@ -92,29 +59,12 @@ function quote(text) {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function run(command, args) {
-  return new Promise((done, failed) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    const keep = (chunk) => {
-      output = (output + chunk).slice(-KEPT_BYTES);
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    child.on('error', failed);
-    child.on('close', (code) => {
-      if (code === 0) return done();
-      failed(new Error(`${command} ${args.slice(0, 3).join(' ')} ended with exit code ${code}:\n${output}`));
-    });
-  });
-}
-
-if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename) {
   try {
-    const { launcher } = await installXllamacpp({ log: (line) => void process.stderr.write(`${line}\n`) });
+    const { launcher } = await installXllamacpp({ log: (line) => process.stderr.write(`${line}\n`) });
     process.stdout.write(`${launcher}\n`);
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
-    process.exit(1);
+    process.exitCode = 1;
   }
 }

@@ -117,7 +117,7 @@ function addParagraph(
   stateOf.set(opener, state);
   openers.add(opener);
   if (index === 0) {
-    const twin = vocabulary.id(SPACE + vocabulary.tokens[opener]);
+    const twin = vocabulary.id(SPACE + openingWord(text));
     if (stateOf.has(twin)) throw new Error(`${topic.name}: the opening word is a keyword`);
     stateOf.set(twin, state);
     openers.add(twin);

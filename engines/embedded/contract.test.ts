@@ -1,11 +1,16 @@
 /**
  * What the orchestrator relies on in an engine of kind `llamacpp`, checked on the embedded engine and, when
- * `DROVER_TEST_LLAMA_SERVER` names one, on a real llama-server (`node setup/install-xllamacpp.mjs` prints a path).
+ * `DROVER_TEST_XLLAMACPP` names its program, on llama.cpp's own server (`node setup/install-xllamacpp.mjs` prints it).
  * Where llama-server behaves differently, the test says so.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { EngineUnderTest, prepareModel, type Chunk, type Program } from './engine-under-test.js';
+import {
+  EngineUnderTest,
+  prepareModel,
+  type Chunk,
+  type Program,
+} from '../../testing/xllamacpp/engine-under-test.js';
 
 const SEA =
   'Waves arrive in long grey lines and break softly on the shore. Between two tides the sand lies bare, and small ' +
@@ -14,7 +19,7 @@ const TEA =
   'Pour hot water over the leaves and be patient… ☕ After four quiet minutes comes a naïve little joy, the people ' +
   'in the café say: it warms both hands, costs next to nothing, and leaves time to look out of the window.';
 
-const llamaServer = process.env.DROVER_TEST_LLAMA_SERVER;
+const llamaServer = process.env.DROVER_TEST_XLLAMACPP;
 const PROGRAMS: readonly Program[] = ['embedded', ...(llamaServer === undefined ? [] : [{ llamaServer }])];
 
 for (const program of PROGRAMS) {
@@ -143,18 +148,17 @@ for (const program of PROGRAMS) {
       assert.ok((await engine.untilBusy(0)) < 1000);
     });
 
-    test(
-      'a client that leaves before a whole answer frees its slot',
-      { skip: !own && 'llama-server goes on' },
-      async () => {
+    // llama-server computes an answer to its end though nobody waits for it.
+    if (own) {
+      test('a client that leaves before a whole answer frees its slot', async () => {
         const controller = new AbortController();
         const answer = engine.post('/completion', { prompt: 'endless', temperature: 0 }, controller.signal);
         await engine.untilBusy(1);
         controller.abort();
         await assert.rejects(answer);
         assert.ok((await engine.untilBusy(0)) < 1000);
-      },
-    );
+      });
+    }
 
     test('a full context ends the text with the limit, and the text was never shifted', async () => {
       const prompt = await tokenize(engine, 'endless');

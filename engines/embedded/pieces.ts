@@ -51,7 +51,7 @@ function decoderOf(kind: string, model: LlamaModel): (text: string, token: Token
     case 'gpt2': {
       const bytes = bytesByCharacter();
       return (text) =>
-        Buffer.concat([...text].map((character) => bytes.get(character) ?? Buffer.from(character)));
+        Buffer.concat(Array.from(text, (character) => bytes.get(character) ?? Buffer.from(character)));
     }
     case 'llama':
     case 't5':

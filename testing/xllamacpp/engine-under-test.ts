@@ -1,13 +1,14 @@
 /** Starts engines as real processes for the tests, speaks their HTTP, and ends whatever is left over. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { freePort } from '../free-port.js';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 /** A loaded machine needs a few seconds to start Node, llama.cpp and the model. */
@@ -36,9 +37,14 @@ export interface Reply<T> {
 /** Which program to test. */
 export type Program = 'embedded' | { readonly llamaServer: string };
 
-/** Installs the engine's packages if need be, and makes the demo model in a folder that `remove` deletes. */
+/**
+ * Installs the engine's packages if need be, and finds the demo model: `DROVER_TEST_MODEL`, or one made in a folder that
+ * `remove` deletes.
+ */
 export async function prepareModel(): Promise<{ model: string; remove: () => Promise<void> }> {
   await run(process.execPath, [join(REPOSITORY, 'setup', 'install-embedded-engine.mjs')]);
+  const ready = process.env.DROVER_TEST_MODEL;
+  if (ready !== undefined && existsSync(ready)) return { model: ready, remove: () => Promise.resolve() };
   const folder = await mkdtemp(join(tmpdir(), 'drover-engine-'));
   const model = join(folder, 'demo.gguf');
   const generator = join(REPOSITORY, 'engines', 'demo-model', 'main.ts');
@@ -175,15 +181,4 @@ export class EngineUnderTest {
   #send(path: string, body: string, signal?: AbortSignal): Promise<Response> {
     return fetch(this.url + path, { method: 'POST', body, ...(signal === undefined ? {} : { signal }) });
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  // A listening TCP server has an address of this form.
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
