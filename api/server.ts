@@ -15,6 +15,7 @@ import {
 } from '../workers/temporal.js';
 import { api, createServer } from './app.js';
 import { createNodeLink, type OpenNodeLink } from './clients/node.js';
+import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
 import { isLoopback } from './plugins/host-check.js';
 
@@ -48,18 +49,20 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const working = worker.run();
   const url = await listen(app, settings);
   log.info({ event: 'listening', url }, 'the API listens');
-  return { close: () => close({ app, worker, working, nodes, connection }) };
+  return { close: () => close({ app, records, worker, working, nodes, connection }) };
 }
 
 /** Streams end and requests finish first; what they use is closed after them. */
 async function close(open: {
   app: FastifyInstance;
+  records: OpenTaskRecords;
   worker: { shutdown(): void; getState(): string };
   working: Promise<void>;
   nodes: OpenNodeLink;
   connection: { close(): Promise<void> };
 }): Promise<void> {
   await open.app.close();
+  open.records.close();
   if (open.worker.getState() === 'RUNNING') open.worker.shutdown();
   await open.working;
   await open.nodes.close();

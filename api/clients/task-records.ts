@@ -38,15 +38,25 @@ export type PreloadOutcome =
 
 /** Durable records of tasks and pool operations. Where Temporal is away, calls fail as `TEMPORAL_UNAVAILABLE`. */
 export interface TaskRecords {
-  /** Starts `inferTask` eagerly; never rejects for Temporal's absence, which is `unknown`. */
-  start(start: TaskStart): Promise<StartResult>;
+  /** True while Temporal is known to be away: a start would be refused. */
+  readonly away: boolean;
+  /**
+   * Starts `inferTask` eagerly; never rejects for Temporal's absence, which is `unknown`.
+   * @param afterRejection - the id's last workflow ended as `rejected`, so no task ever ran under it: start another
+   */
+  start(start: TaskStart, afterRejection?: boolean): Promise<StartResult>;
   describe(taskId: string): Promise<TaskRecord | undefined>;
   /** Asks the workflow to end; one that has ended, or never was, is left alone. */
   cancel(taskId: string): Promise<void>;
-  /** Ends the workflow at once; for a start whose answer never came. */
-  terminate(taskId: string, reason: string): Promise<void>;
   /** Starts a preload, or joins the one that runs for this pool; answers with its operation id. */
   startPreload(input: PreloadPoolInput): Promise<string>;
   waitPreload(operationId: string, waitMs: number): Promise<PreloadOutcome>;
+  /** Asks now. */
   reachable(): Promise<boolean>;
+}
+
+/** Records that hold a connection's watch. */
+export interface OpenTaskRecords extends TaskRecords {
+  /** Stops watching; the connection is its owner's to close. */
+  close(): void;
 }

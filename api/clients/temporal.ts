@@ -10,17 +10,18 @@ import {
   WorkflowNotFoundError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
-import { ApplicationFailure, type DataConverter } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure, type DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import { DroverError, isErrorCode } from '../../contracts/errors.js';
 import { preloadResult, type PreloadPoolInput } from '../../contracts/pool.js';
 import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
 import { CONTROL_QUEUE, poolWorkflowId, TASKS_QUEUE, taskWorkflowId } from '../../domain/identity.js';
-import { TASK_STATES, type TaskState } from '../../domain/task.js';
+import { isTerminal, TASK_STATES, type TaskState } from '../../domain/task.js';
 import type { inferTask } from '../../workflows/infer-task.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import * as attribute from '../../workflows/search-attributes.js';
-import type { PreloadOutcome, StartResult, TaskRecord, TaskRecords, TaskStart } from './task-records.js';
+import { createOutageWatch } from './outage-watch.js';
+import type { OpenTaskRecords, PreloadOutcome, StartResult, TaskRecord, TaskStart } from './task-records.js';
 
 /** How the records reach Temporal. */
 export interface TaskRecordsOptions {
@@ -42,9 +43,17 @@ const GRACE_MS = 100;
 const RETRY_AFTER_MS = 1_000;
 
 /** Records over a connection that the caller opened and closes. */
-export function createTaskRecords(options: TaskRecordsOptions): TaskRecords {
+export function createTaskRecords(options: TaskRecordsOptions): OpenTaskRecords {
   const { connection, namespace, dataConverter, startTimeoutMs } = options;
   const { workflow } = new Client({ connection, namespace, dataConverter });
+  const outage = createOutageWatch(reachable);
+
+  function reachable(): Promise<boolean> {
+    return bounded(PROBE_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({})).then(
+      () => true,
+      () => false,
+    );
+  }
 
   async function bounded<T>(ms: number, call: () => Promise<T>): Promise<T> {
     const giveUp = new AbortController();
@@ -61,10 +70,12 @@ export function createTaskRecords(options: TaskRecordsOptions): TaskRecords {
 
   /** Like `bounded`; Temporal's absence becomes an error that a client may read, an unknown workflow `undefined`. */
   async function asked<T>(call: () => Promise<T>): Promise<T | undefined> {
+    if (outage.away) throw temporalAway(undefined);
     try {
       return await bounded(ANSWER_TIMEOUT_MS, call);
     } catch (err) {
       if (err instanceof WorkflowNotFoundError) return undefined;
+      outage.report();
       throw temporalAway(err);
     }
   }
@@ -74,14 +85,17 @@ export function createTaskRecords(options: TaskRecordsOptions): TaskRecords {
     return description === undefined ? undefined : recordOf(description);
   }
 
-  async function start(task: TaskStart): Promise<StartResult> {
+  async function start(task: TaskStart, afterRejection = false): Promise<StartResult> {
     try {
       const handle = await bounded(startTimeoutMs, () =>
-        workflow.start<typeof inferTask>('inferTask', inferTaskOptions(task)),
+        workflow.start<typeof inferTask>('inferTask', inferTaskOptions(task, afterRejection)),
       );
       return { kind: 'started', eager: handle.eagerlyStarted };
     } catch (err) {
-      if (!(err instanceof WorkflowExecutionAlreadyStartedError)) return { kind: 'unknown', cause: err };
+      if (!(err instanceof WorkflowExecutionAlreadyStartedError)) {
+        outage.report();
+        return { kind: 'unknown', cause: err };
+      }
     }
     const record = await describe(task.offer.task_id);
     return record === undefined
@@ -90,13 +104,15 @@ export function createTaskRecords(options: TaskRecordsOptions): TaskRecords {
   }
 
   return {
+    get away() {
+      return outage.away;
+    },
     start,
     describe,
+    reachable,
+    close: () => outage.close(),
     async cancel(taskId) {
       await asked(() => workflow.getHandle(taskWorkflowId(taskId)).cancel());
-    },
-    async terminate(taskId, reason) {
-      await asked(() => workflow.getHandle(taskWorkflowId(taskId)).terminate(reason));
     },
     async startPreload(input) {
       const handle = await asked(() =>
@@ -115,18 +131,12 @@ export function createTaskRecords(options: TaskRecordsOptions): TaskRecords {
       running.catch(() => undefined); // Aborted below: the outcome came first.
       return Promise.race([outcome, running]).finally(() => giveUp.abort());
     },
-    async reachable() {
-      return bounded(PROBE_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({})).then(
-        () => true,
-        () => false,
-      );
-    },
   };
 }
 
 const LATE = Symbol('late');
 
-function inferTaskOptions({ nodeId, offer, admission, admittedAtMs }: TaskStart) {
+function inferTaskOptions({ nodeId, offer, admission, admittedAtMs }: TaskStart, afterRejection: boolean) {
   const { request } = offer;
   const memo: TaskMemo = {
     digest: offer.digest,
@@ -144,7 +154,10 @@ function inferTaskOptions({ nodeId, offer, admission, admittedAtMs }: TaskStart)
   return {
     workflowId: taskWorkflowId(offer.task_id),
     taskQueue: TASKS_QUEUE,
-    workflowIdReusePolicy: 'REJECT_DUPLICATE' as const,
+    // A rejected task's workflow failed, so only then may the id be used again; two at once cannot both get it.
+    workflowIdReusePolicy: afterRejection
+      ? ('ALLOW_DUPLICATE_FAILED_ONLY' as const)
+      : ('REJECT_DUPLICATE' as const),
     requestEagerStart: true,
     args: [{ ...offer, node_id: nodeId }] as [Parameters<typeof inferTask>[0]],
     memo,
@@ -198,8 +211,7 @@ function recordOf(description: WorkflowExecutionDescription): TaskRecord {
 
 /** A workflow that was ended from outside could not say how its task ended. */
 function closedState(state: TaskState, status: string): TaskState {
-  if (state !== 'queued' && state !== 'dispatched' && state !== 'executing') return state;
-  if (status === 'TERMINATED') return 'rejected';
+  if (isTerminal(state)) return state;
   return status === 'CANCELLED' ? 'cancelled' : 'failed';
 }
 
@@ -208,19 +220,15 @@ async function outcomeOf(result: Promise<unknown>): Promise<PreloadOutcome> {
     return { kind: 'done', result: preloadResult.parse(await result) };
   } catch (err) {
     if (!(err instanceof WorkflowFailedError)) throw temporalAway(err);
-    const failure = applicationFailureIn(err.cause);
-    const code = failure?.type ?? '';
-    if (failure === undefined || !isErrorCode(code)) {
-      return { kind: 'failed', code: 'PRELOAD_FAILED', message: 'preload failed' };
+    const { cause } = err;
+    if (!(cause instanceof ApplicationFailure)) {
+      const message = `the preload ${cause instanceof CancelledFailure ? 'was cancelled' : 'was ended from outside'}`;
+      return { kind: 'failed', code: 'PRELOAD_FAILED', message };
     }
-    return { kind: 'failed', code, message: failure.message };
+    // The workflow's own types say more than there are codes; a code of ours among them is the answer's too.
+    const type = cause.type ?? '';
+    return { kind: 'failed', code: isErrorCode(type) ? type : 'PRELOAD_FAILED', message: cause.message };
   }
-}
-
-/** The failure that one of our activities or workflows raised, below Temporal's own wrappers. */
-function applicationFailureIn(err: unknown): ApplicationFailure | undefined {
-  if (err instanceof ApplicationFailure) return err;
-  return err instanceof Error ? applicationFailureIn(err.cause) : undefined;
 }
 
 function temporalAway(cause: unknown): DroverError {

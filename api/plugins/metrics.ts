@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Registry } from 'prom-client';
+import { z } from 'zod';
 
 /** The registry that is shown. */
 export interface MetricsOptions {
@@ -15,7 +16,17 @@ export const metricsPage = fp<MetricsOptions>(
       '/metrics',
       {
         config: { keyless: true },
-        schema: { summary: 'Prometheus metrics of this process', tags: ['operations'] },
+        schema: {
+          operationId: 'readMetrics',
+          summary: 'Prometheus metrics of this process',
+          tags: ['operations'],
+          response: {
+            200: {
+              description: 'Prometheus text, version 0.0.4',
+              content: { 'text/plain': { schema: z.string() } },
+            },
+          },
+        },
       },
       async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
     );

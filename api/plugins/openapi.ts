@@ -3,12 +3,16 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { tidyDocument } from './openapi-document.js';
 
 /** Version of the API, not of the program (B-CP-006). */
 export const API_VERSION = '2.0.0';
 
 const DESCRIPTION = `Durable inference on engines of your own. Every answer has \`X-Correlation-Id\`; a refusal has the body \`Error\`,
 429 and 503 also \`Retry-After\`, 429 also \`X-Backoff-Ms\`. A key is sent as \`X-API-Key\` or as bearer token.`;
+
+/** What the `data` of an event stream's frames holds: no JSON body refers to them. */
+const FRAMES = ['StartedFrame', 'TokenFrame', 'MetricsFrame', 'EndFrame'];
 
 /** Collects the routes that are registered after it. */
 export const openapi = fp(
@@ -40,7 +44,7 @@ export const openapi = fp(
         const keyless = route.route.config?.keyless === true;
         return keyless ? { ...described, schema: { ...described.schema, security: [] } } : described;
       },
-      transformObject: jsonSchemaTransformObject,
+      transformObject: (made) => tidyDocument(jsonSchemaTransformObject(made), FRAMES),
     });
   },
   { name: 'openapi', fastify: '5.x' },

@@ -10,7 +10,7 @@ import { canonicalJson } from '../../domain/canonical-json.js';
 import type { PlacementCandidate } from '../../domain/placement.js';
 import type { Metrics } from '../../telemetry/metrics.js';
 import type { NodeLink } from '../clients/node-link.js';
-import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
+import type { StartResult, TaskRecord, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
 import type { TaskLocator } from './locate-task.js';
 import { admissionFields } from './narrate.js';
@@ -57,18 +57,26 @@ export function createAdmission({
     const digest = digestOf(request);
     const known = locator.recall(request.task_id);
     if (known !== undefined) return sameOrConflict(known, digest);
+    if (records.away) throw recordsAway();
     const offered = await offerTask(request, digest, context);
-    const { offer, nodeId, view } = offered;
-    const { admission, admitted_at_ms: admittedAtMs } = view;
-    const started = await records.start({ nodeId, offer, admission, admittedAtMs });
+    const started = await record(offered);
     if (started.kind === 'unknown') return giveUp(offered, started.cause, context);
     if (started.kind === 'duplicate') return answerDuplicate(offered, started.record, context);
-    locator.remember(request.task_id, { nodeId, digest, admission });
+    const { nodeId, view } = offered;
+    locator.remember(request.task_id, { nodeId, digest, admission: view.admission });
     await confirm(offered, context);
     metrics.tasksEnqueued.inc(enqueuedLabels(view));
     context.log.info(admissionFields(request, view, context.identity, started.eager), 'task admitted');
-    return admission;
+    return view.admission;
   };
+
+  /** A task that was rejected before it began never was: its id is as good as new, and its client was told to retry. */
+  async function record({ offer, nodeId, view }: Offered): Promise<StartResult> {
+    const task = { nodeId, offer, admission: view.admission, admittedAtMs: view.admitted_at_ms };
+    const started = await records.start(task);
+    const isRejected = started.kind === 'duplicate' && started.record.state === 'rejected';
+    return isRejected ? records.start(task, true) : started;
+  }
 
   async function offerTask(request: TaskRequest, digest: string, context: RequestContext): Promise<Offered> {
     const { nodeId, poolId } = await place(request, context);
@@ -103,30 +111,21 @@ export function createAdmission({
     const { offer, nodeId, view } = offered;
     const isTheRecordedRun = record.open && record.nodeId === nodeId && record.memo.digest === offer.digest;
     if (!view.confirmed && !isTheRecordedRun) await withdraw(offered, context);
-    const admission = sameOrConflict({ ...record.memo }, offer.digest);
-    if (record.state === 'rejected') {
-      throw new DroverError('TASK_CONFLICT', 'a task with this id was withdrawn before it began', {
-        hint: 'send it under a new task_id',
-      });
-    }
+    const admission = sameOrConflict(record.memo, offer.digest);
     locator.remember(offer.task_id, { nodeId: record.nodeId, digest: offer.digest, admission });
     return admission;
   }
 
-  /** Nobody knows whether the task is on record: make sure that it never runs, then say "later". */
+  /**
+   * Nobody knows whether the task is on record. The node remembers for 10 minutes that the offer is void: a workflow that
+   * begins late ends as rejected at its first step. Nothing is terminated: the SDK repeats what got no answer, so a
+   * terminate could arrive when the client's next try has been accepted under the same id.
+   */
   async function giveUp(offered: Offered, cause: unknown, context: RequestContext): Promise<never> {
     const { task_id } = offered.offer;
     context.log.warn({ event: 'start_unknown', task_id, err: cause }, 'the task could not be put on record');
     await withdraw(offered, context);
-    void records
-      .terminate(task_id, 'the answer to its start did not come in time')
-      .catch((err: unknown) =>
-        context.log.info({ event: 'terminate_failed', task_id, err }, 'left to the tombstone'),
-      );
-    throw new DroverError('TEMPORAL_UNAVAILABLE', 'the record of tasks cannot be reached now', {
-      retry_after_ms: RETRY_AFTER_MS,
-      policy_label: 'retry',
-    });
+    throw recordsAway();
   }
 
   /** Unconfirmed offers lapse by themselves; withdrawing says it now and to those who ask later. */
@@ -151,6 +150,13 @@ export function digestOf(request: TaskRequest): string {
 function sameOrConflict(known: { digest: string; admission: Admission }, digest: string): Admission {
   if (known.digest === digest) return known.admission;
   throw new DroverError('TASK_CONFLICT', 'a task with this id and another body is on record');
+}
+
+function recordsAway(): DroverError {
+  return new DroverError('TEMPORAL_UNAVAILABLE', 'the record of tasks cannot be reached now', {
+    retry_after_ms: RETRY_AFTER_MS,
+    policy_label: 'retry',
+  });
 }
 
 /** The text goes once, as what the engine shall complete: a payload of Temporal's holds 2 MB. */

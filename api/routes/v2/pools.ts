@@ -31,7 +31,14 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
 ) => {
   app.get(
     '/v2/pools',
-    { schema: { summary: 'All pools', tags: ['pools'], response: { 200: poolList, ...refusals() } } },
+    {
+      schema: {
+        operationId: 'listPools',
+        summary: 'All pools',
+        tags: ['pools'],
+        response: { 200: poolList, ...refusals() },
+      },
+    },
     async (request) => ({ pools: await readPools.list(contextOf(request)) }),
   );
 
@@ -39,6 +46,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
     '/v2/pools/:id/health',
     {
       schema: {
+        operationId: 'readPoolHealth',
         summary: 'How a pool stands',
         tags: ['pools'],
         params,
@@ -52,6 +60,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
     '/v2/pools/:id/preload',
     {
       schema: {
+        operationId: 'preloadPool',
         summary: "Start a pool's engine",
         description: 'Waits for the end for at most `wait_ms`; a preload that takes longer goes on.',
         tags: ['pools'],

@@ -30,15 +30,13 @@ const query = z.object({
 });
 
 const headers = z.looseObject({
-  'last-event-id': offset
-    .optional()
-    .meta({
-      description: 'last event that the reader has; stands above `from`, as a reconnecting browser needs it',
-    }),
+  'last-event-id': offset.optional().meta({
+    description: 'last event that the reader has; stands above `from`, as a reconnecting browser needs it',
+  }),
 });
 
 const DESCRIPTION = `Frames \`started\`, \`token\`, \`metrics\`, \`end\` and \`error\`, each with \`id:\`, the offset that a reader resumes
-after by \`Last-Event-ID\`. The stream ends with exactly one \`end\` or \`error\`. It may be opened at any time and by any number of readers.`;
+after by \`Last-Event-ID\`; their \`data\` is a \`StartedFrame\`, \`TokenFrame\`, \`MetricsFrame\`, \`EndFrame\` or \`Error\`. The stream ends with exactly one \`end\` or \`error\`. It may be opened at any time and by any number of readers.`;
 
 /** `GET /v2/tasks/:id/events`. */
 export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
@@ -51,6 +49,7 @@ export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
     {
       exposeHeadRoute: false,
       schema: {
+        operationId: 'streamTask',
         summary: "A task's events",
         description: DESCRIPTION,
         tags: ['tasks'],

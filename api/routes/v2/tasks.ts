@@ -28,6 +28,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
     '/v2/tasks',
     {
       schema: {
+        operationId: 'admitTask',
         summary: 'Admit a task',
         description:
           'Answers when the task is on record. The same request again gets the same answer; another body under the same task_id is refused.',
@@ -56,6 +57,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
     '/v2/tasks/:id',
     {
       schema: {
+        operationId: 'readTask',
         summary: "A task's state",
         tags: ['tasks'],
         params,
@@ -69,6 +71,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
     '/v2/tasks/:id/cancel',
     {
       schema: {
+        operationId: 'cancelTask',
         summary: 'Cancel a task',
         description: 'Answers when its slot is free. Cancelling again, or after the end, changes nothing.',
         tags: ['tasks'],
