@@ -19,6 +19,7 @@ export const startedData = z
     replica_id: z.string(),
     model_ref: z.string(),
     correlation_id: z.string(),
+    admitted_at_ms: z.int(),
   })
   .meta({ id: 'StartedFrame' });
 

@@ -9,6 +9,7 @@
  * | `PUT /runs/:task_id?wait_ms=n` body {@link runOffer} | a workflow's (re-)attachment: offer and confirm in one idempotent step, then wait for the end, at most n ms: 200 {@link runView} |
  * | `GET /runs/:task_id` | 200 {@link runView} |
  * | `GET /runs/:task_id/frames?from=n` | frames with offset >= n, one JSON object a line, until the run has ended; empty lines keep the connection alive |
+ * | `POST /runs/:task_id/abandon` | the last reader at one API has left: a run that asked for it is cancelled after a grace, unless a reader comes: 204 |
  * | `POST /runs/:task_id/cancel` body {@link cancelRun} | answers when the slot is free: 200 {@link runView} |
  * | `GET /pools` | 200 {@link nodePools} |
  * | `GET /pools/:id/status`, `GET /health`, `GET /metrics` | pool-lifecycle 1 |
@@ -21,9 +22,10 @@ import { errorEnvelope } from './errors.js';
 import { TASK_STATES } from '../domain/task.js';
 import { poolStatus } from './pool.js';
 
-/** What a task's engine shall complete: plain text, or chat turns that the engine's own template renders. */
+/** What a task's engine shall complete: plain text, token ids, or chat turns that the engine's own template renders. */
 export const runInput = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('text'), text: z.string() }),
+  z.object({ kind: z.literal('ids'), ids: z.array(z.int().min(0)) }),
   z.object({
     kind: z.literal('chat'),
     messages: z.array(z.object({ role: z.string(), content: z.string() })),
@@ -32,6 +34,15 @@ export const runInput = z.discriminatedUnion('kind', [
 
 /** Run input's type. */
 export type RunInput = z.infer<typeof runInput>;
+
+/** The client protocol that a task came by, so that any API can go on with its stream in the same words. */
+export const dialect = z.object({
+  object: z.enum(['chat.completion', 'text_completion']),
+  include_usage: z.boolean(),
+});
+
+/** Dialect's type. */
+export type Dialect = z.infer<typeof dialect>;
 
 /** A task placed on a node. The same object is the workflow's input, so that Temporal alone can bring the task back. */
 export const runOffer = z.object({
@@ -42,6 +53,11 @@ export const runOffer = z.object({
   correlation_id: z.string(),
   request: taskRequest,
   input: runInput,
+  fit_context: z
+    .boolean()
+    .optional()
+    .meta({ description: 'max_tokens is a ceiling, not a wish: the context may be full before it' }),
+  dialect: dialect.optional(),
 });
 
 /** A run offer's type. */
@@ -74,6 +90,7 @@ export const runView = z.object({
   error: errorEnvelope.nullable(),
   next_offset: z.int(),
   correlation_id: z.string(),
+  dialect: dialect.nullable(),
 });
 
 /** A run view's type. */

@@ -137,6 +137,9 @@ export const settingsSchema = z.object({
   DROVER_TOMBSTONE_MS: ms(600_000).describe('How long a node remembers that an offer was withdrawn.'),
   DROVER_START_TIMEOUT_MS: ms(1_500).describe('How long the API waits for Temporal to record a task.'),
   DROVER_RUN_RETENTION_MS: ms(86_400_000).describe('How long a node keeps the run log of an ended task.'),
+  DROVER_DISCONNECT_GRACE_MS: ms(5_000, 0).describe(
+    'How long the last reader may be away before a task that asked for it is cancelled.',
+  ),
   DROVER_ENGINE_FIRST_BYTE_MS: ms(30_000).describe(
     'Longest wait for the first token of an engine that has taken a task.',
   ),

@@ -41,6 +41,16 @@ const placement = z
   })
   .meta({ id: 'Placement' });
 
+/** Sampling beyond temperature and top_p, handed to the engine as it is; an engine may ignore what it does not know. */
+const sampling = z
+  .object({
+    top_k: z.int().min(0).optional(),
+    min_p: z.number().min(0).max(1).optional(),
+    presence_penalty: z.number().min(-2).max(2).optional(),
+    frequency_penalty: z.number().min(-2).max(2).optional(),
+  })
+  .meta({ id: 'Sampling' });
+
 /** Body of `POST /v2/tasks`. Rules on single values carry the code they are refused with in `refusalOf`. */
 export const taskRequest = z
   .object({
@@ -73,7 +83,10 @@ export const taskRequest = z
     temperature: z.number().min(0).max(2).optional(),
     top_p: z.number().gt(0).max(1).optional(),
     stop: z.array(z.string().min(1).max(256)).max(16).optional(),
-    cancel_on_disconnect: z.boolean().optional(),
+    sampling: sampling.optional(),
+    cancel_on_disconnect: z.boolean().optional().meta({
+      description: 'true: cancel once the last reader of the stream has been away for 5 s',
+    }),
   })
   .meta({ id: 'TaskRequest' });
 

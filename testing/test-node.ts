@@ -39,15 +39,18 @@ export class ManualEngine implements EngineAdapter {
   async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<EngineEvent[]> {
     this.requests.push(request);
     this.changed();
-    const onAbort = () => this.hear?.();
-    signal.addEventListener('abort', onAbort);
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => {
+        resolve();
+      });
+    });
     try {
       for (;;) {
         signal.throwIfAborted();
         const next = this.inbox.shift();
         if (next instanceof Error) throw next;
         if (next !== undefined) yield next;
-        else await new Promise<void>((resolve) => (this.hear = resolve));
+        else await Promise.race([aborted, new Promise<void>((resolve) => (this.hear = resolve))]);
         this.changed();
       }
     } finally {
@@ -135,6 +138,7 @@ export async function nodeOnDisk(options: {
     offerTtlMs: options.offerTtlMs ?? 10_000,
     tombstoneMs: 600_000,
     metricsFrameMs: 1_000,
+    disconnectGraceMs: 30,
   });
   const makeAdapter = () => engine;
   const pools: PoolRegistry = new PoolRegistry(options.capacity ?? 16, makeAdapter, runs, Date.now);

@@ -97,6 +97,7 @@ function view(changes: Partial<RunView>): RunView {
     error: null,
     next_offset: 2,
     correlation_id: 'c',
+    dialect: null,
     ...changes,
   };
 }

@@ -32,14 +32,16 @@ export async function fittingPromptIds(
   const ids = await replica.adapter.tokenize(offer.input, AbortSignal.timeout(limitMs));
   const { ctx, max_tokens } = offer.request;
   const limit = Math.min(ctx === 0 ? Infinity : ctx, pool.prepared?.ctx_max ?? Infinity);
-  if (ids.length + max_tokens <= limit) return ids;
-  const problem = `prompt (${ids.length} tokens) and max_tokens (${max_tokens}) exceed the context of ${limit} tokens`;
+  const wanted = offer.fit_context === true ? 1 : max_tokens;
+  if (ids.length + wanted <= limit) return ids;
+  const problem = `prompt (${ids.length} tokens) and max_tokens (${wanted}) exceed the context of ${limit} tokens`;
   throw new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'max_tokens', problem }] });
 }
 
 /** @throws DroverError DEADLINE_UNMET when what was measured says that the task cannot end in time (B-DP-051) */
-export function requireFeasible(pool: Pool, { request }: RunOffer, admission: Admission): void {
-  const tokens = Math.min(request.expected_tokens ?? request.max_tokens, request.max_tokens);
+export function requireFeasible(pool: Pool, offer: RunOffer, admission: Admission): void {
+  const { request } = offer;
+  const tokens = Math.min(request.expected_tokens ?? likelyTokens(pool, offer), request.max_tokens);
   const task = { predictedStartMs: admission.predicted_start_ms, tokens, deadlineMs: request.deadline_ms };
   if (!isInfeasible(pool.throughput, task)) return;
   const whose = { pool_id: pool.poolId, engine: request.engine };
@@ -48,6 +50,11 @@ export function requireFeasible(pool: Pool, { request }: RunOffer, admission: Ad
     'the deadline cannot be met at the measured pace of the pool',
     whose,
   );
+}
+
+/** A ceiling says nothing of what a task will take; what tasks of this pool took does. */
+function likelyTokens({ throughput }: Pool, { fit_context, request }: RunOffer): number {
+  return fit_context === true ? (throughput.tokensOut ?? 0) : request.max_tokens;
 }
 
 /** The refusal of a full queue under the policy `reject` (B-DP-013). */

@@ -71,12 +71,13 @@ function announce(run: Run, ctx: ExecutionContext, tokensIn: number): void {
     replica_id: ctx.replicaId,
     model_ref: offer.request.model_ref,
     correlation_id: offer.correlation_id,
+    admitted_at_ms: run.admittedAtMs,
   };
   run.publish([{ body: { type: 'started', data }, ids: [] }], ctx.now());
 }
 
 function completionOf(run: Run, promptIds: readonly number[], maxTokens: number) {
-  const { temperature, top_p, seed, stop, determinism } = run.offer.request;
+  const { temperature, top_p, seed, stop, determinism, sampling } = run.offer.request;
   return {
     promptIds: [...promptIds, ...run.ids],
     maxTokens,
@@ -85,6 +86,7 @@ function completionOf(run: Run, promptIds: readonly number[], maxTokens: number)
     topP: determinism === 'strict' ? 1 : top_p,
     seed,
     stop,
+    sampling,
   };
 }
 

@@ -19,9 +19,11 @@ export function streamFrames(run: Run, from: number, out: ServerResponse): void 
     if (!blocked) out.write('\n');
   }, KEEP_ALIVE_MS);
   const unwatch = run.watch(pump);
+  const leave = run.readers.enter();
   const stop = () => {
     clearInterval(keepAlive);
     unwatch();
+    leave();
   };
   out.on('close', stop).on('drain', () => {
     blocked = false;

@@ -87,6 +87,10 @@ function runRoutes(app: FastifyInstance, { runs }: GatewayDeps): void {
   app.post<TaskParams>('/runs/:task_id/cancel', (request) =>
     runs.cancel(request.params.task_id, cancelRun.parse(request.body).reason),
   );
+  app.post<TaskParams>('/runs/:task_id/abandon', (request, reply) => {
+    runs.abandon(request.params.task_id);
+    return reply.code(204).send();
+  });
   app.get<TaskParams>('/runs/:task_id/frames', (request, reply) => {
     const { from } = fromQuery.parse(request.query);
     const run = runs.mustGet(request.params.task_id);

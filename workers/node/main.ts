@@ -1,7 +1,7 @@
 /** The node worker: one a GPU node. It owns engines, slots, queues and run logs, and serves the node gateway. */
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
-import type { NativeConnection} from '@temporalio/worker';
+import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
@@ -54,6 +54,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     offerTtlMs: settings.DROVER_OFFER_TTL_MS,
     tombstoneMs: settings.DROVER_TOMBSTONE_MS,
     metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
+    disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });
   const pools = new PoolRegistry(
     settings.DROVER_ADMISSION_CAPACITY,

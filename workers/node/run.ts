@@ -13,6 +13,7 @@ import {
   type StopReason,
   type TaskState,
 } from '../../domain/task.js';
+import { Readers } from './readers.js';
 import type { LoggedFrame, LogRecord, RunLog } from './run-log.js';
 
 /** Facts that only the pool knows, for the run's view. */
@@ -38,6 +39,8 @@ export class Run {
   private live: Frame[] | null = [];
   private last: Frame | undefined;
   private frameCount = 0;
+  /** Relays that follow this run, one an API process. */
+  readonly readers = new Readers();
   /** Aborts the engine's stream; the reason is a {@link CancelReason}. */
   readonly abort = new AbortController();
   state: TaskState = 'queued';
@@ -252,6 +255,7 @@ export class Run {
       error: this.end?.error ?? null,
       next_offset: this.frameCount,
       correlation_id: this.offer.correlation_id,
+      dialect: this.offer.dialect ?? null,
     };
   }
 }

@@ -241,3 +241,20 @@ test('a cancel that came before the worker died is carried out by the next', asy
   assert.equal(after.runs.mustView('t').state, 'cancelled');
   assert.equal(after.engine.requests.length, 0);
 });
+
+test('C-103, B-DP-166: a task that asked for it is cancelled once its last reader has been away, and not while one reads', async () => {
+  const { runs, engine, canceled } = await aNode({ slots: 2 });
+  await runs.attach(offerOf('left', { request: { cancel_on_disconnect: true } }));
+  await runs.attach(offerOf('kept'));
+  await engine.asked(2);
+  const leave = runs.mustGet('left').readers.enter();
+  runs.abandon('left');
+  runs.abandon('kept');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.deepEqual(canceled, []);
+  leave();
+  runs.abandon('left');
+  const view = await runs.waitForEnd('left', AbortSignal.timeout(5_000));
+  assert.deepEqual([view.state, canceled], ['cancelled', ['disconnect']]);
+  assert.equal(runs.mustView('kept').ended, false);
+});

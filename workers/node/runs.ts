@@ -33,6 +33,7 @@ export interface RunRegisterDeps extends ReportDeps {
   offerTtlMs: number;
   tombstoneMs: number;
   metricsFrameMs: number;
+  disconnectGraceMs: number;
 }
 
 /** An engine that was told to stop and did not is let go after this long: the slot is taken back (B-DP-210). */
@@ -137,6 +138,13 @@ export class RunRegister implements RunKeeper {
     this.reports.cancelled(run, reason);
     if (wasQueued) this.reports.queue(run.offer.pool_id);
     run.abort.abort(reason);
+  }
+
+  /** The last reader at some API has left: cancels, after a grace without any reader, a task that asked for it (C-103). */
+  abandon(taskId: string): void {
+    const run = this.mustGet(taskId);
+    if (run.offer.request.cancel_on_disconnect !== true || run.ended) return;
+    run.readers.afterSilence(this.deps.disconnectGraceMs, () => void this.cancel(taskId, 'disconnect'));
   }
 
   /** Resolves with the view when the run has ended, or as it stands when `signal` aborts. */

@@ -1,5 +1,5 @@
 /** What every engine looks like to us: an adapter translates one engine's HTTP to these calls (B-AD-001, B-AD-007). */
-import type { EngineKind } from '../../../contracts/task.js';
+import type { EngineKind, TaskRequest } from '../../../contracts/task.js';
 import type { RunInput } from '../../../contracts/node.js';
 import type { StopReason } from '../../../domain/task.js';
 import { llamacppAdapter } from './llamacpp.js';
@@ -14,6 +14,8 @@ export interface CompletionRequest {
   topP?: number | undefined;
   seed?: number | undefined;
   stop?: readonly string[] | undefined;
+  /** Handed on as it is, in the spelling of llama-server and OpenAI alike. */
+  sampling?: TaskRequest['sampling'];
 }
 
 /** What an engine says while it completes. Ids name every generated token, also those whose text is held back. */

@@ -59,6 +59,7 @@ export function llamacppAdapter(url: string, waits: EngineWaits): EngineAdapter 
       await post('/completion', body, signal);
     },
     tokenize: async (input, signal) => {
+      if (input.kind === 'ids') return input.ids;
       const content = await promptText(post, input, signal);
       const body = { content, add_special: true, parse_special: true };
       return (await post<{ tokens: number[] }>('/tokenize', body, signal)).tokens;
@@ -81,7 +82,11 @@ async function firstId(post: Post, signal: AbortSignal): Promise<number> {
   return id;
 }
 
-async function promptText(post: Post, input: RunInput, signal: AbortSignal): Promise<string> {
+async function promptText(
+  post: Post,
+  input: Exclude<RunInput, { kind: 'ids' }>,
+  signal: AbortSignal,
+): Promise<string> {
   if (input.kind === 'text') return input.text;
   return (await post<{ prompt: string }>('/apply-template', { messages: input.messages }, signal)).prompt;
 }
@@ -132,6 +137,7 @@ async function* complete(
 
 function completionBody(request: CompletionRequest): object {
   return {
+    ...request.sampling,
     prompt: request.promptIds,
     n_predict: request.maxTokens,
     temperature: request.temperature,
