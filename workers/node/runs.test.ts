@@ -165,9 +165,8 @@ test('B-DP-207, B-DP-209, B-DP-134: a waiting task is cancelled once, never runs
 
 test('B-DP-180, B-DP-181: a deadline that passes in the queue expires the task, one in mid-run times it out', async () => {
   const { runs, engine } = await aNode();
-  const soon = { deadline_ms: 60 };
-  await runs.attach(offerOf('running', { request: soon }));
-  await runs.attach(offerOf('waiting', { request: soon }));
+  await runs.attach(offerOf('running', { request: { deadline_ms: 400 } }));
+  await runs.attach(offerOf('waiting', { request: { deadline_ms: 40 } }));
   await engine.asked(1);
   engine.say('one');
   const waiting = await runs.waitForEnd('waiting', AbortSignal.timeout(5_000));
