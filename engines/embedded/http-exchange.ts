@@ -42,20 +42,10 @@ export class Exchange {
 
   /** Reads the JSON body; an object, or 400. */
   async readFields(): Promise<Fields> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of this.request as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MOST_BODY_BYTES) {
-        throw new HttpError('invalid_request_error', `The body is larger than ${MOST_BODY_BYTES} bytes`, {
-          code: 413,
-        });
-      }
-      chunks.push(chunk);
-    }
+    const text = (await this.#readBody()).toString('utf8');
     let body: unknown;
     try {
-      body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+      body = JSON.parse(text);
     } catch (error) {
       throw invalid(`The body is not JSON: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -103,6 +93,23 @@ export class Exchange {
     }
     this.response.write(`data: ${JSON.stringify(error.toBody())}\n\n`);
     this.endStream();
+  }
+
+  async #readBody(): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of this.request as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > MOST_BODY_BYTES) break;
+        chunks.push(chunk);
+      }
+    } catch {
+      throw new ClientGone(); // it left before it had said what it wanted
+    }
+    if (size <= MOST_BODY_BYTES) return Buffer.concat(chunks);
+    const message = `The body is larger than ${MOST_BODY_BYTES} bytes`;
+    throw new HttpError('invalid_request_error', message, { code: 413 });
   }
 
   #sendBody(status: number, type: string, text: string): void {
