@@ -12,7 +12,8 @@ export const FALLBACK_CTX_MAX = 32_768;
 /** What placement reads of a request. */
 export interface PlacementRequest {
   modelRef: string;
-  engine: string;
+  /** Null takes whichever serves the model. */
+  engine: string | null;
   /** Context that is asked for; 0 takes the pool's. */
   ctx: number;
   /** Only this pool may serve. */
@@ -120,7 +121,7 @@ function filtersFor(request: PlacementRequest): Filter[] {
   const byEngine: Filter = {
     name: 'engine',
     problem: pinnedPool === null ? 'no_pool_runs_engine' : 'pinned_pool_runs_another_engine',
-    keeps: ({ engine }) => engine === null || engine === request.engine,
+    keeps: ({ engine }) => request.engine === null || engine === null || engine === request.engine,
   };
   const first: Filter[] =
     pinnedPool === null

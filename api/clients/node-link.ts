@@ -31,6 +31,8 @@ export interface NodeLink {
     reason: CancelReason,
     call: CallContext,
   ): Promise<RunView | undefined>;
+  /** This API's last reader has left: a run that asked for it is cancelled, unless another comes soon. */
+  abandon(nodeId: string, taskId: string, call: CallContext): Promise<void>;
   /**
    * Opens the tail of a run's log.
    * @returns undefined where the node knows no such run; else its frames from `from` on, until the node ends the answer

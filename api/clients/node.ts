@@ -94,6 +94,13 @@ export function createNodeLink({ nodes, token }: NodeLinkOptions): OpenNodeLink 
     return parsed.data;
   }
 
+  /** Says something that has no answer but "heard". */
+  async function tell(nodeId: string, path: string, call: CallContext): Promise<void> {
+    const response = await send(nodeId, { method: 'POST', path, body: {} }, call);
+    if (response.statusCode >= 400) throw await refusalOf(response);
+    await response.body.dump();
+  }
+
   function cancelRun(nodeId: string, taskId: string, reason: CancelReason, call: CallContext) {
     const path = `${runPath(taskId)}/cancel`;
     const request: Ask = { method: 'POST', path, body: { reason }, timeoutMs: CANCEL_TIMEOUT_MS };
@@ -108,15 +115,8 @@ export function createNodeLink({ nodes, token }: NodeLinkOptions): OpenNodeLink 
       ask(nodeId, { method: 'POST', path: '/runs', body: offer }, call, runView),
     confirm: (nodeId, taskId, call) =>
       ask(nodeId, { method: 'POST', path: `${runPath(taskId)}/confirm`, body: {} }, call, runView),
-    async withdraw(nodeId, taskId, call) {
-      const response = await send(
-        nodeId,
-        { method: 'POST', path: `${runPath(taskId)}/withdraw`, body: {} },
-        call,
-      );
-      if (response.statusCode >= 400) throw await refusalOf(response);
-      await response.body.dump();
-    },
+    withdraw: (nodeId, taskId, call) => tell(nodeId, `${runPath(taskId)}/withdraw`, call),
+    abandon: (nodeId, taskId, call) => tell(nodeId, `${runPath(taskId)}/abandon`, call),
     view: (nodeId, taskId, call) =>
       orUnknown(
         ask(nodeId, { method: 'GET', path: runPath(taskId), timeoutMs: REPORT_TIMEOUT_MS }, call, runView),

@@ -30,7 +30,7 @@ export function createOutageWatch(
   async function look(): Promise<void> {
     if (!away) return;
     if (await probe()) away = false;
-    else if (away) next = setTimeout(() => void look(), intervalMs);
+    else next = setTimeout(() => void look(), intervalMs).unref();
   }
 
   return {

@@ -62,7 +62,7 @@ export function createTaskRecords(options: TaskRecordsOptions): OpenTaskRecords 
     try {
       const answer = await Promise.race([connection.withDeadline(Date.now() + ms, call), late]);
       if (answer === LATE) throw new Error(`Temporal did not answer within ${ms} ms`);
-      return answer as T;
+      return answer;
     } finally {
       giveUp.abort();
     }

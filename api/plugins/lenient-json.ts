@@ -8,7 +8,7 @@ export const lenientJson = fp(
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, next) => {
       if (body === '') next(null, undefined);
-      else parse(request, body as string, next); // `parseAs` makes it one.
+      else void parse(request, body as string, next); // `parseAs` makes it one.
     });
     done();
   },

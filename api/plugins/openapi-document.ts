@@ -113,7 +113,7 @@ function renameReferences(part: unknown, names: ReadonlyMap<string, string>): un
   if (typeof part !== 'object' || part === null) return part;
   const entries = Object.entries(part).map(([key, value]) => {
     const name = key === '$ref' && typeof value === 'string' ? value.replace(SCHEMAS, '') : '';
-    return [key, names.has(name) ? SCHEMAS + names.get(name) : renameReferences(value, names)];
+    return [key, names.has(name) ? `${SCHEMAS}${names.get(name) ?? name}` : renameReferences(value, names)];
   });
   return Object.fromEntries(entries) as unknown;
 }

@@ -18,14 +18,14 @@ export interface EventStreamOptions {
 /** One reader's stream. */
 export interface EventStream {
   /** True while the socket takes no more; `onReady` follows. */
-  readonly blocked: boolean;
-  readonly closed: boolean;
+  isBlocked(): boolean;
+  isClosed(): boolean;
   /** Sends text, whole frames only. */
   write(text: string): void;
   /** Called each time that the socket takes more again. */
   onReady(listener: () => void): void;
-  /** Called once, when the reader has left or the stream was ended. */
-  onClose(listener: () => void): void;
+  /** Called once, when the stream is over: because its reader left, or because it was ended here. */
+  onClose(listener: (byReader: boolean) => void): void;
   end(): void;
 }
 
@@ -68,7 +68,7 @@ export const eventStreams = fp<EventStreamOptions>(
         open.delete(raw);
         onCount(open.size);
       });
-      return eventStream(raw, heartbeatMs);
+      return eventStream(raw, heartbeatMs, () => closing);
     });
     app.addHook('preClose', (next) => {
       closing = true;
@@ -85,7 +85,7 @@ function definedHeaders(reply: FastifyReply): Record<string, string | string[] |
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-function eventStream(raw: ServerResponse, heartbeatMs: number): EventStream {
+function eventStream(raw: ServerResponse, heartbeatMs: number, isClosing: () => boolean): EventStream {
   let blocked = false;
   let closed = false;
   const heartbeat = heartbeatMs > 0 ? setTimeout(beat, heartbeatMs) : undefined;
@@ -110,17 +110,13 @@ function eventStream(raw: ServerResponse, heartbeatMs: number): EventStream {
   }
 
   return {
-    get blocked() {
-      return blocked;
-    },
-    get closed() {
-      return closed || raw.writableEnded;
-    },
+    isBlocked: () => blocked,
+    isClosed: () => closed || raw.writableEnded,
     write,
     onReady: (listener) => void raw.on('drain', listener),
     onClose(listener) {
-      if (raw.destroyed) listener();
-      else raw.once('close', listener);
+      if (raw.destroyed) listener(true);
+      else raw.once('close', () => listener(!raw.writableEnded && !isClosing()));
     },
     end: () => void raw.end(),
   };

@@ -1,15 +1,17 @@
 /** From a task's tail to one reader: whatever is new goes out at once, at the pace of the reader's socket. */
 import type { EventStream } from '../plugins/sse.js';
+import type { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame } from '../../contracts/events.js';
-import { sseError, sseFrame } from './sse-frame.js';
 import type { TaskTail } from './task-tail.js';
 
 /** How one reader is served. */
 export interface RelayOptions {
   /** First offset that the reader wants. */
   from: number;
-  verbose: boolean;
-  correlationId: string;
+  /** Text of a frame in the reader's words; empty for one that it does not get. */
+  render: (frame: Frame) => string;
+  /** Text of the error that ends a stream whose log cannot be had. */
+  renderFailure: (failure: DroverError) => string;
   /** A frame was left out of a slow reader's stream. */
   onDrop: (type: Frame['type']) => void;
 }
@@ -28,15 +30,15 @@ export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOpt
   pump();
 
   function pump(): void {
-    if (stream.closed || stream.blocked) return;
-    while (!stream.blocked) {
+    if (stream.isClosed()) return;
+    while (!stream.isBlocked()) {
       const chunk = nextChunk();
       if (chunk.text !== '') stream.write(chunk.text);
       if (chunk.last) return finish();
       if (chunk.text === '') break;
     }
-    if (tail.failure !== undefined && !stream.blocked) {
-      stream.write(sseError(tail.failure.toEnvelope(options.correlationId)));
+    if (tail.failure !== undefined && !stream.isBlocked()) {
+      stream.write(options.renderFailure(tail.failure));
       finish();
     }
   }
@@ -48,7 +50,7 @@ export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOpt
       if (frame === undefined) break;
       next = frame.offset + 1;
       if (isLateFigure(frame, index)) options.onDrop(frame.type);
-      else text += sseFrame(frame, options.verbose);
+      else text += options.render(frame);
       if (closesStream(frame)) return { text, last: true };
       if (text.length >= CHUNK_CHARACTERS) break;
     }

@@ -101,14 +101,18 @@ export class TaskTail {
     this.connection.abort();
   }
 
+  private isOver(): boolean {
+    return this.stopped || this.ended || this.problem !== undefined;
+  }
+
   private async run(): Promise<void> {
     const { firstMs, lastMs, giveUpMs } = this.deps.retry ?? RETRY;
     let pauseMs = firstMs;
-    while (!this.stopped && !this.ended) {
+    while (!this.isOver()) {
       this.connection = new AbortController();
       const { signal } = this.connection;
       const progressed = await this.followOnce(signal);
-      if (this.stopped || this.ended || this.problem !== undefined) return;
+      if (this.isOver()) return;
       if (signal.aborted) continue; // Earlier frames are wanted: connect again from there.
       this.brokenSinceMs ??= this.deps.now();
       if (this.deps.now() - this.brokenSinceMs >= giveUpMs) return this.fail(nodeAway());

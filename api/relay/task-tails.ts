@@ -15,7 +15,8 @@ export interface TaskTailsDeps {
 /** A reader's hold on a tail. */
 export interface TailLease {
   tail: TaskTail;
-  release: () => void;
+  /** @param byReader - the reader went away, and is not being sent away */
+  release: (byReader: boolean) => void;
 }
 
 /** The tails of this process. */
@@ -56,18 +57,19 @@ export function createTaskTails(deps: TaskTailsDeps): TaskTails {
       const entry = hold(taskId, from, call);
       entry.readers += 1;
       let released = false;
-      const release = () => {
+      const release = (byReader: boolean) => {
         if (released) return;
         released = true;
         entry.readers -= 1;
         if (entry.readers > 0) return;
         entry.tail.stop();
         if (held.get(taskId) === entry) held.delete(taskId);
+        if (byReader && !entry.tail.closed) void abandon(taskId, deps, call);
       };
       try {
         await entry.tail.opened;
       } catch (err) {
-        release();
+        release(false);
         throw err;
       }
       return { tail: entry.tail, release };
@@ -123,6 +125,16 @@ function openTail(taskId: string, from: number, { nodes, locator, now }: TaskTai
     if (view !== undefined) tail.liveFrom = view.next_offset;
   });
   return tail;
+}
+
+/** C-103: a task may have asked to be cancelled when nobody reads it any more; its node knows, and waits a while. */
+async function abandon(taskId: string, { nodes, locator }: TaskTailsDeps, call: CallContext): Promise<void> {
+  try {
+    const place = await locator.locate(taskId, call);
+    if (place !== undefined) await nodes.abandon(place.nodeId, taskId, call);
+  } catch (err) {
+    if (!(err instanceof DroverError)) throw err; // A node that is away cannot be told, and need not be.
+  }
 }
 
 /** The run as its node sees it now; undefined where nobody can tell. */

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { DroverError } from '../../contracts/errors.js';
-import type { RunOffer, RunView } from '../../contracts/node.js';
-import type { Admission, TaskRequest } from '../../contracts/task.js';
+import type { Dialect, RunInput, RunOffer, RunView } from '../../contracts/node.js';
+import { engineKind, type Admission, type TaskRequest } from '../../contracts/task.js';
 import { canonicalJson } from '../../domain/canonical-json.js';
 import type { PlacementCandidate } from '../../domain/placement.js';
 import type { Metrics } from '../../telemetry/metrics.js';
@@ -22,12 +22,23 @@ export interface AdmissionDeps {
   records: TaskRecords;
   locator: TaskLocator;
   board: PoolBoard;
-  place: (request: TaskRequest, context: RequestContext) => Promise<PlacementCandidate>;
+  place: (request: AskedTask['request'], context: RequestContext) => Promise<PlacementCandidate>;
   metrics: Metrics;
 }
 
-/** Admits a task; the same request again gets the same answer. */
-export type AdmitTask = (request: TaskRequest, context: RequestContext) => Promise<Admission>;
+/** A task as a client asked for it, on whichever route. */
+export interface AskedTask {
+  /** Without an engine, whichever serves the model. */
+  request: Omit<TaskRequest, 'engine'> & Partial<Pick<TaskRequest, 'engine'>>;
+  input: RunInput;
+  /** `max_tokens` is a ceiling: the context may be full before it. */
+  fitContext?: boolean;
+  /** The protocol that the client speaks, where it is not ours. */
+  dialect?: Dialect;
+}
+
+/** Admits a task; the same one again gets the same answer. */
+export type AdmitTask = (task: AskedTask, context: RequestContext) => Promise<Admission>;
 
 /** Epoch of a task's first placement; its workflow raises it (design §2.7). */
 const FIRST_EPOCH = 1;
@@ -53,12 +64,13 @@ export function createAdmission({
   place,
   metrics,
 }: AdmissionDeps): AdmitTask {
-  return async function admitTask(request, context) {
-    const digest = digestOf(request);
+  return async function admitTask(task, context) {
+    const { request } = task;
+    const digest = digestOf(task);
     const known = locator.recall(request.task_id);
     if (known !== undefined) return sameOrConflict(known, digest);
     if (records.away) throw recordsAway();
-    const offered = await offerTask(request, digest, context);
+    const offered = await offerTask(task, digest, context);
     const started = await record(offered);
     if (started.kind === 'unknown') return giveUp(offered, started.cause, context);
     if (started.kind === 'duplicate') return answerDuplicate(offered, started.record, context);
@@ -66,7 +78,10 @@ export function createAdmission({
     locator.remember(request.task_id, { nodeId, digest, admission: view.admission });
     await confirm(offered, context);
     metrics.tasksEnqueued.inc(enqueuedLabels(view));
-    context.log.info(admissionFields(request, view, context.identity, started.eager), 'task admitted');
+    context.log.info(
+      admissionFields(offered.offer.request, view, context.identity, started.eager),
+      'task admitted',
+    );
     return view.admission;
   };
 
@@ -78,9 +93,10 @@ export function createAdmission({
     return isRejected ? records.start(task, true) : started;
   }
 
-  async function offerTask(request: TaskRequest, digest: string, context: RequestContext): Promise<Offered> {
-    const { nodeId, poolId } = await place(request, context);
-    const offer = offerOf(request, digest, poolId, context.correlationId);
+  async function offerTask(task: AskedTask, digest: string, context: RequestContext): Promise<Offered> {
+    const candidate = await place(task.request, context);
+    const { nodeId } = candidate;
+    const offer = offerOf(task, digest, candidate, context.correlationId);
     try {
       return { offer, nodeId, view: await nodes.offer(nodeId, offer, context) };
     } catch (err) {
@@ -142,9 +158,9 @@ export function createAdmission({
   }
 }
 
-/** SHA-256 of the request in canonical JSON: equal requests have equal digests, however they are spelled. */
-export function digestOf(request: TaskRequest): string {
-  return createHash('sha256').update(canonicalJson(request)).digest('hex');
+/** SHA-256 of what was asked in canonical JSON: equal requests have equal digests, however they are spelled. */
+export function digestOf({ request, input, dialect }: AskedTask): string {
+  return createHash('sha256').update(canonicalJson({ request, input, dialect })).digest('hex');
 }
 
 function sameOrConflict(known: { digest: string; admission: Admission }, digest: string): Admission {
@@ -160,16 +176,26 @@ function recordsAway(): DroverError {
 }
 
 /** The text goes once, as what the engine shall complete: a payload of Temporal's holds 2 MB. */
-function offerOf(request: TaskRequest, digest: string, poolId: string, correlationId: string): RunOffer {
-  const { prompt, ...rest } = request;
+export function textTask({ prompt, ...request }: TaskRequest): AskedTask {
+  return { request, input: { kind: 'text', text: prompt ?? '' } };
+}
+
+function offerOf(
+  { request, input, fitContext, dialect }: AskedTask,
+  digest: string,
+  { poolId, engine }: PlacementCandidate,
+  correlationId: string,
+): RunOffer {
   return {
     task_id: request.task_id,
     pool_id: poolId,
     epoch: FIRST_EPOCH,
     digest,
     correlation_id: correlationId,
-    request: rest,
-    input: { kind: 'text', text: prompt ?? '' },
+    request: { ...request, engine: request.engine ?? engineKind.parse(engine) },
+    input,
+    ...(fitContext === undefined ? {} : { fit_context: fitContext }),
+    ...(dialect === undefined ? {} : { dialect }),
   };
 }
 

@@ -83,7 +83,8 @@ export function createTaskLocator(
       try {
         return (await records.describe(taskId))?.open ?? false;
       } catch (err) {
-        return ignoreRefusal(err) ?? true;
+        ignoreRefusal(err);
+        return true;
       }
     },
   };

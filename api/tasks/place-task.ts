@@ -1,6 +1,5 @@
 /** Placement of a request: the nodes' reports go to `domain/placement.ts`, its verdict becomes a node and a pool, or a refusal. */
 import { DroverError, type ErrorCode } from '../../contracts/errors.js';
-import type { TaskRequest } from '../../contracts/task.js';
 import {
   placeTask,
   type PlacementCandidate,
@@ -12,6 +11,7 @@ import {
 import type { Logger } from '../../telemetry/logger.js';
 import type { Metrics } from '../../telemetry/metrics.js';
 import type { CallContext } from '../clients/node-link.js';
+import type { AskedTask } from './admit-task.js';
 import type { NodeReport, PoolBoard } from './pool-board.js';
 
 /** What placement is given. */
@@ -27,7 +27,7 @@ const RETRY_AFTER_MS = 1_000;
 /** Chooses the pool and node of a request. @throws DroverError with the reason for the client */
 export function createPlacer({ board, metrics, now }: PlacerDeps) {
   return async function place(
-    request: TaskRequest,
+    request: AskedTask['request'],
     call: CallContext & { log: Pick<Logger, 'debug'> },
   ): Promise<PlacementCandidate> {
     const asked = placementRequestOf(request);
@@ -63,10 +63,10 @@ export function createPlacer({ board, metrics, now }: PlacerDeps) {
   }
 }
 
-function placementRequestOf({ model_ref, engine, ctx, placement }: TaskRequest): PlacementRequest {
+function placementRequestOf({ model_ref, engine, ctx, placement }: AskedTask['request']): PlacementRequest {
   return {
     modelRef: model_ref,
-    engine,
+    engine: engine ?? null,
     ctx,
     pinnedPool: placement?.pin_pool_id ?? null,
     preferredPools: placement?.mode === 'prefer' ? (placement.prefer_pools ?? []) : [],
@@ -131,14 +131,14 @@ const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; mess
 
 function refusalOf(
   problem: PlacementProblem,
-  { engine }: TaskRequest,
+  { engine }: AskedTask['request'],
   poolId: string | null,
   ctxMax: number | null,
 ): DroverError {
   const { code, field, message } = REFUSALS[problem];
   const text = problem === 'ctx_beyond_every_pool' ? `${message}, ${ctxMax} tokens` : message;
   return new DroverError(code, text, {
-    engine,
+    ...(engine === undefined ? {} : { engine }),
     ...(poolId === null ? {} : { pool_id: poolId }),
     ...(field === undefined ? {} : { details: [{ field, problem: text }] }),
     ...(code === 'POOL_UNREADY' || code === 'POOL_UNAVAILABLE'

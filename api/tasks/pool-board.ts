@@ -58,9 +58,9 @@ export function createPoolBoard(nodes: NodeLink, now: () => number): PoolBoard {
   return {
     reports(call, notBeforeMs = 0) {
       const oldest = Math.max(now() - REPORT_AGE_LIMIT_MS, notBeforeMs);
-      const current = nodes.nodeIds.map((nodeId) => {
+      const current = nodes.nodeIds.map(async (nodeId) => {
         const report = kept.get(nodeId);
-        return report !== undefined && report.atMs >= oldest ? report : refresh(nodeId, call);
+        return report !== undefined && report.atMs >= oldest ? report : await refresh(nodeId, call);
       });
       return Promise.all(current);
     },

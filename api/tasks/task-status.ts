@@ -46,6 +46,7 @@ function statusOfRun(view: RunView): TaskStatus {
     confirmed: _confirmed,
     ended: _ended,
     next_offset: _next,
+    dialect: _dialect,
     ...shown
   } = view;
   return { ...shown, transcript_artifact_id: null };

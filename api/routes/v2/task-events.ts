@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { taskId } from '../../../contracts/task.js';
 import type { Metrics } from '../../../telemetry/metrics.js';
 import { relayTask } from '../../relay/relay-task.js';
+import { sseError, sseFrame } from '../../relay/sse-frame.js';
 import type { TaskTails } from '../../relay/task-tails.js';
 import { contextOf } from '../../request-context.js';
 import { UNLIMITED_BUDGET_HEADERS } from '../../tasks/budget-headers.js';
@@ -75,12 +76,12 @@ export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
         stream.onClose(release);
         relayTask(tail, stream, {
           from,
-          verbose: request.query.verbose === 'true',
-          correlationId: request.id,
+          render: (frame) => sseFrame(frame, request.query.verbose === 'true'),
+          renderFailure: (failure) => sseError(failure.toEnvelope(request.id)),
           onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
         });
       } catch (err) {
-        release();
+        release(false);
         throw err;
       }
       return reply;

@@ -3,7 +3,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { taskAccepted, taskId, taskRequest, taskStatus } from '../../../contracts/task.js';
 import { contextOf } from '../../request-context.js';
-import type { AdmitTask } from '../../tasks/admit-task.js';
+import { textTask, type AdmitTask } from '../../tasks/admit-task.js';
 import { UNLIMITED_BUDGET_HEADERS } from '../../tasks/budget-headers.js';
 import type { CancelTask } from '../../tasks/cancel-task.js';
 import { taskValidator, type TaskLimits } from '../../tasks/check-task.js';
@@ -43,7 +43,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
       },
     },
     async (request, reply) => {
-      const admission = await options.admitTask(request.body, contextOf(request));
+      const admission = await options.admitTask(textTask(request.body), contextOf(request));
       const { task_id } = request.body;
       const sse = `/v2/tasks/${task_id}/events`;
       return reply

@@ -1,0 +1,93 @@
+/** Records in memory, for the API's own tests: ids are unique, and Temporal can be made to be away or not to answer. */
+import { DroverError } from '../../contracts/errors.js';
+import type { PreloadPoolInput } from '../../contracts/pool.js';
+import type {
+  PreloadOutcome,
+  StartResult,
+  TaskRecord,
+  TaskRecords,
+  TaskStart,
+} from '../clients/task-records.js';
+
+/** Records in memory. */
+export class MemoryRecords implements TaskRecords {
+  readonly tasks = new Map<string, TaskRecord>();
+  readonly starts: TaskStart[] = [];
+  readonly cancelled: string[] = [];
+  readonly preloads: PreloadPoolInput[] = [];
+  /** Temporal is away: nothing answers. */
+  down = false;
+  /** Whether the absence is known already. */
+  away = false;
+  /** A start takes effect, but its answer is lost. */
+  loseAnswers = false;
+  preloadOutcome: PreloadOutcome = { kind: 'running' };
+
+  async start(task: TaskStart, afterRejection = false): Promise<StartResult> {
+    this.starts.push(task);
+    if (this.down) return Promise.resolve({ kind: 'unknown', cause: new Error('deadline exceeded') });
+    const { task_id } = task.offer;
+    const record = this.tasks.get(task_id);
+    if (record !== undefined && !(afterRejection && record.state === 'rejected')) {
+      return Promise.resolve({ kind: 'duplicate', record });
+    }
+    this.tasks.set(task_id, recordOf(task));
+    if (this.loseAnswers) return { kind: 'unknown', cause: new Error('deadline exceeded') };
+    return { kind: 'started', eager: true };
+  }
+
+  async describe(taskId: string): Promise<TaskRecord | undefined> {
+    this.mustAnswer();
+    return Promise.resolve(this.tasks.get(taskId));
+  }
+
+  async cancel(taskId: string): Promise<void> {
+    this.mustAnswer();
+    this.cancelled.push(taskId);
+    return Promise.resolve();
+  }
+
+  async startPreload(input: PreloadPoolInput): Promise<string> {
+    this.mustAnswer();
+    this.preloads.push(input);
+    return Promise.resolve(`pool:${input.prepared.pool_id}:preload`);
+  }
+
+  async waitPreload(): Promise<PreloadOutcome> {
+    return Promise.resolve(this.preloadOutcome);
+  }
+
+  async reachable(): Promise<boolean> {
+    return Promise.resolve(!this.down);
+  }
+
+  private mustAnswer(): void {
+    if (!this.down) return;
+    throw new DroverError('TEMPORAL_UNAVAILABLE', 'the record of tasks cannot be reached now', {
+      retry_after_ms: 1_000,
+    });
+  }
+}
+
+/** The record of a task that has just been started. */
+export function recordOf({ nodeId, offer, admission, admittedAtMs }: TaskStart): TaskRecord {
+  const { request } = offer;
+  return {
+    memo: {
+      digest: offer.digest,
+      node_id: nodeId,
+      pool_id: offer.pool_id,
+      admission,
+      request: {
+        engine: request.engine,
+        model_ref: request.model_ref,
+        priority: request.priority,
+        admitted_at_ms: admittedAtMs,
+        correlation_id: offer.correlation_id,
+      },
+    },
+    nodeId,
+    state: 'queued',
+    open: true,
+  };
+}

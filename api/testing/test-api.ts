@@ -1,0 +1,89 @@
+/** The API with its clients in memory: what tests speak to, and what it wrote to its log. */
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { pino } from 'pino';
+import type { PayloadCodec } from '@temporalio/common';
+import { readSettings } from '../../contracts/settings.js';
+import { api, createServer } from '../app.js';
+import { MemoryNodes } from './memory-nodes.js';
+import { MemoryRecords } from './memory-records.js';
+
+/** A key that the API under test accepts. */
+export const KEY = 'key-of-the-tests';
+
+/** One line of the log. */
+export type LogLine = Record<string, unknown>;
+
+/** A running API of a test. */
+export interface TestApi {
+  app: FastifyInstance;
+  nodes: MemoryNodes;
+  records: MemoryRecords;
+  log: LogLine[];
+  /** Sends a request with the key; without one where `headers` bring another credential or `x-api-key: ''`. */
+  ask: (
+    method: 'GET' | 'POST' | 'OPTIONS' | 'DELETE' | 'HEAD',
+    url: string,
+    options?: Pick<InjectOptions, 'headers' | 'payload' | 'remoteAddress'>,
+  ) => Promise<LightMyRequestResponse>;
+  close: () => Promise<void>;
+}
+
+/** What a test may set. */
+export interface TestApiOptions {
+  env?: Record<string, string>;
+  nodes?: MemoryNodes;
+  records?: MemoryRecords;
+  codec?: PayloadCodec;
+  now?: () => number;
+  /** Adds routes of the test's own before the API is ready. */
+  extend?: (app: FastifyInstance) => void;
+}
+
+const untouched: PayloadCodec = {
+  encode: (payloads) => Promise.resolve(payloads),
+  decode: (payloads) => Promise.resolve(payloads),
+};
+
+/** Starts an API. */
+export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
+  const {
+    nodes = new MemoryNodes(),
+    records = new MemoryRecords(),
+    now = Date.now,
+    codec = untouched,
+  } = options;
+  const log: LogLine[] = [];
+  const write = (line: string) => void log.push(JSON.parse(line) as LogLine);
+  const logger = pino({ level: 'debug', formatters: { level: (level) => ({ level }) } }, { write });
+  const settings = readSettings({ DROVER_API_KEYS: KEY, ...options.env });
+  const app = createServer(settings, logger);
+  await app.register(api, { settings, records, nodes, codec, now, version: '9.9.9' });
+  options.extend?.(app);
+  await app.ready();
+  return {
+    app,
+    nodes,
+    records,
+    log,
+    ask: (method, url, { headers, ...rest } = {}) =>
+      app.inject({ method, url, headers: { 'x-api-key': KEY, ...headers }, ...rest }),
+    close: () => app.close(),
+  };
+}
+
+/** A body that `POST /v2/tasks` accepts. */
+export function taskBody(over: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    task_id: 't-1',
+    session_id: 's-1',
+    workload: 'completion',
+    model_ref: 'demo',
+    engine: 'llamacpp',
+    ctx: 0,
+    priority: 'interactive',
+    max_tokens: 8,
+    deadline_ms: 60_000,
+    prompt: 'Once upon a time',
+    ...over,
+  };
+}
