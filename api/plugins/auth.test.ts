@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { KEY, startTestApi, taskBody, type TestApi } from '../testing/test-api.js';
+
+const WITHOUT_KEY = { 'x-api-key': '' };
+
+describe('keys', () => {
+  let api: TestApi;
+  before(async () => {
+    api = await startTestApi();
+  });
+  after(() => api.close());
+
+  const withBearer = (authorization: string) =>
+    api.app.inject({ url: '/v2/pools', headers: { authorization } });
+
+  it('B-MW-011, B-MW-014, B-AUTH-006, B-AUTH-014: without a key a task is refused, with an id and how to send one', async () => {
+    const answer = await api.ask('POST', '/v2/tasks', { headers: WITHOUT_KEY, payload: taskBody() });
+    assert.equal(answer.statusCode, 401);
+    assert.equal(answer.headers['www-authenticate'], 'Bearer');
+    const body = answer.json<Record<string, unknown>>();
+    assert.equal(body['code'], 'MISSING_TOKEN');
+    assert.equal(body['auth_code'], 40_101);
+    assert.match(String(body['hint']), /X-API-Key/);
+    assert.equal(body['correlation_id'], answer.headers['x-correlation-id']);
+    assert.deepEqual(api.nodes.calls, [], 'nothing was done');
+  });
+
+  it('B-MW-012: a wrong X-API-Key is forbidden, with an id', async () => {
+    const answer = await api.ask('GET', '/v2/pools', { headers: { 'x-api-key': 'wrong' } });
+    assert.equal(answer.statusCode, 403);
+    assert.equal(answer.json<{ code: string }>().code, 'BAD_API_KEY');
+    assert.ok(answer.headers['x-correlation-id']);
+  });
+
+  it('B-AUTH-011: a wrong bearer token is told from a missing one', async () => {
+    const answer = await withBearer('Bearer wrong-token');
+    assert.equal(answer.statusCode, 401);
+    const { code, message, auth_code } = answer.json<Record<string, unknown>>();
+    assert.deepEqual([code, auth_code], ['BAD_TOKEN', 40_102]);
+    assert.doesNotMatch(String(message), /wrong-token/);
+  });
+
+  it('B-MW-013, B-MW-020, B-AUTH-001: the right key is taken from either header', async () => {
+    assert.equal((await api.ask('GET', '/v2/pools')).statusCode, 200);
+    assert.equal((await withBearer(`Bearer ${KEY}`)).statusCode, 200);
+  });
+
+  for (const [header, isAccepted] of [
+    [`Bearer ${KEY}`, true],
+    [`Bearer    ${KEY}`, true],
+    [`  Bearer ${KEY}  `, true],
+    [`bearer ${KEY}`, false],
+    [`BEARER ${KEY}`, false],
+    [`Bearer${KEY}`, false],
+    [`Bearer\t${KEY}`, false],
+    ['Bearer ', false],
+    ['Bearer', false],
+    [`Basic ${KEY}`, false],
+    [`Bearer ${KEY} ${KEY}`, false],
+    [`Bearer ${'x'.repeat(9_000)}`, false],
+  ] as const) {
+    it(`B-AUTH-013: "${header.slice(0, 30)}" is ${isAccepted ? 'a' : 'no'} bearer token`, async () => {
+      const answer = await withBearer(header);
+      assert.equal(answer.statusCode, isAccepted ? 200 : 401);
+      if (!isAccepted) assert.equal(answer.json<{ code: string }>().code, 'MISSING_TOKEN');
+    });
+  }
+
+  it('B-AUTH-015, B-MW-010: exactly health, readiness and metrics need no key, and an unknown route does', async () => {
+    const { paths } = api.app.swagger() as {
+      paths: Record<string, Record<string, { security?: unknown[] }>>;
+    };
+    const keyless = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.values(methods).some(({ security }) => security?.length === 0) ? [path] : [],
+    );
+    assert.deepEqual(keyless.sort(), ['/health', '/healthz', '/metrics', '/readyz']);
+    for (const path of keyless) {
+      const answer = await api.ask('GET', path, { headers: WITHOUT_KEY });
+      assert.equal(answer.statusCode, 200, path);
+    }
+    for (const [path, methods] of Object.entries(paths).filter(([path]) => !keyless.includes(path))) {
+      for (const method of Object.keys(methods)) {
+        const url = path.replace('{id}', 'x');
+        const answer = await api.ask(method.toUpperCase() as 'GET', url, { headers: WITHOUT_KEY });
+        assert.equal(answer.statusCode, 401, `${method} ${path}`);
+      }
+    }
+    assert.equal((await api.ask('GET', '/nowhere', { headers: WITHOUT_KEY })).statusCode, 401);
+    assert.equal((await api.ask('POST', '/metrics', { headers: WITHOUT_KEY })).statusCode, 401);
+  });
+
+  it('B-AUTH-016, B-AUTH-008, B-AUTH-009, B-SECR-012: the log names callers by fingerprint, never by key', async () => {
+    api.log.length = 0;
+    await api.ask('GET', '/v2/pools?secret=1', { headers: { 'x-api-key': 'test' } });
+    await api.ask('GET', '/v2/pools');
+    const failed = api.log.find(({ event }) => event === 'auth_failed');
+    assert.equal(failed?.['level'], 'warn');
+    assert.equal(failed?.['identity'], 'token:9f86d0');
+    assert.equal(failed?.['path'], '/v2/pools');
+    const passed = api.log.find(({ event }) => event === 'authenticated');
+    assert.match(String(passed?.['identity']), /^token:[0-9a-f]{6}$/);
+    assert.doesNotMatch(JSON.stringify(api.log), new RegExp(KEY));
+  });
+
+  it('B-AUTH-017: 50 valid and 50 invalid requests at once each get their own answer', async () => {
+    const statuses = await Promise.all(
+      Array.from({ length: 100 }, async (_, index) => {
+        const headers = { 'x-api-key': index % 2 === 0 ? KEY : `wrong-${index}` };
+        return (await api.ask('GET', '/v2/pools', { headers })).statusCode;
+      }),
+    );
+    assert.deepEqual(
+      statuses,
+      statuses.map((_, index) => (index % 2 === 0 ? 200 : 403)),
+    );
+  });
+});
+
+describe('several keys', () => {
+  it('B-CFG-012: each of the configured keys is accepted', async () => {
+    const api = await startTestApi({ env: { DROVER_API_KEYS: 'first-key, second-key' } });
+    for (const key of ['first-key', 'second-key']) {
+      assert.equal((await api.ask('GET', '/v2/pools', { headers: { 'x-api-key': key } })).statusCode, 200);
+    }
+    assert.equal(
+      (await api.ask('GET', '/v2/pools', { headers: { 'x-api-key': 'first-key, second-key' } })).statusCode,
+      403,
+    );
+    await api.close();
+  });
+});
