@@ -24,6 +24,8 @@ import { eventStreams } from './plugins/sse.js';
 import { createTaskTails } from './relay/task-tails.js';
 import { codecRoutes } from './routes/codec.js';
 import { healthRoutes } from './routes/health.js';
+import { completionRoutes } from './routes/v1/completions.js';
+import { modelRoutes } from './routes/v1/models.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
@@ -106,15 +108,25 @@ async function registerRoutes(
   const tails = createTaskTails({ nodes, locator, now });
   const readPools = createReadPools(board);
   const place = createPlacer({ board, metrics, now });
+  const admitTask = createAdmission({ nodes, records, locator, board, place, metrics });
+  const countRefusal = refusalCounter(metrics);
   await app.register(healthRoutes, { version: deps.version, records, readPools });
   await app.register(taskRoutes, {
     limits: { maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS },
-    admitTask: createAdmission({ nodes, records, locator, board, place, metrics }),
+    admitTask,
     readTaskStatus: createTaskStatus({ nodes, records, locator }),
     cancelTask: createCancel({ nodes, records, locator, tails }),
-    countRefusal: refusalCounter(metrics),
+    countRefusal,
   });
   await app.register(taskEventRoutes, { tails, metrics });
+  await app.register(completionRoutes, {
+    tails,
+    admitTask,
+    countRefusal,
+    maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS,
+    onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
+  });
+  await app.register(modelRoutes, { readPools, startedAtMs: now() });
   await app.register(poolRoutes, { readPools, preloadPool: createPreload(records, board) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });

@@ -8,6 +8,8 @@ import fp from 'fastify-plugin';
 
 /** Header that brings the id and takes it back. */
 export const CORRELATION_HEADER = 'x-correlation-id';
+/** The name under which OpenAI's clients keep the same id. */
+const REQUEST_ID_HEADER = 'x-request-id';
 
 /** Printable, at most 128 characters (B-MW-005): anything else could forge log lines or headers. */
 const USABLE = /^[\x20-\x7e\xa0-\xff]{1,128}$/;
@@ -23,6 +25,7 @@ export const correlationId = fp(
   (app, _options, done) => {
     app.addHook('onRequest', (request, reply, next) => {
       void reply.header(CORRELATION_HEADER, request.id);
+      void reply.header(REQUEST_ID_HEADER, request.id);
       next();
     });
     done();

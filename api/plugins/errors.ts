@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
+import { openAiErrorOf, speaksOpenAi } from '../openai/openai-error.js';
 import { invalidParams } from './invalid-params.js';
 
 /** Advice where a refusal brings none of its own: try again in a second (observability: 429 advice). */
@@ -58,6 +59,7 @@ function answerWithError(err: unknown, request: FastifyRequest, reply: FastifyRe
     envelope.retry_after_ms ??= DEFAULT_RETRY_AFTER_MS;
     void reply.header('retry-after', String(retryAfterSeconds(envelope.retry_after_ms)));
     if (status === 429) void reply.header('x-backoff-ms', String(envelope.retry_after_ms));
+    if (speaksOpenAi(request.url)) void reply.header('retry-after-ms', String(envelope.retry_after_ms));
   }
   if (status === 401) void reply.header('www-authenticate', 'Bearer');
   // Past the response schemas: this answer must not fail in its turn.
@@ -65,7 +67,7 @@ function answerWithError(err: unknown, request: FastifyRequest, reply: FastifyRe
     .code(status)
     .type('application/json; charset=utf-8')
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(envelope);
+    .send(speaksOpenAi(request.url) ? openAiErrorOf(envelope) : envelope);
 }
 
 /** The code's own status; only what HTTP itself refuses keeps HTTP's (413, 414, 415, 431). */

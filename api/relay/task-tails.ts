@@ -26,6 +26,8 @@ export interface TaskTails {
    * @throws DroverError TASK_NOT_FOUND
    */
   lease(taskId: string, from: number, call: CallContext): Promise<TailLease>;
+  /** The run as its node sees it now; undefined where there is none, or nobody can tell. */
+  view(taskId: string, call: CallContext): Promise<RunView | undefined>;
   /** True when the task has ended and nothing of its log is left for a reader from `from` on. */
   isReadToTheEnd(taskId: string, from: number, call: CallContext): Promise<boolean>;
   /** Resolves when the task's readers here have been given its closing frame, or after `limitMs`. */
@@ -74,6 +76,8 @@ export function createTaskTails(deps: TaskTailsDeps): TaskTails {
       }
       return { tail: entry.tail, release };
     },
+
+    view: (taskId, call) => viewOf(taskId, deps, call),
 
     async isReadToTheEnd(taskId, from, call) {
       const view = await viewOf(taskId, deps, call);
