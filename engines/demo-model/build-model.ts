@@ -26,16 +26,14 @@ export const CHAT_TEMPLATE =
  * @returns the size of the file in bytes
  */
 export async function writeModel(path: string, options: ModelOptions = {}): Promise<number> {
-  const corpus = compileCorpus();
-  const { shape, tensors } = buildTensors(corpus, {
-    padLayers: options.padLayers ?? 0,
-    feedForward: options.feedForward ?? 32,
-  });
   await mkdir(dirname(resolve(path)), { recursive: true });
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx');
     try {
+      const corpus = compileCorpus();
+      const { padLayers = 0, feedForward = 32 } = options;
+      const { shape, tensors } = buildTensors(corpus, { padLayers, feedForward });
       await writeGguf(file, describe(shape, corpus.vocabulary), tensors);
       await file.sync();
       const { size } = await file.stat();

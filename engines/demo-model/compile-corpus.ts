@@ -66,6 +66,9 @@ export function compileCorpus(
   return draft;
 }
 
+/** What joins two paragraphs. */
+const LINE_FEED = bytePiece(0x0a);
+
 type Draft = { -readonly [K in keyof CompiledCorpus]: CompiledCorpus[K] } & {
   stateOf: Map<number, number>;
   openers: Set<number>;
@@ -108,41 +111,40 @@ function addParagraph(
   topic: Topic,
   { text, index, saying }: { text: string; index: number; saying: number[] },
 ): number {
-  const { vocabulary, stateOf, openers } = draft;
+  const { vocabulary, examples } = draft;
+  const state = saying[index] ?? 0;
   const tokens = vocabulary.encode(text, true);
   const opener = tokens[0] ?? 0;
-  const state = saying[index] ?? 0;
-  if (stateOf.has(opener))
-    throw new Error(`${topic.name}: the opening word of ${JSON.stringify(text)} is taken`);
-  stateOf.set(opener, state);
-  openers.add(opener);
-  if (index === 0) {
-    const twin = vocabulary.id(SPACE + openingWord(text));
-    if (stateOf.has(twin)) throw new Error(`${topic.name}: the opening word is a keyword`);
-    stateOf.set(twin, state);
-    openers.add(twin);
-    draft.twins.set(opener, twin);
-    // A second question without a keyword: the answer is given again.
-    draft.examples.push({
-      state,
-      previous: vocabulary.id(CONTROL_TOKENS.end),
-      current: vocabulary.id(CONTROL_TOKENS.assistant),
-      next: opener,
-    });
-  }
-  const tail = endOf(draft, topic, index);
-  const sequence = [...tokens, ...tail];
-  for (let i = 1; i < sequence.length; i++) {
-    // What stands before the opening word is the question, which we do not know.
-    const previous = i === 1 ? vocabulary.id(CONTROL_TOKENS.assistant) : sequence[i - 2];
-    draft.examples.push({
-      state,
-      previous: previous ?? 0,
-      current: sequence[i - 1] ?? 0,
-      next: sequence[i] ?? 0,
-    });
+  open(draft, topic, opener, state);
+  if (index === 0) addTwin(draft, topic, opener, state);
+  // Before an answer stands the question, which we do not know; before any other paragraph, a line feed.
+  const before = vocabulary.id(index === 0 ? CONTROL_TOKENS.assistant : LINE_FEED);
+  const sequence = [before, ...tokens, ...endOf(draft, topic, index)];
+  for (let i = 2; i < sequence.length; i++) {
+    const [previous = 0, current = 0, next = 0] = sequence.slice(i - 2, i + 1);
+    examples.push({ state, previous, current, next });
   }
   return opener;
+}
+
+function open({ vocabulary, stateOf, openers }: Draft, topic: Topic, token: number, state: number): void {
+  if (stateOf.has(token)) {
+    throw new Error(`${topic.name}: the opening word ${vocabulary.tokens[token] ?? ''} is taken`);
+  }
+  stateOf.set(token, state);
+  openers.add(token);
+}
+
+/** An answer's opening word is known with a space before it too, and said again when a question names nothing new. */
+function addTwin(draft: Draft, topic: Topic, opener: number, state: number): void {
+  const { vocabulary, twins, examples } = draft;
+  const twin = vocabulary.id(SPACE + openingWord(topic.paragraphs[0] ?? ''));
+  open(draft, topic, twin, state);
+  twins.set(opener, twin);
+  const [previous, current] = [CONTROL_TOKENS.end, CONTROL_TOKENS.assistant].map((token) =>
+    vocabulary.id(token),
+  );
+  examples.push({ state, previous: previous ?? 0, current: current ?? 0, next: opener });
 }
 
 /** The end of the answer, or a line feed and the opening word of the paragraph that follows. */
@@ -150,7 +152,7 @@ function endOf({ vocabulary }: Draft, topic: Topic, index: number): number[] {
   const last = index === topic.paragraphs.length - 1;
   if (last && topic.endless !== true) return [vocabulary.id(CONTROL_TOKENS.end)];
   const following = topic.paragraphs[last ? 0 : index + 1] ?? '';
-  return [vocabulary.id(bytePiece(0x0a)), vocabulary.id(openingWord(following))];
+  return [vocabulary.id(LINE_FEED), vocabulary.id(openingWord(following))];
 }
 
 function refuseKeywords({ vocabulary, stateOf }: Draft, topic: Topic): void {

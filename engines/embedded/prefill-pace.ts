@@ -2,11 +2,11 @@
  * How many tokens of a prompt are computed at a time.
  *
  * A computation that has begun cannot be interrupted, and other streams wait for it. So a long prompt is cut into
- * chunks of about a fifth of a second: that is how late a client's leaving may be noticed, on a slow machine too.
+ * chunks of about a tenth of a second: that is how late a client's leaving may be noticed, on a slow machine too.
  */
 
 /** Long enough to use the processor well, short enough not to be felt as a pause by the other streams. */
-const CHUNK_MS = 200;
+const CHUNK_MS = 100;
 /** Before anything is known about the machine. A few seconds on the slowest that is of any use. */
 const FIRST_CHUNK = 32;
 /** llama.cpp computes this many at a time itself; more gains nothing. */
