@@ -8,20 +8,19 @@
  *
  * Node builtins only: this runs before any package is installed. No install script is ever run.
  */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { delimiter, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { onPath, run } from './programs.mjs';
 
-const ENGINE_FOLDER = resolve(dirname(fileURLToPath(import.meta.url)), '..', 'engines', 'embedded');
+const ENGINE_FOLDER = resolve(import.meta.dirname, '..', 'engines', 'embedded');
 const BACKEND_PREFIX = 'node_modules/@node-llama-cpp/';
 const STAMP = '.drover-install.json';
 /** What npm reads: copied into the staging folder, and part of the stamp's digest. */
 const INPUTS = ['package.json', 'package-lock.json', '.npmrc'];
-/** Lines of npm's output that are kept for the error message. */
-const KEPT_LINES = 20;
+/** 84 MB, or about a gigabyte with the GPU backends, over a slow line. */
+const INSTALL_TIMEOUT_MS = 1_800_000;
 
 /**
  * Installs the engine's packages if they are not there yet.
@@ -85,21 +84,14 @@ export function chooseBackends(available, backend, machine = inspectMachine()) {
 }
 
 function inspectMachine() {
-  const nvidia = existsSync('/dev/nvidia0') || onPath('nvidia-smi');
+  const nvidia = existsSync('/dev/nvidia0') || onPath('nvidia-smi') !== undefined;
   // A loader without a render node means "Vulkan on the CPU", which is slower than the CPU backend.
-  const vulkan = onPath('vulkaninfo') && (process.platform === 'win32' || hasRenderNode());
+  const vulkan = onPath('vulkaninfo') !== undefined && hasRenderNode();
   return { platform: process.platform, arch: process.arch, nvidia, vulkan };
 }
 
 function hasRenderNode() {
   return existsSync('/dev/dri') && readdirSync('/dev/dri').some((name) => name.startsWith('renderD'));
-}
-
-function onPath(program) {
-  const file = process.platform === 'win32' ? `${program}.exe` : program;
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .some((folder) => folder !== '' && existsSync(join(folder, file)));
 }
 
 async function digestOf(backends) {
@@ -139,10 +131,9 @@ async function moveIntoPlace(staging, modules, digest) {
   });
 }
 
-function runNpmCi(folder) {
-  const env = { ...process.env };
-  // Set by an enclosing `npm run`; it would make npm install into that package instead of the staging folder.
-  delete env.npm_config_local_prefix;
+async function runNpmCi(folder) {
+  const npm = process.env.npm_execpath;
+  const [command, before] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
   const args = [
     'ci',
     '--ignore-scripts',
@@ -151,36 +142,12 @@ function runNpmCi(folder) {
     '--loglevel=error',
     '--include=optional',
   ];
-  const [command, first] = env.npm_execpath?.endsWith('.js')
-    ? [process.execPath, [env.npm_execpath]]
-    : ['npm', []];
-  return new Promise((done, failed) => {
-    const child = spawn(command, [...first, ...args], {
-      cwd: folder,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      shell: process.platform === 'win32' && command === 'npm', // npm is a .cmd there
-    });
-    const lines = [];
-    const keep = (chunk) => {
-      lines.push(
-        ...String(chunk)
-          .split('\n')
-          .filter((line) => line.trim() !== ''),
-      );
-      lines.splice(0, Math.max(0, lines.length - KEPT_LINES));
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    child.on('error', failed);
-    child.on('close', (code) => {
-      if (code === 0) return done();
-      failed(new Error(`npm ci of the embedded engine failed with exit code ${code}:\n${lines.join('\n')}`));
-    });
-  });
+  // An enclosing `npm run` sets it; npm would install into that package instead of the staging folder.
+  const env = { npm_config_local_prefix: undefined };
+  await run(command, [...before, ...args], { cwd: folder, env, timeoutMs: INSTALL_TIMEOUT_MS });
 }
 
-if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename) {
   const asked = /^--backend=(auto|cpu|gpu)$/.exec(process.argv[2] ?? '--backend=auto');
   if (asked === null) {
     process.stderr.write('usage: node setup/install-embedded-engine.mjs [--backend=auto|cpu|gpu]\n');
