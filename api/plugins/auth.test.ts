@@ -96,8 +96,8 @@ describe('keys', () => {
     await api.ask('GET', '/v2/pools');
     const failed = api.log.find(({ event }) => event === 'auth_failed');
     assert.equal(failed?.['level'], 'warn');
-    assert.equal(failed?.['identity'], 'token:9f86d0');
-    assert.equal(failed?.['path'], '/v2/pools');
+    assert.equal(failed['identity'], 'token:9f86d0');
+    assert.equal(failed['path'], '/v2/pools');
     const passed = api.log.find(({ event }) => event === 'authenticated');
     assert.match(String(passed?.['identity']), /^token:[0-9a-f]{6}$/);
     assert.doesNotMatch(JSON.stringify(api.log), new RegExp(KEY));

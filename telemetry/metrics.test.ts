@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Registry, type MetricObject } from 'prom-client';
+import { declareMetrics } from './metrics.js';
+
+/** Name, type and labels of every metric, as the contract fixes them (observability 2.1, 2.3). */
+const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
+  tasks_enqueued_total: ['counter', 'engine', 'engine_version', 'pool_id', 'replica_id', 'priority'],
+  tasks_started_total: ['counter', 'engine', 'engine_version', 'pool_id', 'replica_id', 'priority'],
+  tasks_canceled_total: ['counter', 'engine', 'engine_version', 'pool_id', 'replica_id', 'reason'],
+  tasks_rejected_total: ['counter', 'engine', 'reason'],
+  queue_depth: ['gauge', 'engine', 'engine_version', 'pool_id', 'priority'],
+  kv_cache_usage_ratio: ['gauge', 'engine', 'engine_version', 'pool_id', 'replica_id'],
+  gpu_utilization: ['gauge', 'engine', 'engine_version', 'pool_id', 'replica_id', 'device'],
+  vram_used_bytes: ['gauge', 'engine', 'engine_version', 'pool_id', 'replica_id', 'device'],
+  latency_first_token_ms: ['histogram', 'engine', 'engine_version', 'pool_id', 'priority'],
+  latency_decode_ms: ['histogram', 'engine', 'engine_version', 'pool_id', 'priority'],
+  tokens_in_total: ['counter', 'engine', 'engine_version', 'pool_id', 'replica_id'],
+  tokens_out_total: ['counter', 'engine', 'engine_version', 'pool_id', 'replica_id'],
+  admission_backpressure_events_total: ['counter', 'engine', 'policy'],
+  catalog_verifications_total: ['counter', 'result', 'reason', 'engine'],
+  model_state: ['gauge', 'model_id', 'state'],
+  placement_decisions_total: ['counter', 'outcome', 'pinned', 'fallback'],
+  placement_candidates_considered: ['gauge'],
+  sse_streams_active: ['gauge'],
+  sse_backpressure_drops_total: ['counter', 'event_type'],
+};
+
+/** Labels that may be used at all: each has a budget of values (observability 2.4), and none is an id. */
+const BOUNDED_LABELS = [
+  ...[
+    'engine',
+    'engine_version',
+    'pool_id',
+    'replica_id',
+    'priority',
+    'reason',
+    'result',
+    'state',
+    'model_id',
+  ],
+  ...['outcome', 'pinned', 'fallback', 'device', 'policy', 'event_type'],
+];
+
+function declared(): { registry: Registry; metrics: MetricObject[] } {
+  const registry = new Registry();
+  declareMetrics(registry);
+  return { registry, metrics: registry.getMetricsAsArray() };
+}
+
+function labelsOf(metric: MetricObject): string[] {
+  return [...(metric as MetricObject & { labelNames: string[] }).labelNames];
+}
+
+describe('declared metrics', () => {
+  it('B-OBS-019: have the names, types and labels of the contract, no more and no fewer', async () => {
+    const { registry, metrics } = declared();
+    const exposition = await registry.metrics();
+    const found = metrics.map((metric) => {
+      const type = new RegExp(`^# TYPE ${metric.name} (\\w+)$`, 'm').exec(exposition)?.[1];
+      return [metric.name, [type, ...labelsOf(metric)]];
+    });
+    assert.deepEqual(Object.fromEntries(found), CONTRACT);
+  });
+
+  it('B-OBS-018, C-143: label with what stays within a budget, never with an id', () => {
+    for (const metric of declared().metrics) {
+      for (const label of labelsOf(metric)) {
+        assert.ok(BOUNDED_LABELS.includes(label), `${metric.name}{${label}}`);
+        assert.doesNotMatch(label, /task|session|correlation|user|path|prompt|token/);
+      }
+    }
+  });
+
+  it('B-OBS-012, C-142: histograms have the recommended buckets, cumulative once', async () => {
+    const registry = new Registry();
+    const { latencyFirstToken, latencyDecode } = declareMetrics(registry);
+    const labels = { engine: 'llamacpp', engine_version: 'b1', pool_id: 'default', priority: 'batch' };
+    for (const ms of [40, 60, 120]) latencyFirstToken.observe(labels, ms);
+    latencyDecode.observe(labels, 700);
+    const text = await registry.metrics();
+    const bounds = (name: string) =>
+      [...text.matchAll(new RegExp(`${name}_bucket\\{le="(\\d+)"`, 'g'))].map(([, le]) => Number(le));
+    assert.deepEqual(
+      bounds('latency_first_token_ms'),
+      [50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000],
+    );
+    assert.deepEqual(
+      bounds('latency_decode_ms'),
+      [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000],
+    );
+    const count = (le: string) =>
+      Number(new RegExp(`latency_first_token_ms_bucket\\{le="${le}"[^}]*\\} (\\d+)`).exec(text)?.[1]);
+    assert.deepEqual([count('50'), count('100'), count('150'), count('3000')], [1, 2, 3, 3]);
+  });
+
+  it('B-OBS-010, B-OBS-011: a counter adds to its series, a gauge replaces it', async () => {
+    const registry = new Registry();
+    const { tasksRejected, queueDepth } = declareMetrics(registry);
+    tasksRejected.inc({ engine: 'vllm', reason: 'INVALID_PARAMS' });
+    tasksRejected.inc({ engine: 'vllm', reason: 'INVALID_PARAMS' }, 2);
+    const series = { engine: 'vllm', engine_version: '', pool_id: 'p', priority: 'batch' };
+    queueDepth.set(series, 5);
+    queueDepth.set(series, 2);
+    const text = await registry.metrics();
+    assert.match(text, /^tasks_rejected_total\{engine="vllm",reason="INVALID_PARAMS"\} 3$/m);
+    assert.match(text, /^queue_depth\{.*priority="batch"\} 2$/m);
+  });
+
+  it('B-OBS-002, B-OBS-003, B-OBS-004, B-OBS-005: are announced with type and help before anything has moved', async () => {
+    const text = await declared().registry.metrics();
+    for (const [name, [type]] of Object.entries(CONTRACT)) {
+      assert.match(text, new RegExp(`^# HELP ${name} \\S.*$`, 'm'));
+      assert.match(text, new RegExp(`^# TYPE ${name} ${type}$`, 'm'));
+    }
+  });
+});
