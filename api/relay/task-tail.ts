@@ -131,8 +131,9 @@ export class TaskTail {
       connectedAtMs = this.deps.now();
       this.settleOpened.resolve();
       for await (const batch of batches) {
+        if (signal.aborted) break; // What is wanted has changed: this batch may lie behind a gap.
         this.accept(batch);
-        if (this.ended || signal.aborted) break;
+        if (this.ended) break;
       }
     } catch {
       this.settleOpened.resolve(); // The node is away for now, the task is not: its readers wait.
