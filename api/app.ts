@@ -14,6 +14,7 @@ import type { TaskRecords } from './clients/task-records.js';
 import { answerClientError } from './plugins/client-errors.js';
 import { auth } from './plugins/auth.js';
 import { correlationId, correlationIdOf } from './plugins/correlation-id.js';
+import { docsPage } from './plugins/docs-page.js';
 import { errors } from './plugins/errors.js';
 import { hostCheck } from './plugins/host-check.js';
 import { lenientJson } from './plugins/lenient-json.js';
@@ -86,6 +87,7 @@ export const api = fp<ApiDeps>(
     await app.register(errors);
     await app.register(hostCheck, { host: settings.DROVER_API_HOST });
     await app.register(auth, { keys: settings.DROVER_API_KEYS });
+    await app.register(docsPage);
     await app.register(lenientJson);
     await app.register(metricsPage, { registry });
     await app.register(eventStreams, {

@@ -28,6 +28,7 @@ export const openapi = fp(
         },
         tags: [
           { name: 'tasks', description: 'Inference tasks and their streams' },
+          { name: 'openai', description: "The same tasks in the words of OpenAI's clients" },
           { name: 'pools', description: 'Pools of engines' },
           { name: 'operations', description: 'Health and metrics of the process' },
         ],

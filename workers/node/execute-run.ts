@@ -47,11 +47,11 @@ export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Compl
   announce(run, ctx, run.promptIds.length);
   const writer = new FrameWriter(run, ctx);
   const left = run.offer.request.max_tokens - run.ids.length;
-  if (left <= 0) return writer.finish('MAX_TOKENS', null);
+  if (left <= 0) return writer.finish('MAX_TOKENS', null, 0);
   for await (const events of ctx.adapter.complete(completionOf(run, run.promptIds, left), signal)) {
     signal.throwIfAborted();
     const end = writer.take(events);
-    if (end !== undefined) return writer.finish(end.stopReason, end.stopSequence);
+    if (end !== undefined) return writer.finish(end.stopReason, end.stopSequence, end.tokensOut);
   }
   throw new DroverError('WORKER_RESET', 'the engine closed the stream before its end');
 }
@@ -162,15 +162,18 @@ class FrameWriter {
     };
   }
 
-  /** Writes the `end` frame; ids that never became text count as tokens all the same. */
-  finish(stopReason: StopReason, stopSequence: string | null): Completion {
+  /**
+   * Writes the `end` frame. Ids that never became text count as tokens all the same, and so do those that the engine
+   * counted and kept to itself: llama-server names only the last token of a character that several make up.
+   */
+  finish(stopReason: StopReason, stopSequence: string | null, counted: number): Completion {
     const { run, ctx } = this;
     const now = ctx.now();
     const decodeMs = now - (run.firstTokenAtMs ?? now);
     const end: FrameBody = {
       type: 'end',
       data: {
-        tokens_out: run.tokensOut + this.pendingIds.length,
+        tokens_out: Math.max(run.tokensOut + this.pendingIds.length, this.tokensBefore + counted),
         tokens_in: run.tokensIn ?? 0,
         decode_time_ms: decodeMs,
         decode_ms: decodeMs,

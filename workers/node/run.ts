@@ -145,6 +145,7 @@ export class Run {
     this.frameCount += 1;
     this.ids.push(...ids);
     this.tokensOut += ids.length;
+    if (frame.type === 'end') this.tokensOut = frame.data.tokens_out;
     if (frame.type === 'token') {
       this.nextTokenIndex = frame.data.i + 1;
       this.firstTokenAtMs ??= atMs;
