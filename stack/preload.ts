@@ -14,7 +14,6 @@ const LOOK_MS = 200;
 const TELL_EVERY_MS = 5_000;
 
 const envelope = z.object({ code: z.string(), message: z.string() });
-const readiness = z.object({ missing: z.array(z.string()).default([]) });
 
 /** How to reach the API. */
 export interface ApiAccess {
@@ -35,11 +34,27 @@ export async function preloadDefaultPool(
   const over = new AbortController();
   const telling = tellWhatIsMissing(api, say, AbortSignal.any([signal, over.signal]));
   try {
-    await postPreload(api, prepared, signal);
+    await orderPreload(api, prepared, signal);
     await awaitReady(api, signal);
   } finally {
     over.abort();
     await telling;
+  }
+}
+
+/** The order is the same however often it is given; an API that ends in the middle of it is started again. */
+async function orderPreload(api: ApiAccess, prepared: PreparedEngine, signal: AbortSignal): Promise<void> {
+  const giveUpAt = Date.now() + WAIT_MS;
+  for (;;) {
+    try {
+      return await postPreload(api, prepared, signal);
+    } catch (err) {
+      signal.throwIfAborted();
+      if (err instanceof StackError) throw err;
+      if (Date.now() > giveUpAt)
+        throw new StackError(`the API does not answer at ${api.url}`, { cause: err });
+      await pause(LOOK_MS, undefined, { signal });
+    }
   }
 }
 
@@ -65,22 +80,22 @@ async function awaitReady(api: ApiAccess, signal: AbortSignal): Promise<void> {
   const giveUpAt = Date.now() + WAIT_MS;
   for (;;) {
     const missing = await missingNow(api, signal);
-    if (missing.length === 0) return;
-    if (Date.now() > giveUpAt) throw new StackError(`the API is not ready: ${missing.join('; ')}`);
+    if (missing === undefined) return;
+    if (Date.now() > giveUpAt) throw new StackError(`the API is not ready: ${missing}`);
     await pause(LOOK_MS, undefined, { signal });
   }
 }
 
-/** What `/readyz` says is missing; nothing when it is ready. */
-async function missingNow({ url }: ApiAccess, signal: AbortSignal): Promise<string[]> {
+/** What `/readyz` says is missing; undefined when it is ready. */
+async function missingNow({ url }: ApiAccess, signal: AbortSignal): Promise<string | undefined> {
   try {
     const response = await fetch(`${url}/readyz`, { signal });
-    const told = readiness.safeParse(await response.json().catch(() => undefined));
-    if (response.ok) return [];
-    return told.success && told.data.missing.length > 0 ? told.data.missing : [`status ${response.status}`];
+    const told = envelope.safeParse(await response.json().catch(() => undefined));
+    if (response.ok) return undefined;
+    return told.success ? told.data.message : `status ${response.status}`;
   } catch (err) {
     signal.throwIfAborted();
-    return [`no answer (${err instanceof Error ? err.message : String(err)})`];
+    return `no answer (${err instanceof Error ? err.message : String(err)})`;
   }
 }
 
@@ -90,7 +105,9 @@ async function tellWhatIsMissing(api: ApiAccess, say: Say, signal: AbortSignal):
     for (;;) {
       await pause(TELL_EVERY_MS, undefined, { signal });
       const missing = await missingNow(api, signal);
-      say(`still waiting after ${Math.round((Date.now() - startedAt) / 1000)} s: ${missing.join('; ')}`);
+      say(
+        `still waiting after ${Math.round((Date.now() - startedAt) / 1000)} s: ${missing ?? 'nothing more'}`,
+      );
     }
   } catch {
     // Only the end of the wait ends it.
