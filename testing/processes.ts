@@ -26,11 +26,25 @@ async function lookAt(pid: number, needle: string): Promise<FoundProcess | undef
   return { pid, commandLine: commandLine.replaceAll('\0', ' ').trim() };
 }
 
+/** True when the process is there and its command line or environment names `needle`: a number may be another's by now. */
+export async function processNames(pid: number, needle: string): Promise<boolean> {
+  return (await lookAt(pid, needle)) !== undefined;
+}
+
 /** Kills a process group that a test's engine leads; one that is gone is left alone. */
 export function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (err) {
     if (!(err instanceof Error && 'code' in err && err.code === 'ESRCH')) throw err;
+  }
+}
+
+/** True while a process of this number is there, a zombie too. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false; // ESRCH.
   }
 }

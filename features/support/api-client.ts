@@ -10,6 +10,10 @@ export interface Answer {
   text: string;
   /** The body as JSON; undefined where it is none. */
   json: unknown;
+  /** When it was there, milliseconds of the same clock as a frame's. */
+  at: number;
+  /** The same on the wall clock. */
+  cameAt: number;
 }
 
 /** A request. */
@@ -51,7 +55,15 @@ export class ApiClient {
     });
     const text = await response.text();
     const { status, headers } = response;
-    return { asked: `${method} ${path}`, status, headers, text, json: parseJson(text) };
+    return {
+      asked: `${method} ${path}`,
+      status,
+      headers,
+      text,
+      json: parseJson(text),
+      at: performance.now(),
+      cameAt: Date.now(),
+    };
   }
 
   /** Opens the event stream of a task. */

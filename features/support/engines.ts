@@ -33,7 +33,7 @@ export async function prepareEngine(wish: EngineWish): Promise<PreparedEngine> {
   if (!embedded && wish.xllamacpp === undefined) throw new Error('DROVER_TEST_XLLAMACPP names no program');
   return preparedEngine.parse({
     pool_id: POOL,
-    engine_version: embedded ? 'embedded-test' : 'xllamacpp-test',
+    engine_version: `${wish.engine}-test`,
     provisioning_mode: embedded ? 'package' : 'external',
     binary_path: embedded ? process.execPath : wish.xllamacpp,
     flags: embedded ? [PROGRAMS.embeddedEngine, ...flags] : flags,

@@ -89,6 +89,11 @@ export class EventReader {
     );
   }
 
+  /** Waits for the first frame that is wanted. */
+  waitForAny(wanted: (frame: SseFrame) => boolean, withinMs?: number): Promise<SseFrame> {
+    return this.until('a frame like that', () => this.frames.find(wanted), withinMs);
+  }
+
   /** Waits until `count` token frames have come. */
   waitForTokens(count: number, withinMs?: number): Promise<Token[]> {
     const enough = () => (this.tokens.length >= count ? this.tokens : undefined);

@@ -43,3 +43,10 @@ export function sumOf(metrics: Metrics, name: string, labels: Record<string, str
   );
   return matching.reduce((sum, { value }) => sum + value, 0);
 }
+
+/** Names of series that no TYPE line announces. */
+export function undeclared({ types, series }: Metrics): string[] {
+  const announced = (name: string) =>
+    types.has(name) || types.get(name.replace(/_(?:bucket|sum|count)$/, '')) === 'histogram';
+  return series.map(({ name }) => name).filter((name) => !announced(name));
+}

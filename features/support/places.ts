@@ -1,9 +1,10 @@
 /** Where the features find what they start, and what they leave behind. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import { isAlive } from '../../testing/processes.js';
 import { runToEnd } from '../../testing/run-to-end.js';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
@@ -49,11 +50,15 @@ export interface RunFolders {
   logs: string;
 }
 
-/** Makes the folders; the logs of the profile's last run go. */
+/** Makes the folders; the logs of runs that are over go. */
 export async function makeRunFolders(profile: string): Promise<RunFolders> {
   const work = await mkdtemp(join(tmpdir(), 'drover-features-'));
-  const logs = join(ROOT, '.test-logs', profile);
-  await rm(logs, { recursive: true, force: true });
+  const kept = join(ROOT, '.test-logs');
+  await mkdir(kept, { recursive: true });
+  const old = (await readdir(kept)).filter((name) => name.startsWith(`${profile}-`));
+  const over = old.filter((name) => !isAlive(Number(name.slice(profile.length + 1))));
+  await Promise.all(over.map((name) => rm(join(kept, name), { recursive: true, force: true })));
+  const logs = join(kept, `${profile}-${process.pid}`);
   await mkdir(logs, { recursive: true });
   return { work, logs };
 }

@@ -6,7 +6,7 @@ import { processesNaming } from '../../testing/processes.js';
 import { Models } from './models.js';
 import { findTestParts, makeRunFolders, PROGRAMS, type RunFolders, type TestParts } from './places.js';
 import { Stacks } from './stacks.js';
-import { startTemporalServer, type TemporalServer } from './temporal-server.js';
+import { SPARE_NAMESPACES, startTemporalServer, type TemporalServer } from './temporal-server.js';
 
 /** What `cucumber.mjs` says of a profile. */
 export const profileParameters = z.object({
@@ -39,11 +39,12 @@ export async function startRun({ engine }: ProfileParameters): Promise<void> {
   if (missing.length > 0) throw new Error(`npm run build first: ${missing.join(', ')} is missing`);
   const parts = await findTestParts();
   const folders = await makeRunFolders(engine);
-  const temporal = await startTemporalServer(parts.DROVER_TEST_TEMPORAL, folders);
+  const temporalPath = parts.DROVER_TEST_TEMPORAL;
+  const temporal = await startTemporalServer(temporalPath, folders, 'temporal', SPARE_NAMESPACES);
   try {
     const models = new Models(folders.work, parts.DROVER_TEST_MODEL);
     const xllamacpp = parts.DROVER_TEST_XLLAMACPP;
-    const stacks = await Stacks.start({ folders, temporal, models, engine, xllamacpp });
+    const stacks = await Stacks.start({ folders, temporal, temporalPath, models, engine, xllamacpp });
     current = { parts, folders, temporal, stacks };
   } catch (err) {
     await temporal.stop();

@@ -5,15 +5,16 @@
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { eventually } from '../../testing/changes.js';
-import { killGroup } from '../../testing/processes.js';
+import { isAlive, killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
 import { ApiClient } from './api-client.js';
 import { POOL, prepareEngine, type EngineName } from './engines.js';
 import type { ModelName, Models } from './models.js';
 import { PROGRAMS, type RunFolders } from './places.js';
-import type { TemporalServer } from './temporal-server.js';
+import { startTemporalServer, type TemporalServer } from './temporal-server.js';
 
 /** What a scenario needs of its stack; what it leaves out is as in the shared one. */
 export interface StackWish {
@@ -21,20 +22,24 @@ export interface StackWish {
   slots?: number;
   /** Waiting tasks before the queue is full; default: the product's own. */
   capacity?: number;
+  /** How long readers may be away; default: the product's own. */
+  disconnectGraceMs?: number;
   /** Context of one slot; default 4096 tokens, the model's. */
   ctx?: number;
   /** Default `demo`. */
   model?: ModelName;
   /** False: the pool `default` stays unloaded. */
   preload?: boolean;
-  /** Further settings of all its processes. */
-  env?: Record<string, string>;
+  /** True: a Temporal server of its own, which the scenario may stop. */
+  ownTemporal?: boolean;
 }
 
 /** What every stack of a run shares. */
 export interface RunParts {
   folders: RunFolders;
   temporal: TemporalServer;
+  /** Program of the Temporal server. */
+  temporalPath: string;
   models: Models;
   engine: EngineName;
   xllamacpp: string | undefined;
@@ -53,6 +58,9 @@ const SHORT_WAITS = {
 /** A preload waits for an engine that loads in a second. */
 const PRELOAD_WAIT_MS = 60_000;
 
+/** An engine stops within this time after its reader has left (C-103). */
+const ENGINE_IDLE_MS = 1_000;
+
 /** A running installation. */
 export class Stack {
   /** The key that its API accepts. */
@@ -66,6 +74,9 @@ export class Stack {
   /** The API that scenarios speak to: the newest. */
   api: ApiProcess | undefined;
   nodeUrl = '';
+  /** Pid of the first engine. */
+  firstEnginePid: number | undefined;
+  temporal: TemporalServer;
   private readonly payloadKeys = `test:${randomBytes(32).toString('base64')}`;
   private readonly nodeToken = randomBytes(16).toString('hex');
   private readonly apis: ApiProcess[] = [];
@@ -79,14 +90,23 @@ export class Stack {
   ) {
     this.stateDir = join(parts.folders.work, name);
     this.nodeId = `node-${name}`;
+    this.temporal = parts.temporal;
   }
 
   /** Starts all of it and preloads the pool, unless the wish says otherwise. */
   async start(): Promise<void> {
     await mkdir(this.stateDir, { recursive: true });
+    if (this.wish.ownTemporal === true) await this.startTemporal();
     await this.startNode();
     await Promise.all([this.startApi(), this.startControl()]);
     if (this.wish.preload !== false) await this.preload();
+  }
+
+  private async startTemporal(): Promise<void> {
+    const { temporalPath, folders } = this.parts;
+    this.temporal = await startTemporalServer(temporalPath, folders, `${this.name}-temporal`, [
+      this.namespace,
+    ]);
   }
 
   /** Starts the node worker; a second one takes the place of one that has died, at the same address. */
@@ -102,11 +122,16 @@ export class Stack {
   /** Starts another API, which scenarios speak to from now on. */
   async startApi(env: Record<string, string> = {}): Promise<ApiProcess> {
     const name = this.apis.length === 0 ? 'api' : `api-${this.apis.length + 1}`;
-    const program = this.program(name, PROGRAMS.api, { DROVER_API_PORT: '0', ...env });
+    const program = this.apiProgram(env, name);
     const { url } = await program.waitForLog('the event "listening"', ({ event }) => event === 'listening');
     this.api = { program, client: new ApiClient(String(url), this.key) };
     this.apis.push(this.api);
     return this.api;
+  }
+
+  /** Starts an API process and waits for nothing. */
+  apiProgram(env: Record<string, string> = {}, name = 'api-aside'): Program {
+    return this.program(name, PROGRAMS.api, { DROVER_API_PORT: '0', ...env });
   }
 
   async startControl(): Promise<void> {
@@ -124,6 +149,7 @@ export class Stack {
       () => `the API of ${this.name} to be ready`,
       async () => ((await client.request('GET', '/readyz', { key: null })).status === 200 ? true : undefined),
     );
+    this.firstEnginePid ??= await this.enginePid();
   }
 
   /** Launch description of this stack's engine. */
@@ -131,6 +157,11 @@ export class Stack {
     const { model = 'demo', slots = 4, ctx = 4096 } = this.wish;
     const { engine, xllamacpp, models } = this.parts;
     return prepareEngine({ engine, xllamacpp, modelPath: await models.path(model), slots, ctx });
+  }
+
+  /** Version of the engine that the pool reports. */
+  get engineVersion(): string {
+    return `${this.parts.engine}-test`;
   }
 
   /** The API that scenarios speak to. @throws Error when none was started */
@@ -145,9 +176,42 @@ export class Stack {
     return this.node;
   }
 
+  /** Ends the engine as a crash would; the node worker is not told. */
+  async killEngine(): Promise<void> {
+    killGroup(await this.enginePid());
+  }
+
   /** Pid of the engine of the pool `default`, as the node worker's PID file has it. */
   async enginePid(): Promise<number> {
     return Number(await readFile(join(this.stateDir, 'node', `${POOL}.pid`), 'utf8'));
+  }
+
+  /** True while the engine's process is there. */
+  engineLives(): boolean {
+    return this.firstEnginePid !== undefined && isAlive(this.firstEnginePid);
+  }
+
+  /** Leases of the pool `default`, as its node worker has them. */
+  async activeLeases(): Promise<number> {
+    const headers = { authorization: `Bearer ${this.nodeToken}` };
+    const response = await fetch(`${this.nodeUrl}/pools/${POOL}/status`, { headers });
+    return z.object({ active_leases: z.int() }).parse(await response.json()).active_leases;
+  }
+
+  /** Waits until the engine itself says that it computes nothing; it notices a reader who left within milliseconds. */
+  async waitForIdleEngine(): Promise<void> {
+    const handoff: unknown = JSON.parse(
+      await readFile(join(this.stateDir, 'engines', `${POOL}-r0.json`), 'utf8'),
+    );
+    const { url } = z.object({ url: z.string() }).parse(handoff);
+    const slots = z.array(z.object({ is_processing: z.boolean() }));
+    const idle = async () => {
+      const busy = slots
+        .parse(await (await fetch(`${url}/slots`)).json())
+        .filter((slot) => slot.is_processing);
+      return busy.length === 0 ? true : undefined;
+    };
+    await eventually(() => 'the engine to be idle', idle, ENGINE_IDLE_MS);
   }
 
   /** Processes that ended though nobody had asked for it. */
@@ -157,10 +221,10 @@ export class Stack {
 
   /** The environment of a process of this stack; `extra` wins. */
   environment(extra: Record<string, string> = {}): Record<string, string> {
-    const { capacity, env } = this.wish;
+    const { capacity, disconnectGraceMs } = this.wish;
     return {
       ...SHORT_WAITS,
-      TEMPORAL_ADDRESS: this.parts.temporal.address,
+      TEMPORAL_ADDRESS: this.temporal.address,
       TEMPORAL_NAMESPACE: this.namespace,
       DROVER_STATE_DIR: this.stateDir,
       DROVER_API_KEYS: this.key,
@@ -171,7 +235,7 @@ export class Stack {
       DROVER_CODEC_SECRET: this.codecSecret,
       DROVER_EXIT_WITH_PARENT: 'true',
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
-      ...env,
+      ...(disconnectGraceMs === undefined ? {} : { DROVER_DISCONNECT_GRACE_MS: String(disconnectGraceMs) }),
       ...extra,
     };
   }
@@ -189,10 +253,11 @@ export class Stack {
 
   /** Ends every process, the engine too; the node worker does that, and what it could not end is killed. */
   async stop(): Promise<void> {
-    const engine = await this.enginePid().catch(() => undefined);
+    const engine = (await this.enginePid().catch(() => undefined)) ?? this.firstEnginePid;
     await Promise.all(this.apis.map(({ program }) => program.stop()));
     await Promise.all([this.node?.stop(), this.control?.stop()]);
-    if (engine !== undefined && this.node !== undefined) killGroup(engine);
+    if (engine !== undefined && (await processNames(engine, this.parts.folders.work))) killGroup(engine);
+    if (this.temporal !== this.parts.temporal) await this.temporal.stop();
     const log = join(this.stateDir, 'node', `engine-${POOL}.log`);
     await copyFile(log, join(this.parts.folders.logs, `${this.name}-engine.log`)).catch(() => undefined);
   }

@@ -7,8 +7,8 @@ import { freePort } from '../../testing/free-port.js';
 import { Program } from '../../testing/program.js';
 import type { RunFolders } from './places.js';
 
-/** Namespaces beside `default`; each costs the server a millisecond at start. */
-const SPARE_NAMESPACES = 48;
+/** Namespaces that a run may use up; each costs the server a millisecond at start. */
+export const SPARE_NAMESPACES = Array.from({ length: 48 }, (_, index) => `own-${index + 1}`);
 
 /** A running Temporal. */
 export interface TemporalServer {
@@ -21,23 +21,27 @@ export interface TemporalServer {
 }
 
 /** Starts it and waits until it answers. */
-export async function startTemporalServer(executable: string, folders: RunFolders): Promise<TemporalServer> {
+export async function startTemporalServer(
+  executable: string,
+  folders: RunFolders,
+  name: string,
+  namespaces: readonly string[],
+): Promise<TemporalServer> {
   const [port, metricsPort] = [await freePort(), await freePort()];
-  const spare = Array.from({ length: SPARE_NAMESPACES }, (_, index) => `own-${index + 1}`);
   const program = new Program({
-    name: 'temporal',
+    name,
     command: executable,
     args: [
       ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--log-level', 'error'],
       ...['--port', String(port), '--metrics-port', String(metricsPort), '--namespace', 'default'],
-      ...spare.flatMap((name) => ['--namespace', name]),
+      ...namespaces.flatMap((namespace) => ['--namespace', namespace]),
       ...Object.entries(SEARCH_ATTRIBUTES).flatMap(([name, kind]) => [
         '--search-attribute',
         `${name}=${kind}`,
       ]),
     ],
     env: { DROVER_TEST_RUN: folders.work },
-    logFile: join(folders.logs, 'temporal.log'),
+    logFile: join(folders.logs, `${name}.log`),
   });
   const address = `127.0.0.1:${port}`;
   const connection = await eventually(
@@ -53,11 +57,12 @@ export async function startTemporalServer(executable: string, folders: RunFolder
     program,
     connection,
     nextNamespace: () => {
-      const name = spare[used++];
-      if (name === undefined) throw new Error('no spare namespace is left: raise SPARE_NAMESPACES');
-      return name;
+      const next = namespaces[used++];
+      if (next === undefined) throw new Error('no spare namespace is left: raise SPARE_NAMESPACES');
+      return next;
     },
     async stop() {
+      if (!program.running) return;
       await connection.close();
       await program.stop();
     },

@@ -1,34 +1,112 @@
 /** What an operator sees in Temporal: a task's description and history, with the payload keys and without them. */
-import { Client, Connection, type WorkflowExecutionDescription } from '@temporalio/client';
-import type { DataConverter } from '@temporalio/common';
+import {
+  Client,
+  WorkflowFailedError,
+  type Connection,
+  type WorkflowExecutionDescription,
+} from '@temporalio/client';
+import { ApplicationFailure, type DataConverter } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { readSettings } from '../../contracts/settings.js';
+import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
 import { taskWorkflowId } from '../../domain/identity.js';
+import { eventually } from '../../testing/changes.js';
 import { requirePayloadKeys, temporalDataConverter } from '../../workers/temporal.js';
+import { FirstTokenAt, EndedAt, TaskState, TokensOut } from '../../workflows/search-attributes.js';
+import { encodingOf, opened, payloadsIn, textOf, type JsonPayload } from './history-payloads.js';
 
 /** A history event, as Temporal's command line prints it. */
 export type HistoryEvent = Readonly<Record<string, unknown>> & { eventType: string };
+
+/** How a workflow ended. */
+export interface WorkflowEnd {
+  status: string;
+  /** Type of the failure, which is the error code. */
+  type?: string | null | undefined;
+}
 
 /** Temporal through an operator's eyes. */
 export class TemporalView {
   private readonly sealed: Client;
   private readonly open: Client;
+  private readonly dataConverter: DataConverter;
 
   /** @param environment - of a process of the stack, for its payload keys */
-  constructor(connection: Connection, namespace: string, environment: Record<string, string>) {
-    const dataConverter: DataConverter = temporalDataConverter(requirePayloadKeys(readSettings(environment)));
+  constructor(
+    private readonly connection: Connection,
+    private readonly namespace: string,
+    environment: Record<string, string>,
+  ) {
+    this.dataConverter = temporalDataConverter(requirePayloadKeys(readSettings(environment)));
     this.sealed = new Client({ connection, namespace });
-    this.open = new Client({ connection, namespace, dataConverter });
+    this.open = new Client({ connection, namespace, dataConverter: this.dataConverter });
+  }
+
+  /** Any workflow, its memo opened. */
+  describe(workflowId: string): Promise<WorkflowExecutionDescription> {
+    return this.open.workflow.getHandle(workflowId).describe();
   }
 
   /** The workflow of a task, its memo opened. */
   describeTask(taskId: string): Promise<WorkflowExecutionDescription> {
-    return this.open.workflow.getHandle(taskWorkflowId(taskId)).describe();
+    return this.describe(taskWorkflowId(taskId));
   }
 
-  /** The workflow of a task for somebody without the keys: what the server itself keeps. */
-  describeSealed(taskId: string): Promise<WorkflowExecutionDescription> {
-    return this.sealed.workflow.getHandle(taskWorkflowId(taskId)).describe();
+  /** Ids of the workflows that a search finds now; the index is some moments behind. */
+  async search(query: string): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { workflowId } of this.open.workflow.list({ query })) found.push(workflowId);
+    return found;
+  }
+
+  /** Figures of a task as its search attributes have them. */
+  async milestonesOf(taskId: string) {
+    const { typedSearchAttributes: attributes } = await this.describeTask(taskId);
+    return {
+      tokens_out: attributes.get(TokensOut),
+      first_token_at_ms: attributes.get(FirstTokenAt)?.getTime(),
+      ended_at_ms: attributes.get(EndedAt)?.getTime(),
+    };
+  }
+
+  /** Waits until the search attribute says this state. */
+  async waitForRecordedState(taskId: string, state: string): Promise<void> {
+    const told = async () => (await this.describeTask(taskId)).typedSearchAttributes.get(TaskState);
+    await eventually(
+      () => `Temporal to record ${taskId} as ${state}`,
+      async () => ((await told()) === state ? true : undefined),
+    );
+  }
+
+  /** The memo of a task, opened. */
+  async memoOf(taskId: string): Promise<TaskMemo> {
+    return taskMemo.parse((await this.describeTask(taskId)).memo);
+  }
+
+  /** How the memo of a task is encoded for those without the keys. */
+  async memoEncodings(taskId: string): Promise<Set<string>> {
+    // Not through the client: without the keys it refuses to read a memo at all.
+    const { workflowExecutionInfo } = await this.connection.workflowService.describeWorkflowExecution({
+      namespace: this.namespace,
+      execution: { workflowId: taskWorkflowId(taskId) },
+    });
+    const fields = Object.values(workflowExecutionInfo?.memo?.fields ?? {});
+    return new Set(fields.map(({ metadata }) => Buffer.from(metadata?.['encoding'] ?? []).toString('utf8')));
+  }
+
+  /** Waits for the end of a task's workflow. */
+  async endOfTask(taskId: string): Promise<WorkflowEnd> {
+    const handle = this.open.workflow.getHandle(taskWorkflowId(taskId));
+    const failure = await handle.result().then(
+      () => undefined,
+      (err: unknown) => err,
+    );
+    const { status } = await handle.describe();
+    if (!(failure instanceof WorkflowFailedError)) return { status: status.name };
+    const { cause } = failure;
+    return cause instanceof ApplicationFailure
+      ? { status: status.name, type: cause.type }
+      : { status: status.name };
   }
 
   /** Events of a task's history as the server keeps them: payloads sealed. */
@@ -43,15 +121,55 @@ export class TemporalView {
     return events;
   }
 
-  /** Ids of the workflows that a search finds. */
-  async search(query: string): Promise<string[]> {
-    const found: string[] = [];
-    for await (const { workflowId } of this.sealed.workflow.list({ query })) found.push(workflowId);
-    return found;
+  /** The payload that a task's workflow was started with, as the server keeps it. */
+  async inputOfTask(taskId: string): Promise<JsonPayload> {
+    const [started] = await this.historyOfTask(taskId);
+    const { input } = started?.['workflowExecutionStartedEventAttributes'] as { input?: unknown };
+    const [payload] = payloadsIn(input);
+    if (payload === undefined) throw new Error(`the history of ${taskId} has no input`);
+    return payload;
   }
 
-  /** How a task's workflow ended: its result, or the error that awaiting it raises. */
-  resultOfTask(taskId: string): Promise<unknown> {
-    return this.open.workflow.getHandle(taskWorkflowId(taskId)).result();
+  /** All that somebody without the keys can read in a task's history, payloads' bytes included. */
+  async legibleTextOfTask(taskId: string): Promise<string> {
+    const events = await this.historyOfTask(taskId);
+    return [JSON.stringify(events), ...payloadsIn(events).map(textOf)].join('\n');
+  }
+
+  /** All that stands in a task's history for those with the keys. */
+  async openedTextOfTask(taskId: string): Promise<string> {
+    const payloads = payloadsIn(await this.historyOfTask(taskId));
+    return (await opened(payloads, this.dataConverter.payloadCodecs ?? [])).join('\n');
+  }
+
+  /** How the input of a task is encoded. */
+  async inputEncoding(taskId: string): Promise<string> {
+    return encodingOf(await this.inputOfTask(taskId));
+  }
+
+  /** Message and type of the failure that ended a task's workflow, as the server keeps them. */
+  async failureOfTask(taskId: string): Promise<{ message?: string; type?: string | undefined }> {
+    const last = (await this.historyOfTask(taskId)).at(-1);
+    const attributes = last?.['workflowExecutionFailedEventAttributes'] as
+      { failure?: { message?: string; applicationFailureInfo?: { type?: string } } } | undefined;
+    const { message, applicationFailureInfo } = attributes?.failure ?? {};
+    return { ...(message === undefined ? {} : { message }), type: applicationFailureInfo?.type };
+  }
+
+  /** Waits until a task's workflow has scheduled an activity of a worker, and says which and where. */
+  scheduledActivityOfTask(taskId: string): Promise<{ activity: unknown; queue: unknown }> {
+    return eventually(
+      () => `an activity of ${taskId}`,
+      async () => {
+        const events = await this.historyOfTask(taskId);
+        const scheduled = events.find(({ eventType }) => eventType === 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED');
+        if (scheduled === undefined) return undefined;
+        const attributes = scheduled['activityTaskScheduledEventAttributes'] as {
+          activityType: { name: string };
+          taskQueue: { name: string };
+        };
+        return { activity: attributes.activityType.name, queue: attributes.taskQueue.name };
+      },
+    );
   }
 }

@@ -2,17 +2,22 @@
  * What a scenario has in hand: its stack, its tasks and readers by the names that the scenario gives them, the last
  * answer. A step is one call of a method here; whatever came back wrong and was looked at by nobody fails the scenario.
  */
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TaskStatus } from '../../contracts/task.js';
 import { isTerminal } from '../../domain/task.js';
 import { eventually } from '../../testing/changes.js';
 import type { Program } from '../../testing/program.js';
 import type { Answer, ApiClient, Ask, OpenStream } from './api-client.js';
-import type { EventReader } from './event-reader.js';
-import { parseMetrics, sumOf, type Metrics } from './metrics-text.js';
+import type { EventReader, SseFrame } from './event-reader.js';
+import { Meter, type Owner } from './meter.js';
+import { ReaderBook } from './reader-book.js';
+import { Requests } from './requests.js';
 import { theRun } from './run.js';
 import type { Stack, StackWish } from './stack.js';
 import { TemporalView } from './temporal-view.js';
+import { runUndisturbed } from './undisturbed.js';
+import { valueOf } from './values.js';
 
 /** A task that the scenario has posted. */
 export interface PostedTask {
@@ -38,15 +43,18 @@ const USUAL_TASK = {
 
 /** World of one scenario. */
 export class DroverWorld {
-  /** The last answer to a request. */
-  answer: Answer | undefined;
+  /** The scenario's requests. */
+  readonly http = new Requests(
+    () => this.client,
+    (text) => this.fill(text),
+  );
+  /** Metrics that the scenario has read. */
+  readings: Awaited<ReturnType<Meter['read']>>[] = [];
   private chosen: Stack | undefined;
   private readonly tasks = new Map<string, PostedTask>();
-  private readonly readers = new Map<string, EventReader>();
+  private readonly readers = new ReaderBook();
   private readonly extraPrograms: Program[] = [];
-  private readonly unasserted = new Set<Answer>();
-  private readonly assertedStreams = new Set<EventReader>();
-  private metricsBefore: Metrics[] = [];
+  private meterOfStack: Meter | undefined;
 
   /** The stack of this scenario: the shared one unless it asked for another. */
   get stack(): Stack {
@@ -69,21 +77,33 @@ export class DroverWorld {
     this.chosen = await theRun().stacks.fresh(wish);
   }
 
-  // Requests
+  // Words and tables
 
-  /** Any request; the answer is the scenario's last one. */
-  async request(method: string, path: string, ask: Ask = {}): Promise<Answer> {
-    const answer = await this.client.request(method, path, ask);
-    this.answer = answer;
-    if (answer.status >= 400) this.unasserted.add(answer);
-    return answer;
+  /** `<a>` in a scenario's text stands for the id of its task "a", `<node>` for the node's, `<key>` for the key. */
+  fill(text: string): string {
+    const known: Record<string, string> = { node: this.stack.nodeId, key: this.stack.key };
+    return text.replace(
+      /<([\w-]+)>/g,
+      (whole, name: string) => this.tasks.get(name)?.id ?? known[name] ?? whole,
+    );
   }
 
-  /** The last answer, looked at: an error in it is the scenario's own business from now on. */
-  lookAtAnswer(): Answer {
-    if (this.answer === undefined) throw new Error('nothing has been asked yet');
-    this.unasserted.delete(this.answer);
-    return this.answer;
+  /** A table's values: JSON where they read as JSON, ids put in for `<name>`. */
+  expected(table: { rowsHash(): Record<string, string> }): Record<string, unknown> {
+    return Object.fromEntries(
+      Object.entries(table.rowsHash()).map(([key, text]) => [key, valueOf(this.fill(text))]),
+    );
+  }
+
+  /** A table's labels: text as Prometheus has it. */
+  labelsOf(table: { rowsHash(): Record<string, string> }): Record<string, string> {
+    const version = this.stack.engineVersion;
+    return Object.fromEntries(
+      Object.entries(table.rowsHash()).map(([key, text]) => [
+        key,
+        text === "the pool's version" ? version : text,
+      ]),
+    );
   }
 
   // Tasks
@@ -91,7 +111,7 @@ export class DroverWorld {
   /** Posts a task under a fresh id, or under the id that the overrides give. */
   async postTask(name: string, overrides: Record<string, unknown> = {}, ask: Ask = {}): Promise<Answer> {
     const body = { task_id: `${name}-${randomUUID().slice(0, 8)}`, ...USUAL_TASK, ...overrides };
-    const answer = await this.request('POST', '/v2/tasks', { ...ask, body });
+    const answer = await this.http.send('POST', '/v2/tasks', { ...ask, body });
     this.tasks.set(name, { id: body.task_id, body, answer });
     return answer;
   }
@@ -102,9 +122,20 @@ export class DroverWorld {
     if (status !== 202) throw new Error(`task "${name}" was answered with ${status}: ${text}`);
   }
 
+  /** Posts tasks at the same moment, whatever the answers. */
+  async postTogether(names: readonly string[], overrides: Record<string, unknown> = {}): Promise<void> {
+    await Promise.all(names.map((name) => this.postTask(name, overrides)));
+  }
+
+  /** Takes the only slot with a task that does not end by itself. */
+  async occupySlot(name: string): Promise<void> {
+    await this.admitTask(name, { prompt: 'Tell me something endless.', max_tokens: 3900 });
+    await this.waitForState(name, ['executing']);
+  }
+
   /** Posts the body of an earlier task again, some of it changed. */
   repostTask(name: string, changes: Record<string, unknown> = {}): Promise<Answer> {
-    return this.request('POST', '/v2/tasks', { body: { ...this.task(name).body, ...changes } });
+    return this.http.send('POST', '/v2/tasks', { body: { ...this.task(name).body, ...changes } });
   }
 
   /** @throws Error when the scenario has no such task */
@@ -114,7 +145,14 @@ export class DroverWorld {
     return task;
   }
 
-  /** Ids of the scenario's tasks, by name. */
+  /** The task that was posted last, by its name. */
+  get lastTask(): PostedTask & { name: string } {
+    const last = [...this.tasks].at(-1);
+    if (last === undefined) throw new Error('no task was posted');
+    return { name: last[0], ...last[1] };
+  }
+
+  /** The id of the task of this name. */
   idOf(name: string): string {
     return this.task(name).id;
   }
@@ -142,9 +180,21 @@ export class DroverWorld {
     );
   }
 
+  /** The tasks wait one behind the other, the first of them at `first`. @throws AssertionError where they do not */
+  async shouldWaitAt(names: readonly string[], first: number): Promise<void> {
+    const places = await Promise.all(
+      names.map(async (name) => `${name} ${String((await this.status(name)).queue_position)}`),
+    );
+    assert.deepEqual(
+      places,
+      names.map((name, index) => `${name} ${first + index}`),
+    );
+  }
+
   /** Cancels a task. */
   cancel(name: string): Promise<Answer> {
-    return this.request('POST', `/v2/tasks/${this.idOf(name)}/cancel`);
+    this.readers.expectEnd(name);
+    return this.http.send('POST', `/v2/tasks/${this.idOf(name)}/cancel`);
   }
 
   // Streams
@@ -152,22 +202,58 @@ export class DroverWorld {
   /** Opens a task's stream; the reader is known by `reader`, or by the task's name. */
   async openEvents(name: string, how: OpenStream = {}, reader = name): Promise<EventReader> {
     const opened = await this.client.openEvents(this.idOf(name), how);
-    this.readers.set(reader, opened);
+    this.readers.add(reader, opened);
     return opened;
+  }
+
+  /** Opens a task's stream and reads it to its end. */
+  async readToEnd(name: string, how: OpenStream = {}, reader = name): Promise<EventReader> {
+    const opened = await this.openEvents(name, how, reader);
+    await opened.waitForClose();
+    return opened;
+  }
+
+  /** The reader comes back with the id of the last frame it has. */
+  resume(name: string, reader: string): Promise<EventReader> {
+    const { lastEventId } = this.reader(reader);
+    return this.openEvents(name, lastEventId === undefined ? {} : { lastEventId }, reader);
   }
 
   /** @throws Error when the scenario has no such reader */
   reader(name: string): EventReader {
-    const reader = this.readers.get(name);
-    if (reader === undefined) throw new Error(`no reader "${name}" was opened`);
-    return reader;
+    return this.readers.of(name);
   }
 
   /** A reader whose `error` frame is the scenario's own business. */
   lookAtStream(name: string): EventReader {
-    const reader = this.reader(name);
-    this.assertedStreams.add(reader);
-    return reader;
+    return this.readers.lookAt(name);
+  }
+
+  /** All visits of a reader that left and came back. */
+  visitsOf(name: string): readonly EventReader[] {
+    return this.readers.visitsOf(name);
+  }
+
+  /** Name of the reader that came last. */
+  get lastReader(): string {
+    return this.readers.last;
+  }
+
+  /** The first frame of a stream, once it has come. */
+  async firstFrame(name: string): Promise<SseFrame> {
+    return this.reader(name).waitForAny((frame) => frame !== undefined);
+  }
+
+  /** What a task says when nothing happens to it, by default as far as it was asked to. */
+  async undisturbedText(name: string, max_tokens = this.task(name).body['max_tokens']): Promise<string> {
+    return (await runUndisturbed({ ...this.task(name).body, max_tokens })).text;
+  }
+
+  /** The pace of this scenario's engine, measured now. */
+  async msPerToken(): Promise<number> {
+    await this.admitTask('pace', { prompt: 'Tell me something endless.', max_tokens: 40 });
+    const { data } = await (await this.readToEnd('pace')).waitForFrame('end');
+    return Number(data['decode_ms']) / Number(data['tokens_out']);
   }
 
   // What operators see
@@ -175,25 +261,34 @@ export class DroverWorld {
   /** Temporal as an operator sees it. */
   get temporal(): TemporalView {
     const { stack } = this;
-    return new TemporalView(theRun().temporal.connection, stack.namespace, stack.environment());
+    return new TemporalView(stack.temporal.connection, stack.namespace, stack.environment());
   }
 
-  /** The metrics of API and node worker. */
-  async metrics(): Promise<Metrics[]> {
-    const pages = [`${this.client.url}/metrics`, `${this.stack.nodeUrl}/metrics`];
-    return Promise.all(pages.map(async (url) => parseMetrics(await (await fetch(url)).text())));
+  /** The counters of API and node worker. */
+  get meter(): Meter {
+    this.meterOfStack ??= new Meter(this.stack);
+    return this.meterOfStack;
   }
 
-  /** From here on rises are counted. */
-  async rememberMetrics(): Promise<void> {
-    this.metricsBefore = await this.metrics();
+  /** The process whose log is read. */
+  processOf(owner: Owner): Program {
+    return owner === 'api' ? this.stack.mustApi().program : this.stack.mustNode();
   }
 
-  /** By how much a metric has risen since, API and node worker together. */
-  async riseOf(name: string, labels: Record<string, string> = {}): Promise<number> {
-    const sum = (pages: readonly Metrics[]) =>
-      pages.reduce((total, page) => total + sumOf(page, name, labels), 0);
-    return sum(await this.metrics()) - sum(this.metricsBefore);
+  /** Searches until the workflow of the task is found: Temporal's index is some moments behind. */
+  async searchUntilFound(query: string, name: string): Promise<string[]> {
+    const wanted = `task:${this.idOf(name)}`;
+    const found = async () => {
+      const ids = await this.temporal.search(query);
+      return ids.includes(wanted) ? ids : undefined;
+    };
+    return eventually(() => `"${query}" to find ${wanted}`, found);
+  }
+
+  /** Sends a task's input to the codec endpoint, as Temporal's web UI does. */
+  async decodeInput(name: string, secret: string): Promise<Answer> {
+    const payloads = [await this.temporal.inputOfTask(this.idOf(name))];
+    return this.http.send('POST', `/codec/${secret}/decode`, { key: null, body: { payloads } });
   }
 
   // Processes
@@ -205,9 +300,14 @@ export class DroverWorld {
   }
 
   /** A process beside the stack's own, ended with the scenario. */
-  startProgram(start: (stack: Stack) => Program): Program {
-    const program = start(this.stack);
-    this.extraPrograms.push(program);
+  startProgram(start: (stack: Stack) => Program): void {
+    this.extraPrograms.push(start(this.stack));
+  }
+
+  /** The process that was started last. */
+  get lastProgram(): Program {
+    const program = this.extraPrograms.at(-1);
+    if (program === undefined) throw new Error('no process was started');
     return program;
   }
 
@@ -215,21 +315,14 @@ export class DroverWorld {
 
   /** What went wrong without anybody looking: a refused request, an `error` frame, a process that died. */
   unexpected(): string | undefined {
-    const refused = [...this.unasserted].map(({ asked, status, text }) => `${asked}: ${status} ${text}`);
-    const failed = [...this.readers]
-      .filter(([, reader]) => reader.lastFrame?.event === 'error' && !this.assertedStreams.has(reader))
-      .map(([name, reader]) => `the stream of "${name}": ${reader.lastFrame?.raw ?? ''}`);
-    const broken = [...this.readers]
-      .filter(([, reader]) => reader.brokeOff && !this.assertedStreams.has(reader))
-      .map(([name]) => `the connection of "${name}" broke`);
     const died = (this.chosen?.crashed ?? []).map(({ name, lastWords }) => `${name} died:\n${lastWords}`);
-    const all = [...refused, ...failed, ...broken, ...died];
+    const all = [...this.http.unexpected(), ...this.readers.unexpected(), ...died];
     return all.length === 0 ? undefined : `nobody asserted this:\n${all.join('\n')}`;
   }
 
   /** Leaves nothing behind for the next scenario: no reader, no task, no broken stack. */
   async end(): Promise<void> {
-    for (const reader of this.readers.values()) reader.leave();
+    this.readers.leaveAll();
     await Promise.all(this.extraPrograms.map((program) => program.stop()));
     if (this.chosen === undefined) return;
     const { stacks } = theRun();

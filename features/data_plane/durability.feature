@@ -1,0 +1,80 @@
+Feature: No process takes a task with it
+
+  Every task is a durable workflow, its tokens stand in the node's log before anybody sees them, and the API owns nothing.
+  What dies is started again; what was accepted goes on.
+
+  @B-DUR-001
+  Scenario: A task is on record before it is accepted
+    When the task "a" is posted
+    Then it is accepted
+    And Temporal has the workflow "task:<a>", started before the answer came
+
+  @B-DUR-002
+  Scenario: The API is killed in mid-stream
+    Given an engine with one slot
+    And a task "a" of 400 tokens is posted
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 20 tokens
+    When the API is killed and another one is started
+    Then "a" has gone on meanwhile
+    When the reader of "a" comes back with its last event id
+    Then the stream of "a" ends with "end"
+    And the reader of "a" has got each of the 400 tokens once
+    And it has got the text of an undisturbed run
+
+  @B-DUR-002
+  Scenario: A waiting task survives the API that accepted it
+    Given an engine with one slot, busy with the endless task "busy"
+    And the task "a" about the "rain" is posted
+    When the API is killed and another one is started
+    Then "a" waits at position 0
+    When "busy" is cancelled
+    Then "a" comes to be "completed"
+
+  @B-DUR-009
+  Scenario: Every API shows the one queue, and serves every stream
+    Given an engine with one slot, busy with the endless task "busy"
+    And the task "a" is posted
+    When a second API is started
+    And the task "b" is posted
+    Then the tasks "a" and "b" wait at the positions 0 to 1
+    When "busy" is cancelled
+    And a reader opens the stream of "a"
+    Then the stream of "a" ends with "end"
+
+  @B-DUR-003 @B-DUR-009
+  Scenario: The node worker is killed in mid-stream, with tasks waiting
+    Given a fresh installation whose engine has one slot
+    And a task "a" of 300 tokens is posted
+    And the batch task "b1" is posted
+    And the interactive task "i1" is posted
+    And the batch task "b2" is posted
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 20 tokens
+    When the node worker is killed and started again
+    Then it has adopted the engine that ran before
+    And the stream of "a" ends with "end"
+    And the reader of "a" has got each of the 300 tokens once
+    And it has got the text of an undisturbed run
+    And the tasks are started in the order "a", "i1", "b1", "b2"
+
+  @B-ERR-003 @B-ERR-013 @B-ERR-014 @B-ERR-019
+  Scenario: A pool whose node is gone is unavailable
+    Given a fresh installation
+    When the node worker is killed
+    And the task "a" is posted
+    Then it is refused with 503 "POOL_UNAVAILABLE", retriable, and a message
+    And the answer has the headers:
+      | Retry-After | 1 |
+    And the answer holds:
+      | retry_after_ms | 1000  |
+      | policy_label   | retry |
+
+  @B-DUR-004 @slow
+  Scenario: A task longer than 40 s is handed from the local activity to its node
+    Given an engine with one slot
+    When a task "a" is posted that takes 45 s at the measured pace
+    And a reader opens the stream of "a"
+    Then the workflow of "a" comes to wait for the activity "followRun" on the task queue "node:<node>:runs"
+    And the stream of "a" ends with "end" more than 40 s after "started"
+    And the history of "a" has fewer than 30 events, and no token in any

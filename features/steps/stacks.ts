@@ -1,0 +1,100 @@
+/** Which installation a scenario runs on, and what happens to its processes. */
+import { Given, Then, When } from '@cucumber/cucumber';
+import assert from 'node:assert/strict';
+import type { DroverWorld } from '../support/world.js';
+
+/** A slow engine, so that a stream can be met midway, with one slot, so that one task is enough to fill it. */
+const ONE_SLOT = { slots: 1, model: 'slow' } as const;
+
+Given('an engine with one slot', async function (this: DroverWorld) {
+  await this.useStack(ONE_SLOT);
+});
+
+Given(
+  'an engine with one slot, busy with the endless task {string}',
+  async function (this: DroverWorld, name: string) {
+    await this.useStack(ONE_SLOT);
+    await this.occupySlot(name);
+  },
+);
+
+Given('a fresh installation', async function (this: DroverWorld) {
+  await this.useFreshStack({});
+});
+
+Given('a fresh installation whose engine has one slot', async function (this: DroverWorld) {
+  await this.useFreshStack(ONE_SLOT);
+});
+
+Given('a fresh installation with a slow engine', async function (this: DroverWorld) {
+  await this.useFreshStack(ONE_SLOT);
+});
+
+Given(
+  'a fresh installation whose engine has one slot, busy with the endless task {string}',
+  async function (this: DroverWorld, name: string) {
+    await this.useFreshStack(ONE_SLOT);
+    await this.occupySlot(name);
+  },
+);
+
+Given('a fresh installation whose pool is not loaded', async function (this: DroverWorld) {
+  await this.useFreshStack({ preload: false });
+});
+
+Given('a fresh installation whose Temporal can be stopped', async function (this: DroverWorld) {
+  await this.useFreshStack({ ownTemporal: true });
+});
+
+When('Temporal is stopped', async function (this: DroverWorld) {
+  await this.stack.temporal.stop();
+});
+
+When('the pool is preloaded', async function (this: DroverWorld) {
+  await this.stack.preload();
+});
+
+When('the engine is killed', async function (this: DroverWorld) {
+  await this.breakStack().killEngine();
+});
+
+When('the API is killed and another one is started', async function (this: DroverWorld) {
+  await this.stack.mustApi().program.kill('SIGKILL');
+  await this.stack.startApi();
+});
+
+When('a second API is started', async function (this: DroverWorld) {
+  await this.stack.startApi();
+});
+
+When('the node worker is killed', async function (this: DroverWorld) {
+  await this.breakStack().mustNode().kill('SIGKILL');
+});
+
+When('the node worker is killed and started again', async function (this: DroverWorld) {
+  const stack = this.breakStack();
+  await stack.mustNode().kill('SIGKILL');
+  await stack.startNode();
+});
+
+Then('it has adopted the engine that ran before', async function (this: DroverWorld) {
+  const { firstEnginePid } = this.stack;
+  assert.equal(await this.stack.enginePid(), firstEnginePid);
+  assert.ok(this.stack.engineLives(), `the engine ${String(firstEnginePid)} has ended`);
+});
+
+When(
+  'an API is started on {string} with the keys {string}',
+  function (this: DroverWorld, host: string, keys: string) {
+    this.startProgram((stack) => stack.apiProgram({ DROVER_API_HOST: host, DROVER_API_KEYS: keys }));
+  },
+);
+
+Then(
+  'it ends with exit code {int} and a line that names {string}',
+  async function (this: DroverWorld, code: number, setting: string) {
+    const program = this.lastProgram;
+    assert.deepEqual(await program.waitForExit(), { code, signal: null });
+    assert.match(program.lastWords, new RegExp(setting));
+  },
+);
