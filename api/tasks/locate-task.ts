@@ -7,8 +7,8 @@ import type { Admission } from '../../contracts/task.js';
 import type { CallContext, NodeLink } from '../clients/node-link.js';
 import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
 
-/** What is remembered of a task whose record this process has written or read. */
-export interface KnownTask {
+/** A task that was accepted beyond doubt: what a repeated request is answered from. */
+export interface AcceptedTask {
   nodeId: string;
   digest: string;
   admission: Admission;
@@ -22,8 +22,8 @@ export interface TaskPlace {
 
 /** Finds tasks. */
 export interface TaskLocator {
-  remember(taskId: string, known: KnownTask): void;
-  recall(taskId: string): KnownTask | undefined;
+  remember(taskId: string, accepted: AcceptedTask): void;
+  recall(taskId: string): AcceptedTask | undefined;
   /** The place that is remembered may be out of date: read the record at the next need. */
   forget(taskId: string): void;
   /** @throws DroverError TEMPORAL_UNAVAILABLE when neither Temporal nor any node can tell */
@@ -41,7 +41,8 @@ export function createTaskLocator(
   nodes: NodeLink,
   capacity = REMEMBERED_TASKS,
 ): TaskLocator {
-  const known = new Map<string, KnownTask>();
+  // A record that was read tells a place; whether its task was accepted or rejected can still turn out.
+  const known = new Map<string, { nodeId: string; accepted?: AcceptedTask }>();
 
   async function askNodes(taskId: string, call: CallContext): Promise<TaskPlace | undefined> {
     const views = await Promise.all(
@@ -52,7 +53,7 @@ export function createTaskLocator(
     return view === undefined ? undefined : { nodeId: view.node_id };
   }
 
-  function remember(taskId: string, task: KnownTask): void {
+  function keep(taskId: string, task: { nodeId: string; accepted?: AcceptedTask }): void {
     known.delete(taskId);
     known.set(taskId, task);
     if (known.size <= capacity) return;
@@ -61,8 +62,8 @@ export function createTaskLocator(
   }
 
   return {
-    remember,
-    recall: (taskId) => known.get(taskId),
+    remember: (taskId, accepted) => keep(taskId, { nodeId: accepted.nodeId, accepted }),
+    recall: (taskId) => known.get(taskId)?.accepted,
     forget: (taskId) => void known.delete(taskId),
     async locate(taskId, call) {
       const nodeId = known.get(taskId)?.nodeId;
@@ -70,8 +71,7 @@ export function createTaskLocator(
       try {
         const record = await records.describe(taskId);
         if (record === undefined) return undefined;
-        const { digest, admission } = record.memo;
-        remember(taskId, { nodeId: record.nodeId, digest, admission });
+        keep(taskId, { nodeId: record.nodeId });
         return { nodeId: record.nodeId, record };
       } catch (err) {
         const place = await askNodes(taskId, call);

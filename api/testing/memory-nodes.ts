@@ -106,6 +106,8 @@ export class MemoryNodes implements NodeLink {
   readonly away = new Set<string>();
   /** Every call, as `<node> <what> <task>`. */
   readonly calls: string[] = [];
+  /** Called with each call before it is carried out. */
+  onCall: (call: string) => void = () => undefined;
   /** Correlation ids of the calls, in order. */
   readonly correlationIds: string[] = [];
   /** What the next offer is refused with. */
@@ -220,7 +222,9 @@ export class MemoryNodes implements NodeLink {
   }
 
   private note(nodeId: string, what: string, taskId: string, { correlationId }: CallContext): void {
-    this.calls.push([nodeId, what, taskId].filter((part) => part !== '').join(' '));
+    const text = [nodeId, what, taskId].filter((part) => part !== '').join(' ');
+    this.onCall(text);
+    this.calls.push(text);
     this.correlationIds.push(correlationId);
     if (this.away.has(nodeId)) {
       const extras = { retry_after_ms: 1_000, policy_label: 'retry' };

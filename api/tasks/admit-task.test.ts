@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { DroverError } from '../../contracts/errors.js';
+import { taskAccepted } from '../../contracts/task.js';
+import { recordOf } from '../testing/memory-records.js';
+import { MemoryRun } from '../testing/memory-nodes.js';
+import { startTestApi, taskBody, type TestApi } from '../testing/test-api.js';
+import { digestOf, textTask } from './admit-task.js';
+import { checkTask } from './check-task.js';
+
+describe('POST /v2/tasks', () => {
+  let api: TestApi;
+  beforeEach(async () => {
+    api = await startTestApi();
+  });
+  afterEach(() => api.close());
+
+  const submit = (over: Record<string, unknown> = {}) =>
+    api.ask('POST', '/v2/tasks', { payload: taskBody(over) });
+  /** Calls to nodes, less what placement asks. */
+  const calls = () => api.nodes.calls.filter((call) => !call.endsWith(' pools'));
+
+  it('B-DP-024, B-DP-015, B-DP-021, B-DP-022, B-DP-081: answers with the place, the estimate and the streams', async () => {
+    const answer = await submit();
+    assert.equal(answer.statusCode, 202);
+    assert.deepEqual(taskAccepted.strict().parse(answer.json()), {
+      task_id: 't-1',
+      queue_position: 3,
+      predicted_start_ms: 300,
+      backoff_ms: 0,
+      preparation: { steps: [] },
+      streams: { sse: '/v2/tasks/t-1/events', sse_verbose: '/v2/tasks/t-1/events?verbose=true' },
+    });
+  });
+
+  it('B-DP-025, B-DP-091: says that no budget is set, in all three headers', async () => {
+    const { headers } = await submit();
+    for (const name of ['tokens-remaining', 'time-remaining-ms', 'cost-remaining']) {
+      assert.equal(headers[`x-budget-${name}`], 'unlimited');
+    }
+  });
+
+  it('B-DUR-001, B-DP-023, B-COR-003: offers, records and confirms in this order, then answers', async () => {
+    await submit();
+    assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 confirm t-1']);
+    const [start] = api.records.starts;
+    assert.equal(start?.nodeId, 'node-1');
+    assert.equal(start.admission.queue_position, 3);
+    assert.equal(api.nodes.run('t-1').confirmed, true);
+  });
+
+  it('carries the text once, as what the engine shall complete, and the digest of the whole', async () => {
+    await submit({ prompt: 'Once upon a time' });
+    const offer = api.records.starts[0]?.offer;
+    assert.deepEqual(offer?.input, { kind: 'text', text: 'Once upon a time' });
+    assert.equal(offer.request.prompt, undefined);
+    assert.match(offer.digest, /^[0-9a-f]{64}$/);
+    assert.equal(offer.epoch, 1);
+  });
+
+  it('B-DP-026, B-DP-027, B-NARR-001, B-NARR-004, B-NARR-008: logs one line, which is the breadcrumb too', async () => {
+    await submit({ prompt: 'canary-5d1c' });
+    const lines = api.log.filter(({ event }) => event === 'admitted');
+    assert.equal(lines.length, 1);
+    const [line = {}] = lines;
+    assert.deepEqual([line['queue_position'], line['predicted_start_ms']], [3, 300]);
+    assert.deepEqual(
+      [line['actor'], line['action'], line['target']],
+      ['orchestratord', 'admission', 'default'],
+    );
+    assert.match(String(line['human']), /place 3 .*300 ms/);
+    assert.ok(String(line['human']).length <= 100);
+    assert.equal(line['job_id'], line['task_id']);
+    assert.doesNotMatch(JSON.stringify(api.log), /canary-5d1c/);
+  });
+
+  it('B-DP-082, C-069: the same body again gets the same answer and no second run', async () => {
+    const first = await submit();
+    const again = await submit();
+    assert.equal(again.statusCode, 202);
+    assert.deepEqual(again.json(), first.json());
+    assert.equal(api.records.starts.length, 1);
+    assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 confirm t-1']);
+  });
+
+  it('B-DP-083: another body under the same id is a conflict', async () => {
+    await submit();
+    const answer = await submit({ prompt: 'Something else' });
+    assert.equal(answer.statusCode, 409);
+    assert.equal(answer.json<{ code: string }>().code, 'TASK_CONFLICT');
+    assert.equal(api.records.starts.length, 1);
+  });
+
+  it('B-DP-082: an equal body means equal values, however they are written', async () => {
+    await submit();
+    const { ctx, prompt, ...rest } = taskBody();
+    const answer = await api.ask('POST', '/v2/tasks', {
+      payload: { prompt, ...rest, ctx, unknown_field: 1 },
+    });
+    assert.equal(answer.statusCode, 202);
+  });
+
+  describe('when another API process has put the task on record', () => {
+    /** Records a task as another API did; its run is as `run` has it. */
+    async function recordedElsewhere(over: Record<string, unknown> = {}): Promise<MemoryRun> {
+      const other = await startTestApi();
+      await other.ask('POST', '/v2/tasks', { payload: taskBody(over) });
+      const [start] = other.records.starts;
+      assert.ok(start);
+      api.records.tasks.set('t-1', recordOf(start));
+      await other.close();
+      return new MemoryRun('node-1', start.offer);
+    }
+
+    it('B-DP-082: the recorded answer is given and the live run is left alone', async () => {
+      const run = await recordedElsewhere();
+      run.confirmed = true;
+      api.nodes.runs.set('t-1', run);
+      assert.equal((await submit()).statusCode, 202);
+      assert.deepEqual(calls(), ['node-1 offer t-1']);
+    });
+
+    it('B-DP-082: a run that is about to be confirmed is waited for, and not withdrawn by the second try', async () => {
+      const run = await recordedElsewhere();
+      api.nodes.runs.set('t-1', run);
+      const answer = submit();
+      api.nodes.onCall = (call) => {
+        if (call === 'node-1 view t-1') run.confirmed = true;
+      };
+      assert.equal((await answer).statusCode, 202);
+      assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 view t-1']);
+    });
+
+    it('a workflow that still ends as rejected is no acceptance: the task is started anew', async () => {
+      api.nodes.runs.set('t-1', await recordedElsewhere());
+      const record = api.records.tasks.get('t-1');
+      assert.ok(record);
+      api.nodes.onCall = (call) => {
+        if (call === 'node-1 view t-1') Object.assign(record, { open: false, state: 'rejected' });
+      };
+      assert.equal((await submit()).statusCode, 202);
+      assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 view t-1', 'node-1 confirm t-1']);
+      assert.equal(api.records.tasks.get('t-1')?.open, true);
+    });
+
+    it('B-DP-082: the offer of a task that has ended is withdrawn, and its recorded answer given', async () => {
+      await recordedElsewhere();
+      const record = api.records.tasks.get('t-1');
+      assert.ok(record);
+      Object.assign(record, { open: false, state: 'completed' });
+      assert.equal((await submit()).statusCode, 202);
+      assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 withdraw t-1']);
+    });
+
+    it('B-DP-082: an offer at another node than the recorded one is withdrawn', async () => {
+      await recordedElsewhere();
+      const record = api.records.tasks.get('t-1');
+      assert.ok(record);
+      record.nodeId = 'node-9';
+      assert.equal((await submit()).statusCode, 202);
+      assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 withdraw t-1']);
+    });
+
+    it('B-DP-083: another body is a conflict, and its offer is withdrawn', async () => {
+      await recordedElsewhere();
+      const answer = await submit({ prompt: 'Something else' });
+      assert.equal(answer.statusCode, 409);
+      assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 withdraw t-1']);
+    });
+  });
+
+  describe('when Temporal does not answer', () => {
+    it('the offer is withdrawn and the client is told to come again', async () => {
+      api.records.down = true;
+      const answer = await submit();
+      assert.equal(answer.statusCode, 503);
+      assert.equal(answer.json<{ code: string }>().code, 'TEMPORAL_UNAVAILABLE');
+      assert.equal(answer.headers['retry-after'], '1');
+      assert.deepEqual(calls(), ['node-1 offer t-1', 'node-1 withdraw t-1']);
+      api.records.down = false;
+      assert.equal((await submit()).statusCode, 202);
+    });
+
+    it('a try after a lost answer is accepted when the recorded workflow takes up its offer: one run', async () => {
+      api.records.loseAnswers = true;
+      assert.equal((await submit()).statusCode, 503);
+      api.records.loseAnswers = false;
+      api.nodes.onCall = (call) => {
+        if (call === 'node-1 view t-1') api.nodes.run('t-1').confirmed = true;
+      };
+      assert.equal((await submit()).statusCode, 202);
+      assert.equal(api.records.tasks.size, 1);
+      assert.equal(calls().filter((call) => call.includes('withdraw')).length, 1);
+    });
+
+    it('a task that was rejected before it began frees its id: the next try runs', async () => {
+      api.records.loseAnswers = true;
+      assert.equal((await submit()).statusCode, 503);
+      api.records.loseAnswers = false;
+      const record = api.records.tasks.get('t-1');
+      assert.ok(record);
+      Object.assign(record, { open: false, state: 'rejected' });
+      assert.equal((await submit({ prompt: 'Another text' })).statusCode, 202);
+      assert.equal(api.nodes.run('t-1').confirmed, true);
+    });
+
+    it('and is known to be away, nothing is offered at all', async () => {
+      api.records.away = true;
+      const answer = await submit();
+      assert.equal(answer.statusCode, 503);
+      assert.equal(answer.json<{ code: string }>().code, 'TEMPORAL_UNAVAILABLE');
+      assert.deepEqual(api.nodes.calls, []);
+    });
+  });
+
+  it('a node that is silent at the confirmation stops nothing: the workflow confirms', async () => {
+    const confirm = api.nodes.confirm.bind(api.nodes);
+    api.nodes.confirm = () => Promise.reject(new DroverError('POOL_UNAVAILABLE', 'away'));
+    assert.equal((await submit()).statusCode, 202);
+    api.nodes.confirm = confirm;
+    assert.ok(api.log.some(({ event }) => event === 'confirm_failed'));
+  });
+
+  it('an offer that another try has withdrawn meanwhile is no acceptance, and is not remembered as one', async () => {
+    const confirm = api.nodes.confirm.bind(api.nodes);
+    api.nodes.confirm = () => Promise.reject(new DroverError('OFFER_WITHDRAWN', 'the offer was withdrawn'));
+    assert.equal((await submit()).statusCode, 503);
+    api.nodes.confirm = confirm;
+    const record = api.records.tasks.get('t-1');
+    assert.ok(record);
+    Object.assign(record, { open: false, state: 'rejected' });
+    assert.equal((await submit()).statusCode, 202);
+    assert.equal(
+      api.records.starts.length,
+      3,
+      'the first, the one that found it, the one after the rejection',
+    );
+  });
+
+  for (const [code, status, extras] of [
+    ['ADMISSION_REJECT', 429, { policy_label: 'reject', retry_after_ms: 4_000 }],
+    ['QUEUE_FULL_DROP_LRU', 429, { policy_label: 'drop-lru', retry_after_ms: 1_000 }],
+    ['DEADLINE_UNMET', 400, {}],
+    ['POOL_UNREADY', 503, { retry_after_ms: 1_000 }],
+  ] as const) {
+    it(`B-DP-033, B-ERR-015: the node's ${code} comes through as ${status} with all it says`, async () => {
+      api.nodes.refusal = new DroverError(code, 'the node said why', extras);
+      const answer = await submit();
+      assert.equal(answer.statusCode, status);
+      const body = answer.json<Record<string, unknown>>();
+      assert.deepEqual([body['code'], body['message']], [code, 'the node said why']);
+      for (const [key, value] of Object.entries(extras)) assert.equal(body[key], value);
+      if (status === 429) assert.equal(answer.headers['x-backoff-ms'], String(body['retry_after_ms']));
+      assert.equal(api.records.starts.length, 0);
+    });
+  }
+
+  it('B-ERR-003, B-DP-005, C-004: a node that is away is POOL_UNAVAILABLE, to be tried again', async () => {
+    api.nodes.away.add('node-1');
+    const answer = await submit();
+    assert.equal(answer.statusCode, 503);
+    const body = answer.json<Record<string, unknown>>();
+    assert.deepEqual(
+      [body['code'], body['retriable'], body['policy_label'], body['retry_after_ms']],
+      ['POOL_UNAVAILABLE', true, 'retry', 1_000],
+    );
+  });
+
+  it('C-004, C-005, B-DP-003, B-DP-004: words and figures in a request have no magic', async () => {
+    const magic = { model_ref: 'demo', prompt: 'cause-internal', expected_tokens: 2_000_000 };
+    assert.equal((await submit(magic)).statusCode, 202);
+    assert.equal((await submit({ task_id: 't-2', expected_tokens: 1_000_000 })).statusCode, 202);
+    const unknown = await submit({ task_id: 't-3', model_ref: 'pool-unavailable' });
+    assert.equal(unknown.json<{ code: string }>().code, 'MODEL_NOT_FOUND');
+  });
+});
+
+describe('the digest of a request', () => {
+  const digest = (over: Record<string, unknown>) =>
+    digestOf(textTask(checkTask(taskBody(over), { maxOutputTokens: 100 })));
+
+  it('is a SHA-256 that follows the values and not their order', () => {
+    const shuffledKeys = fc.shuffledSubarray(Object.keys(taskBody()), {
+      minLength: Object.keys(taskBody()).length,
+    });
+    fc.assert(
+      fc.property(shuffledKeys, (keys) => {
+        const shuffled = Object.fromEntries(keys.map((key) => [key, taskBody()[key]]));
+        const checked = textTask(checkTask(shuffled, { maxOutputTokens: 100 }));
+        return digestOf(checked) === digest({});
+      }),
+    );
+    assert.equal(digest({}).length, createHash('sha256').digest('hex').length);
+  });
+
+  it('differs when any value does', () => {
+    const others = [
+      { prompt: 'b' },
+      { seed: 1 },
+      { max_tokens: 9 },
+      { session_id: 's-2' },
+      { temperature: 0 },
+      { stop: ['x'] },
+    ];
+    const digests = new Set([digest({}), ...others.map(digest)]);
+    assert.equal(digests.size, others.length + 1);
+  });
+});
