@@ -1,3 +1,4 @@
+@openai
 Feature: An application switches to Drover by changing a base URL
 
   The official `openai` package, unchanged, speaks to `/v1`. Underneath is the same durable task as on `/v2`: an operator

@@ -1,3 +1,4 @@
+@openai
 Feature: Refusals in OpenAI's words
 
   A client of OpenAI's reads the status, `error.code` and `error.param`, and retries by `retry-after-ms`. The code is
@@ -13,7 +14,7 @@ Feature: Refusals in OpenAI's words
       | An unknown model     | model           | "nobody-serves-this"        | 404    | MODEL_NOT_FOUND |                 |
       | Several answers      | n               | 2                           | 400    | INVALID_PARAMS  | n               |
       | Tools                | tools           | [{"type":"function"}]       | 400    | INVALID_PARAMS  | tools           |
-      | A JSON answer        | response_format | {"type":"json_object"}      | 400    | INVALID_PARAMS  | response_format |
+      | A JSON answer        | response_format | {"type":"json_object"}      | 400    | INVALID_PARAMS  | response_format.type |
       | A wrong type         | temperature     | "hot"                       | 400    | INVALID_PARAMS  | temperature     |
       | No messages          | messages        | []                          | 400    | INVALID_PARAMS  | messages        |
       | Beyond the context   | max_tokens      | 40000                       | 400    | INVALID_PARAMS  | max_tokens      |

@@ -1,3 +1,4 @@
+@openai
 Feature: A completion goes on where its reader left off
 
   OpenAI's clients do not reconnect in mid-stream, so this is shown with plain fetch: every chunk has an `id:`, and a reader

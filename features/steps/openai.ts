@@ -88,7 +88,8 @@ Then(
 
 When(
   'OpenAI clients stream chats about the {word}, the {word} and {word} at the same time',
-  async function (this: DroverWorld, ...topics: string[]) {
+  async function (this: DroverWorld, one: string, two: string, three: string) {
+    const topics = [one, two, three];
     const sessions = topics.map(() => new OpenAiSession(this));
     await Promise.all(sessions.map((session, index) => session.streamChat(about(topics[index] ?? ''))));
     openAi(this).kinds = sessions.map(({ text }) => text);
@@ -97,7 +98,8 @@ When(
 
 Then(
   'they have got the texts about {word}, {word} and {word}',
-  function (this: DroverWorld, ...topics: string[]) {
+  function (this: DroverWorld, one: string, two: string, three: string) {
+    const topics = [one, two, three];
     assert.deepEqual(
       openAi(this).kinds,
       topics.map((topic) => DEMO_TEXTS[topic]),
