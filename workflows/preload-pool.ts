@@ -6,6 +6,8 @@
  */
 import {
   ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
   isCancellation,
   setCurrentDetails,
   upsertSearchAttributes,
@@ -105,7 +107,9 @@ function index({ node_id, correlation_id, prepared }: PreloadPoolInput): void {
   ]);
 }
 
+/** Begins a step; a cancel that came while the last one was being finished ends the story between them. */
 function enter(run: Run, step: PreloadStep, doing: string): void {
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('preload cancelled');
   run.step = step;
   setCurrentDetails(`${step}: ${doing}`);
 }
