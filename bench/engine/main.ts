@@ -1,0 +1,111 @@
+/**
+ * The bench's engine: llama-server's HTTP and no computing, so that what is measured is Drover. `n_predict` says how
+ * many tokens, and `seed` the pause between them in milliseconds, 0 for all in one write. It also answers
+ * `POST /refuse` at once with a refusal like Drover's: the floor of the refusal bench.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { parseArgs } from 'node:util';
+import { idsOf, nowMs, taskOf, textOf } from './words.js';
+
+interface CompletionBody {
+  prompt: number[];
+  n_predict?: number;
+  seed?: number;
+  stream?: boolean;
+}
+
+/** A probe asks for one token and names no task. */
+const NO_TASK = 0;
+
+const { values: flags } = parseArgs({
+  strict: false,
+  options: { host: { type: 'string' }, port: { type: 'string' } },
+});
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function event(data: object): string {
+  return `data: ${JSON.stringify(data)}\n\n`;
+}
+
+function token(task: number, index: number): string {
+  return event({ content: textOf({ task, index, atMs: nowMs() }), tokens: [1_000 + index], stop: false });
+}
+
+function lastEvent(body: CompletionBody, count: number): string {
+  return event({
+    ...{ content: '', tokens: [], stop: true, stop_type: 'limit', stopping_word: '' },
+    ...{ tokens_predicted: count, tokens_evaluated: body.prompt.length },
+  });
+}
+
+function complete(response: ServerResponse, body: CompletionBody): void {
+  const count = body.n_predict ?? 1;
+  const task = taskOf(body.prompt) ?? NO_TASK;
+  if (body.stream !== true) {
+    const content = textOf({ task, index: 0, atMs: nowMs() });
+    return answer(response, 200, { content, tokens: [1_000], stop: true, tokens_predicted: 1 });
+  }
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const pauseMs = body.seed ?? 0;
+  if (pauseMs > 0) return speakSlowly(response, task, { body, count, pauseMs });
+  const tokens = Array.from({ length: count }, (_, index) => token(task, index));
+  response.end(tokens.join('') + lastEvent(body, count));
+}
+
+/** Each stream begins at a moment of its own within the pause, so that streams do not beat together. */
+function speakSlowly(
+  response: ServerResponse,
+  task: number,
+  { body, count, pauseMs }: { body: CompletionBody; count: number; pauseMs: number },
+): void {
+  let index = 0;
+  let dueMs = nowMs() + Math.random() * pauseMs;
+  response.flushHeaders();
+  response.socket?.setNoDelay(true);
+  let timer = setTimeout(speak, dueMs - nowMs());
+  response.once('close', () => clearTimeout(timer));
+
+  function speak(): void {
+    response.write(token(task, index));
+    index += 1;
+    if (index >= count) return void response.end(lastEvent(body, count));
+    dueMs += pauseMs;
+    timer = setTimeout(speak, Math.max(0, dueMs - nowMs()));
+  }
+}
+
+async function bodyOf<T>(request: IncomingMessage): Promise<T> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
+}
+
+async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  switch (request.url) {
+    case '/health':
+      return answer(response, 200, { status: 'ok' });
+    case '/completion':
+      return complete(response, await bodyOf(request));
+    case '/tokenize':
+      return answer(response, 200, { tokens: idsOf((await bodyOf<{ content: string }>(request)).content) });
+    case '/apply-template': {
+      // The plain content: a chat has the same prompt ids as a text.
+      const { messages } = await bodyOf<{ messages: { content: string }[] }>(request);
+      return answer(response, 200, { prompt: messages.map(({ content }) => content).join('') });
+    }
+    case '/refuse':
+      await bodyOf(request);
+      return answer(response, 429, { code: 'ADMISSION_REJECT', message: 'the queue of the pool is full' });
+    default:
+      return answer(response, 404, { error: { code: 404, message: 'File Not Found' } });
+  }
+}
+
+process.on('SIGTERM', () => process.exit(0));
+createServer((request, response) => void route(request, response)).listen(
+  Number(flags['port'] ?? 0),
+  typeof flags['host'] === 'string' ? flags['host'] : '127.0.0.1',
+);

@@ -1,0 +1,102 @@
+/**
+ * `npm run bench`: what Drover costs, each figure beside a baseline of the same run. A full run writes
+ * `docs/benchmarks.md`; `--only <scenario>` and `--quick` only print. It fails when something is wrong (a text, a lost
+ * task, a start that was not eager), never for being slow.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from '../stack/places.js';
+import { machineInWords } from './measure/machine.js';
+import { readOptions, SCENARIOS, type Options, type ScenarioName } from './options.js';
+import { writeFigures } from './report/document.js';
+import { goalTable, inMarkdown, inText, type Report } from './report/report.js';
+import type { Bench, Scenario } from './scenario.js';
+import { firstToken } from './scenarios/first-token.js';
+import { lateness } from './scenarios/lateness.js';
+import { memory } from './scenarios/memory.js';
+import { refusals } from './scenarios/refusals.js';
+import { coldStart, measureStarts, startReport } from './scenarios/start.js';
+import { throughput } from './scenarios/throughput.js';
+import { loadPool } from './stack/bench-pools.js';
+import { BENCH_MODEL } from './load/subjects.js';
+
+const DOCUMENT = join(PACKAGE_ROOT, 'docs', 'benchmarks.md');
+/** More than any scenario has open at once. */
+const SLOTS = 640;
+/** Starts on an earlier one's state folder. */
+const LATER_STARTS = 3;
+
+const RUNS: Record<Exclude<ScenarioName, 'start'>, Scenario['run']> = {
+  memory,
+  'first-token': firstToken,
+  lateness,
+  throughput,
+  refusals,
+};
+
+const say = (line: string): void => console.log(line);
+
+/** Runs what was asked for; the reports by name, in their order. */
+async function runBench({ only, quick }: Options): Promise<Map<ScenarioName, Report>> {
+  const reports = new Map<ScenarioName, Report>();
+  const folder = await mkdtemp(join(tmpdir(), 'drover-bench-'));
+  const wanted = SCENARIOS.filter((name) => only === undefined || name === only);
+  const again = wanted.includes('start') ? (quick ? 1 : LATER_STARTS) : 0;
+  say(`starting Drover${again === 0 ? '' : `, ${again + 1} times`}`);
+  const { drover, ...starts } = await measureStarts(join(folder, 'state'), again);
+  try {
+    if (again > 0) add('start', startReport(starts));
+    const pool = await loadPool(drover, BENCH_MODEL, SLOTS);
+    const bench: Bench = { drover, pool, quick, say };
+    for (const name of wanted) if (name !== 'start') add(name, await RUNS[name](bench));
+  } finally {
+    await drover.stop();
+  }
+  // After a failure it stays: the logs of every process are in it.
+  await rm(folder, { recursive: true, force: true });
+  return reports;
+
+  function add(name: ScenarioName, report: Report): void {
+    reports.set(name, report);
+    for (const table of report.tables) say(inText(table));
+    say('');
+  }
+}
+
+async function main(options: Options): Promise<void> {
+  const beganAt = Date.now();
+  const machine = machineInWords();
+  say(machine);
+  if (options.cold) {
+    const { tables, goals } = await coldStart();
+    for (const table of [...tables, goalTable(goals)]) say(inText(table));
+    await writeFigures(
+      DOCUMENT,
+      new Map([['cold', [...tables.map(inMarkdown), `On ${machine}.`].join('\n\n')]]),
+    );
+    return;
+  }
+  const reports = await runBench(options);
+  const goals = goalTable([...reports.values()].flatMap((report) => report.goals));
+  if (goals.rows.length > 0) say(inText(goals));
+  say(`\n${Math.round((Date.now() - beganAt) / 1000)} s in all`);
+  if (options.only !== undefined || options.quick) return;
+  const figures = new Map([
+    ['machine', machine],
+    ['goals', inMarkdown(goals)],
+  ]);
+  for (const [name, { tables }] of reports) figures.set(name, tables.map(inMarkdown).join('\n\n'));
+  await writeFigures(DOCUMENT, figures);
+  say(`written to ${DOCUMENT}`);
+}
+
+// `exit` ends what the bench has started; a signal alone would not come by there.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+try {
+  await main(readOptions(process.argv.slice(2)));
+  process.exit(0);
+} catch (err) {
+  console.error(err instanceof Error ? (err.stack ?? err.message) : String(err));
+  process.exit(1);
+}

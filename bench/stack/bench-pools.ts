@@ -1,0 +1,72 @@
+/** The pools that the bench loads beside `default`: the same synthetic engine, with many slots or with one. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { preparedEngine } from '../../contracts/pool.js';
+import { placesIn } from '../../stack/places.js';
+import { eventually } from '../../testing/changes.js';
+import { freePort } from '../../testing/free-port.js';
+import { HttpClient } from '../load/http-client.js';
+import { BENCH_MODEL } from '../load/subjects.js';
+import type { Drover } from './start-drover.js';
+
+/** A pool and the engine that serves it. */
+export interface BenchPool {
+  id: string;
+  pid: number;
+  /** The engine itself. */
+  engine: HttpClient;
+}
+
+/** Program of the engine. */
+const PROGRAM = fileURLToPath(new URL('../engine/main.js', import.meta.url));
+/** Prompt and the longest answer of the bench fit; preflight counts slots x context against free memory. */
+const CONTEXT = 1_024;
+const PRELOAD_WAIT_MS = 60_000;
+
+/** Loads a pool through the API, as an operator would. */
+export async function loadPool(drover: Drover, id: string, slots: number): Promise<BenchPool> {
+  const port = await freePort();
+  // The engine reads no file, but preflight wants to see a model.
+  const model = join(placesIn(drover.stateDir).modelDir, 'demo.gguf');
+  const prepared = preparedEngine.parse({
+    pool_id: id,
+    engine_version: 'bench',
+    provisioning_mode: 'package',
+    binary_path: process.execPath,
+    flags: [PROGRAM, '--host', '127.0.0.1', '--port', String(port)],
+    port,
+    port_fixed: true,
+    model_path: model,
+    model_ref: BENCH_MODEL,
+    model_name: BENCH_MODEL,
+    backend: 'cpu',
+    slots_total: slots,
+    ctx_max: CONTEXT,
+  });
+  const body = { prepared, wait_ms: PRELOAD_WAIT_MS };
+  const { status, text } = await drover.api.send({ method: 'POST', path: `/v2/pools/${id}/preload`, body });
+  if (status !== 200) throw new Error(`preload of ${id}: ${status} ${text}`);
+  return {
+    id,
+    pid: await enginePid(drover.stateDir, id),
+    engine: new HttpClient(`http://127.0.0.1:${port}`),
+  };
+}
+
+/** Pid of a pool's engine. */
+export async function enginePid(stateDir: string, pool: string): Promise<number> {
+  return Number(await readFile(join(stateDir, 'node', `${pool}.pid`), 'utf8'));
+}
+
+/** Waits until no task holds a slot of the pool. */
+export async function untilIdle({ api }: Drover, pool: string): Promise<void> {
+  await eventually(
+    () => `pool ${pool} to be idle`,
+    async () => {
+      const { text } = await api.send({ method: 'GET', path: `/v2/pools/${pool}/health` });
+      const { active_leases } = JSON.parse(text) as { active_leases: number };
+      return active_leases === 0 ? true : undefined;
+    },
+  );
+}
