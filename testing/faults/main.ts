@@ -1,0 +1,98 @@
+/**
+ * `npm run faults`: plays seeds, each on a stack of its own, and says of each what held. The last line is
+ * `N passed, N failed`, where each group of checks of each seed counts; exit code 1 when anything failed.
+ */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Models } from '../../features/support/models.js';
+import { findTestParts, PROGRAMS } from '../../features/support/places.js';
+import { CHECKS, checkAll, type CheckResult } from './checks.js';
+import { readOptions, reproduction, USAGE, UsageError } from './options.js';
+import { planOf, type PlanWish } from './plan.js';
+import { playSeed } from './play.js';
+import { planInWords } from './print-plan.js';
+import type { House } from './rig.js';
+import { Undisturbed } from './undisturbed.js';
+
+const LOG_ROOT = resolve(import.meta.dirname, '..', '..', '.test-logs', 'faults');
+/** Problems of one group that are printed; all of them stand in `problems.log`. */
+const PRINTED_PROBLEMS = 5;
+
+const print = (line: string) => process.stdout.write(`${line}\n`);
+
+async function main(): Promise<number> {
+  const wishes = readOptions(process.argv.slice(2));
+  const missing = Object.values(PROGRAMS).filter((path) => !existsSync(path));
+  if (missing.length > 0) throw new Error(`npm run build first: ${missing.join(', ')} is missing`);
+  const parts = await findTestParts();
+  const work = await mkdtemp(join(tmpdir(), 'drover-faults-'));
+  const models = new Models(work, parts.DROVER_TEST_MODEL);
+  const house = { temporalPath: parts.DROVER_TEST_TEMPORAL, models, logRoot: LOG_ROOT, work };
+  const undisturbed = new Undisturbed();
+  const sums: string[] = [];
+  let [passed, failed] = [0, 0];
+  try {
+    for (const wish of wishes) {
+      const { results, line } = await judge(wish, house, undisturbed);
+      failed += results.filter(({ problems }) => problems.length > 0).length;
+      passed += results.filter(({ problems }) => problems.length === 0).length;
+      sums.push(line);
+    }
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  for (const line of ['', ...sums, `${passed} passed, ${failed} failed`]) print(line);
+  return failed === 0 ? 0 : 1;
+}
+
+/** Plays a seed and checks it; a stack that does not come up has failed every group. */
+async function judge(wish: PlanWish, house: House, undisturbed: Undisturbed) {
+  const plan = planOf(wish);
+  const words = planInWords(plan);
+  for (const line of ['', ...words]) print(line);
+  const startedAt = performance.now();
+  let results: CheckResult[];
+  let seen = '';
+  try {
+    const facts = await playSeed(plan, house, undisturbed);
+    results = checkAll(facts);
+    const visits = facts.stories.reduce((sum, story) => sum + story.visits.length, 0);
+    const struck = facts.strikes.filter((line) => line.includes(': struck ')).length;
+    seen = `${facts.stories.length} tasks, ${visits} visits, ${struck} strikes, `;
+  } catch (err) {
+    const problems = [err instanceof Error ? (err.stack ?? err.message) : String(err)];
+    results = Object.keys(CHECKS).map((name) => ({ name: name as CheckResult['name'], problems }));
+  }
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const bad = results.filter(({ problems }) => problems.length > 0);
+  const logs = join(house.logRoot, String(wish.seed));
+  if (bad.length === 0) await rm(logs, { recursive: true, force: true });
+  else await report(bad, { wish, logs, words });
+  const verdict = bad.length === 0 ? 'ok' : `FAILED: ${bad.map(({ name }) => name).join(', ')}`;
+  return { results, line: `seed ${wish.seed}: ${seen}${seconds} s, ${verdict}` };
+}
+
+async function report(
+  bad: readonly CheckResult[],
+  { wish, logs, words }: { wish: PlanWish; logs: string; words: readonly string[] },
+): Promise<void> {
+  const all = bad.flatMap(({ name, problems }) => problems.map((problem) => `${name}: ${problem}`));
+  await writeFile(join(logs, 'problems.log'), `${[...words, '', ...all].join('\n')}\n`);
+  for (const { name, problems } of bad) {
+    for (const problem of problems.slice(0, PRINTED_PROBLEMS)) print(`  ${name}: ${problem}`);
+    if (problems.length > PRINTED_PROBLEMS)
+      print(`  ${name}: and ${problems.length - PRINTED_PROBLEMS} more`);
+  }
+  print(`  logs: .test-logs/faults/${wish.seed}`);
+  print(`  again: ${reproduction(wish)}`);
+}
+
+try {
+  process.exitCode = await main();
+} catch (err) {
+  if (err instanceof UsageError) process.stderr.write(`${err.message}\n${USAGE}\n`);
+  else process.stderr.write(`${err instanceof Error ? (err.stack ?? err.message) : String(err)}\n`);
+  process.exitCode = err instanceof UsageError ? 2 : 1;
+}

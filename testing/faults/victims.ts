@@ -1,0 +1,113 @@
+/**
+ * What can be struck, and how. A new victim is a name in `plan.ts` and a `Victim` here: `strike` does the damage and
+ * answers with the way to mend it, so that a stopped engine, a full disk or a cut network fit as well as a death.
+ */
+import type { ApiProcess, Stack } from '../../features/support/stack.js';
+import { PROGRAMS } from '../../features/support/places.js';
+import type { Program } from '../../testing/program.js';
+import type { VictimName } from './plan.js';
+
+/** Which one is meant: by a drawn number, or the one behind a door. */
+export interface Aim {
+  draw: number;
+  door?: string | undefined;
+}
+
+/** Something that was done. */
+export interface Damage {
+  /** What was struck, for the log of strikes. */
+  what: string;
+  /** Makes it good. */
+  mend: () => Promise<void>;
+}
+
+/** One kind of victim. */
+export interface Victim {
+  /** Undefined when there is nothing left to strike. */
+  strike(aim: Aim): Promise<Damage | undefined>;
+}
+
+/** The API processes: killed at once, a new one takes the place at an address of its own. */
+export class Apis implements Victim {
+  private readonly all: ApiProcess[] = [];
+
+  constructor(private readonly stack: Stack) {}
+
+  /** Starts one more. */
+  async add(): Promise<void> {
+    this.all.push(await this.stack.startApi());
+  }
+
+  /** Takes the one that the stack was started with. */
+  adopt(): void {
+    this.all.push(this.stack.mustApi());
+  }
+
+  /** Where clients knock; one that has just died stays on the list until another is up. */
+  doors(): string[] {
+    return this.all.map(({ client }) => client.url);
+  }
+
+  /** One that lives. @throws Error when none does */
+  mustLiving(): ApiProcess {
+    const [first] = this.living();
+    if (first === undefined) throw new Error('no API is up');
+    return first;
+  }
+
+  async strike({ draw, door }: Aim): Promise<Damage | undefined> {
+    const living = this.living();
+    const aimed = living.find(({ client }) => client.url === door);
+    const hit = aimed ?? living[Math.floor(draw * living.length)];
+    if (hit === undefined) return undefined;
+    await hit.program.kill('SIGKILL');
+    return {
+      what: `${hit.program.name} at ${hit.client.url}${aimed === undefined ? '' : ', in mid-admission'}`,
+      mend: async () => {
+        const next = await this.stack.startApi();
+        this.all.splice(this.all.indexOf(hit), 1, next);
+      },
+    };
+  }
+
+  private living(): ApiProcess[] {
+    return this.all.filter(({ program }) => program.running);
+  }
+}
+
+/** The control workers. */
+export class Controls implements Victim {
+  private readonly all: Program[] = [];
+  private started = 0;
+
+  constructor(private readonly stack: Stack) {}
+
+  /** Starts one more and waits until it polls. */
+  async add(): Promise<void> {
+    this.started += 1;
+    const program = this.stack.program(`control-${this.started}`, PROGRAMS.control, {});
+    this.all.push(program);
+    await program.waitForLog('the event "polling"', ({ event }) => event === 'polling');
+  }
+
+  async strike({ draw }: Aim): Promise<Damage | undefined> {
+    const living = this.all.filter(({ running }) => running);
+    const hit = living[Math.floor(draw * living.length)];
+    if (hit === undefined) return undefined;
+    await hit.kill('SIGKILL');
+    return { what: hit.name, mend: () => this.add() };
+  }
+
+  /** Names of those that ended by themselves. */
+  crashed(): string[] {
+    return this.all.filter(({ crashed }) => crashed).map(({ name }) => name);
+  }
+
+  /** Ends all of them. */
+  async stop(): Promise<void> {
+    await Promise.all(this.all.map((program) => program.stop()));
+  }
+}
+
+/** Victims by name. */
+export type Victims = Record<VictimName, Victim>;
