@@ -157,10 +157,10 @@ function headersOf(ask: Ask, call: CallContext, token: string): Record<string, s
 
 /** Splits the answer into lines and gives the frames of each chunk together; a line that was cut off is dropped. */
 async function* frameBatches(body: Dispatcher.ResponseData['body']): AsyncGenerator<Frame[]> {
+  const decoder = new TextDecoder(); // The body's own decoding breaks characters that lie across two chunks.
   let rest = '';
-  body.setEncoding('utf8');
-  for await (const chunk of body as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     const frames = lines.filter((line) => line !== '').map((line) => frame.parse(JSON.parse(line)));
     if (frames.length > 0) yield frames;

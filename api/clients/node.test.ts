@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { DroverError } from '../../contracts/errors.js';
+import type { Frame } from '../../contracts/events.js';
+import { MemoryRun, readyPool } from '../testing/memory-nodes.js';
+import { digestOf, textTask } from '../tasks/admit-task.js';
+import { checkTask } from '../tasks/check-task.js';
+import { taskBody } from '../testing/test-api.js';
+import { createNodeLink, type OpenNodeLink } from './node.js';
+
+const TOKEN = 'token-of-the-nodes-01';
+const CALL = { correlationId: 'corr-1' };
+const task = textTask(checkTask(taskBody(), { maxOutputTokens: 100 }));
+const offer = {
+  task_id: 't-1',
+  pool_id: 'default',
+  epoch: 1,
+  digest: digestOf(task),
+  correlation_id: 'corr-1',
+  request: { ...task.request, engine: 'llamacpp' as const },
+  input: task.input,
+};
+const view = new MemoryRun('n', offer).view();
+
+const frames: Frame[] = ['Once ', 'úpon ', 'a 🦙'].map((t, i) => ({
+  offset: i,
+  epoch: 1,
+  type: 'token',
+  data: { t, i },
+}));
+const ndjson = Buffer.from(frames.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
+
+/** What the gateway of a test got, and what it answers. */
+interface Seen {
+  method: string | undefined;
+  url: string | undefined;
+  headers: IncomingMessage['headers'];
+  body: string;
+}
+
+describe('the link to a node', () => {
+  let server: Server;
+  let link: OpenNodeLink;
+  let url: string;
+  let answer: (response: ServerResponse, request: IncomingMessage) => void;
+  const seen: Seen[] = [];
+
+  before(async () => {
+    server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk) => (body += String(chunk)));
+      request.on('end', () => {
+        seen.push({ method: request.method, url: request.url, headers: request.headers, body });
+        answer(response, request);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  });
+  after(() => new Promise((resolve) => server.close(resolve)));
+  beforeEach(() => {
+    seen.length = 0;
+    link = createNodeLink({ nodes: [{ id: 'n', url }], token: TOKEN });
+  });
+  afterEach(() => link.close());
+
+  const json = (status: number, body: unknown) => {
+    answer = (response) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  };
+  const codeOf = async (promise: Promise<unknown>): Promise<string> =>
+    promise.then(
+      () => 'no error',
+      (err: unknown) => (err instanceof DroverError ? err.code : String(err)),
+    );
+
+  for (const [what, call, method, path, status, body] of [
+    ['pools', () => link.pools('n', CALL), 'GET', '/pools', 200, { node_id: 'n', pools: [readyPool()] }],
+    ['offer', () => link.offer('n', offer, CALL), 'POST', '/runs', 202, view],
+    ['confirm', () => link.confirm('n', 't-1', CALL), 'POST', '/runs/t-1/confirm', 200, view],
+    ['withdraw', () => link.withdraw('n', 't-1', CALL), 'POST', '/runs/t-1/withdraw', 204, undefined],
+    ['abandon', () => link.abandon('n', 't-1', CALL), 'POST', '/runs/t-1/abandon', 204, undefined],
+    ['view', () => link.view('n', 't-1', CALL), 'GET', '/runs/t-1', 200, view],
+    ['cancel', () => link.cancel('n', 't-1', 'client', CALL), 'POST', '/runs/t-1/cancel', 200, view],
+    [
+      'attach',
+      () => link.runs.attach('n', { ...offer, node_id: 'n' }, 70),
+      'PUT',
+      '/runs/t-1?wait_ms=70',
+      200,
+      view,
+    ],
+  ] as const) {
+    it(`B-MW-007, B-AUTH-018: ${what} is ${method} ${path}, with the node's token and the id of the request`, async () => {
+      json(status, body);
+      const result = await call();
+      if (body !== undefined) assert.deepEqual(result, body);
+      const [request] = seen;
+      assert.deepEqual([request?.method, request?.url], [method, path]);
+      assert.equal(request?.headers.authorization, `Bearer ${TOKEN}`);
+      assert.equal(request.headers['x-correlation-id'], 'corr-1');
+    });
+  }
+
+  it("escapes what a task's id may hold", async () => {
+    json(200, view);
+    await link.view('n', 'a:b', CALL);
+    assert.equal(seen[0]?.url, '/runs/a%3Ab');
+  });
+
+  it("B-DP-033: a node's refusal comes back as it was said", async () => {
+    const envelope = {
+      code: 'ADMISSION_REJECT',
+      message: 'full',
+      retriable: true,
+      retry_after_ms: 7,
+      policy_label: 'reject',
+    };
+    json(429, envelope);
+    const err = await link.offer('n', offer, CALL).catch((caught: unknown) => caught);
+    assert.ok(err instanceof DroverError);
+    assert.deepEqual(err.toEnvelope(), envelope);
+  });
+
+  it('an unknown run is undefined where that is an answer', async () => {
+    json(404, { code: 'TASK_NOT_FOUND', message: 'no such run', retriable: false });
+    assert.equal(await link.view('n', 't-1', CALL), undefined);
+    assert.equal(await link.cancel('n', 't-1', 'client', CALL), undefined);
+    assert.equal(await link.frames('n', 't-1', 0, CALL), undefined);
+    assert.equal(await codeOf(link.confirm('n', 't-1', CALL)), 'TASK_NOT_FOUND');
+  });
+
+  for (const [what, status, body] of [
+    ['a refusal of our own token', 401, { code: 'BAD_TOKEN', message: 'wrong', retriable: false }],
+    ['a route that the node lacks', 404, { code: 'ROUTE_NOT_FOUND', message: 'no', retriable: false }],
+    ["a proxy's page", 502, '<html>'],
+    ['an answer of another shape', 200, { hello: 'world' }],
+  ] as const) {
+    it(`B-ERR-020: ${what} is our fault and none of the client's`, async () => {
+      json(status, body);
+      assert.equal(await codeOf(link.view('n', 't-1', CALL)), 'INTERNAL');
+    });
+  }
+
+  it('B-ERR-003: a node that is not there is POOL_UNAVAILABLE, to be tried again', async () => {
+    const gone = createNodeLink({ nodes: [{ id: 'n', url: 'http://127.0.0.1:1' }], token: TOKEN });
+    for (const call of [
+      gone.pools('n', CALL),
+      gone.frames('n', 't-1', 0, CALL),
+      gone.withdraw('n', 't-1', CALL),
+    ]) {
+      const err = await (call as Promise<unknown>).catch((caught: unknown) => caught);
+      assert.ok(err instanceof DroverError);
+      assert.equal(err.code, 'POOL_UNAVAILABLE');
+      assert.equal(err.extras.policy_label, 'retry');
+    }
+    assert.equal(await codeOf(gone.pools('another', CALL)), 'POOL_UNAVAILABLE');
+    await gone.close();
+  });
+
+  it('asks again when a kept connection was closed before a byte came, once', async () => {
+    json(200, view);
+    await link.view('n', 't-1', CALL);
+    const healthy = answer;
+    let resets = 0;
+    answer = (response, request) => {
+      resets += 1;
+      answer = healthy;
+      request.socket.destroy();
+      response.destroy();
+    };
+    assert.deepEqual(await link.view('n', 't-1', CALL), view);
+    assert.equal(resets, 1);
+    answer = (_response, request) => request.socket.destroy();
+    seen.length = 0;
+    assert.equal(await codeOf(link.view('n', 't-1', CALL)), 'POOL_UNAVAILABLE');
+    assert.equal(seen.length, 2);
+  });
+
+  it('does not ask again when the answer broke off in the middle', async () => {
+    answer = (response, request) => {
+      response
+        .writeHead(200, { 'content-length': '100' })
+        .write('{"task_id":', () => request.socket.destroy());
+    };
+    assert.equal(await codeOf(link.view('n', 't-1', CALL)), 'POOL_UNAVAILABLE');
+    assert.equal(seen.length, 1);
+  });
+
+  const read = async (from = 0): Promise<Frame[]> => {
+    const batches = await link.frames('n', 't-1', from, CALL);
+    assert.ok(batches);
+    const all: Frame[] = [];
+    for await (const batch of batches) all.push(...batch);
+    return all;
+  };
+
+  it('B-STR-021: frames arrive whole, wherever the network cuts the bytes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(ndjson.length), { maxLength: 6 }), async (cuts) => {
+        const places = [0, ...cuts.sort((a, b) => a - b), ndjson.length];
+        answer = (response) => {
+          response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+          sendPieces(
+            response,
+            places.slice(1).map((end, index) => ndjson.subarray(places[index], end)),
+          );
+        };
+        assert.deepEqual(await read(), frames);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('asks for the log from an offset on, skips keep-alive lines and drops a line that was cut off', async () => {
+    answer = (response) => response.writeHead(200).end(`\n\n${ndjson.toString()}\n{"offset":3,"epo`);
+    assert.deepEqual(await read(12), frames);
+    assert.equal(seen[0]?.url, '/runs/t-1/frames?from=12');
+  });
+
+  it('a reader that stops reading ends the connection', async () => {
+    const closed = new Promise<void>((resolve) => {
+      answer = (response) => {
+        response.writeHead(200).write(ndjson);
+        response.on('close', resolve);
+      };
+    });
+    const batches = await link.frames('n', 't-1', 0, CALL);
+    assert.ok(batches);
+    for await (const batch of batches) {
+      assert.ok(batch.length > 0);
+      break;
+    }
+    await closed;
+  });
+
+  it('a tail that the node breaks off is an error, and an abort ends it', async () => {
+    answer = (response, request) => {
+      response.writeHead(200).write(ndjson, () => request.socket.destroy());
+    };
+    await assert.rejects(read());
+    const stop = new AbortController();
+    answer = (response) => void response.writeHead(200).write(ndjson);
+    const batches = await link.frames('n', 't-1', 0, { ...CALL, signal: stop.signal });
+    assert.ok(batches);
+    await assert.rejects(async () => {
+      for await (const batch of batches) if (batch.length > 0) stop.abort();
+    });
+  });
+});
+
+/** Writes each piece after the one before has gone to the network. */
+function sendPieces(response: ServerResponse, pieces: Buffer[]): void {
+  const [piece, ...rest] = pieces;
+  if (piece === undefined) response.end();
+  else if (piece.length === 0) sendPieces(response, rest);
+  else response.write(piece, () => setImmediate(() => sendPieces(response, rest)));
+}
