@@ -208,7 +208,7 @@ if (has('log-line')) process.stdout.write(`${text('log-line', '')}\n`);
 if (has('error-line')) process.stderr.write(`${text('error-line', '')}\n`);
 if (has('fork-child') || has('orphan-child')) haveStubbornChild();
 if (has('exit-at-start')) process.exit(count('exit-at-start', 1));
-if (has('kill-at-start')) process.kill(process.pid, text('kill-at-start', 'SIGKILL') as NodeJS.Signals);
+if (has('kill-at-start')) process.kill(process.pid, text('kill-at-start', 'SIGKILL'));
 if (has('orphan-child')) process.exit(0);
 if (has('crash-after-ms')) setTimeout(() => process.exit(134), count('crash-after-ms', 0));
 createServer((request, response) => void route(request, response)).listen(

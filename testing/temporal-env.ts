@@ -23,9 +23,14 @@ export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment
     server: { executable: { type: 'existing-path', path } },
     client: { dataConverter: testDataConverter },
   });
+  await registerSearchAttributes(env);
+  return env;
+}
+
+/** Gives the server's default namespace our search attributes. */
+export async function registerSearchAttributes({ connection }: TestWorkflowEnvironment): Promise<void> {
   const searchAttributes = Object.fromEntries(
     Object.entries(SEARCH_ATTRIBUTES).map(([name, kind]) => [name, VALUE_TYPES[kind]]),
   );
-  await env.connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
-  return env;
+  await connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { DataConverter } from '@temporalio/common';
+import type { DataConverter, LogMetadata } from '@temporalio/common';
 import { makeTelemetryFilterString, NativeConnection, Runtime, type LogLevel } from '@temporalio/worker';
 import type { Settings } from '../contracts/settings.js';
 import { missingSearchAttributes, registerCommand } from '../domain/search-attributes.js';
@@ -27,11 +27,11 @@ const BUILT = !import.meta.url.endsWith('.ts');
  * the first connection.
  */
 export function installTemporalRuntime(log: Logger): void {
-  const write = (level: LogLevel, message: string, meta?: object): void => {
-    log[level === 'TRACE' ? 'trace' : (level.toLowerCase() as Lowercase<Exclude<LogLevel, 'TRACE'>>)](
-      { ...meta },
-      message,
-    );
+  const write = (level: LogLevel, message: string, meta: LogMetadata = {}): void => {
+    const { error, taskToken: _, ...fields } = meta;
+    const line = error === undefined ? fields : { ...fields, err: error as unknown }; // As our logger writes errors.
+    if (level === 'TRACE') log.trace(line, message);
+    else log[level.toLowerCase() as Lowercase<typeof level>](line, message);
   };
   Runtime.install({
     logger: {
@@ -109,7 +109,7 @@ export async function requireSearchAttributes(
   let registered: string[];
   try {
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    registered = Object.keys(customAttributes ?? {});
+    registered = Object.keys(customAttributes);
   } catch (err) {
     if (OPERATOR_SERVICE_REFUSED.includes(grpcCode(err))) return;
     throw new StartError(

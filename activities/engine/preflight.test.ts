@@ -64,7 +64,7 @@ for (const { field, value } of [
 ]) {
   test(`B-PREP-001: ${field} = ${String(value)} is refused by its name before anything is looked at`, async (t) => {
     const node = await poolNode(t);
-    const wrong = { ...(await node.prepared()), [field]: value } as PreparedEngine;
+    const wrong = { ...(await node.prepared()), [field]: value };
     const failure = await failureOf(node.run('preflight', wrong));
     assert.equal(failure.type, 'INVALID_PARAMS');
     assert.equal(failure.nonRetryable, true);

@@ -53,7 +53,7 @@ function parseLaunch(input: PreparedEngine): PreparedEngine {
   const parsed = preparedEngine.safeParse(input);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw poolFailure('INVALID_PARAMS', problems.join('; '), { pool_id: String(input.pool_id) });
+  throw poolFailure('INVALID_PARAMS', problems.join('; '), { pool_id: input.pool_id });
 }
 
 /** An engine that nobody here can speak to would start, and then serve nobody. */

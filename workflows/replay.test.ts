@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger, Worker, type ReplayWorkerOptions } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { SEALED_ENCODING } from '../security/payload-codec.js';
+import { historyCodec, historyDataConverter } from '../testing/history-key.js';
+import { createLogger } from '../telemetry/logger.js';
+import { installTemporalRuntime } from '../workers/temporal.js';
+
+const FOLDER = new URL('./histories/', import.meta.url);
+
+/** A recorded history, as far as a test changes it. */
+interface RecordedHistory {
+  events: { activityTaskScheduledEventAttributes?: { activityType: { name: string } } }[];
+}
+
+let options: ReplayWorkerOptions;
+before(async () => {
+  installTemporalRuntime(createLogger('test', 'silent'));
+  const workflowBundle = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./index.ts', import.meta.url)),
+    failureConverterPath: fileURLToPath(new URL('./parts/failure-converter.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR', () => undefined),
+  });
+  options = { workflowBundle, dataConverter: historyDataConverter };
+});
+
+async function history(name: string): Promise<RecordedHistory> {
+  return JSON.parse(await readFile(new URL(name, FOLDER), 'utf8')) as RecordedHistory;
+}
+
+const recorded = (await readdir(FOLDER)).filter((name) => name.endsWith('.json')).sort();
+
+describe('replay of recorded histories', () => {
+  test('there are histories of a preload that succeeded, failed and was cancelled', () => {
+    for (const name of ['preload-ready.json', 'preload-unhealthy.json', 'preload-cancelled.json']) {
+      assert.ok(recorded.includes(name), name);
+    }
+  });
+
+  for (const name of recorded) {
+    test(`B-PDUR-006: ${name} runs on the workflows of today`, async () => {
+      await Worker.runReplayHistory(options, await history(name));
+    });
+  }
+
+  test('a history that took another step is refused, so a replay that passes proves something', async () => {
+    const changed = await history('preload-ready.json');
+    const spawn = changed.events
+      .map((event) => event.activityTaskScheduledEventAttributes?.activityType)
+      .find((type) => type?.name === 'spawnEngine');
+    assert.ok(spawn);
+    spawn.name = 'probeEngine';
+    await assert.rejects(Worker.runReplayHistory(options, changed), DeterminismViolationError);
+  });
+
+  test('recorded payloads are sealed, and opened they name no folder and no host of whoever recorded them', async () => {
+    for (const name of recorded) {
+      const payloads = payloadsOf(await history(name));
+      assert.ok(payloads.length > 0, name);
+      for (const payload of payloads) {
+        assert.equal(
+          Buffer.from(payload.metadata['encoding'] ?? '', 'base64').toString(),
+          SEALED_ENCODING,
+          name,
+        );
+        assert.equal((await opened(payload)).includes(process.cwd()), false, name);
+      }
+    }
+  });
+});
+
+interface JsonPayload {
+  metadata: Record<string, string>;
+  data: string;
+}
+
+/** Search attributes are never sealed, and what a cancelled activity says is the server's own word. */
+const NOT_OURS = ['searchAttributes', 'activityTaskCanceledEventAttributes'];
+
+/** Every payload that we wrote into a history. */
+function payloadsOf(value: unknown): JsonPayload[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if ('metadata' in value && 'data' in value) return [value as JsonPayload];
+  return Object.entries(value).flatMap(([key, inner]) => (NOT_OURS.includes(key) ? [] : payloadsOf(inner)));
+}
+
+async function opened({ metadata, data }: JsonPayload): Promise<string> {
+  const bytes = Object.entries(metadata).map(([key, text]) => [key, Buffer.from(text, 'base64')] as const);
+  const [payload] = await historyCodec.decode([
+    { metadata: Object.fromEntries(bytes), data: Buffer.from(data, 'base64') },
+  ]);
+  return Buffer.from(payload?.data ?? []).toString('utf8');
+}
