@@ -99,7 +99,8 @@ async function withoutStacks(history: History): Promise<History> {
       event.activityTaskTimedOutEventAttributes ??
       event.workflowExecutionFailedEventAttributes ??
       {};
-    for (let at = failure; at != null; at = at.cause) await removeStack(at);
+    const last = event.activityTaskStartedEventAttributes?.lastFailure; // Of the try before.
+    for (let at = failure ?? last; at != null; at = at.cause) await removeStack(at);
   }
   return history;
 }
