@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../stack/places.js';
 import { machineInWords } from './measure/machine.js';
+import { profilingEnvironment, toggleProfiles } from './measure/profiles.js';
 import { readOptions, SCENARIOS, type Options, type ScenarioName } from './options.js';
 import { writeFigures } from './report/document.js';
 import { goalTable, inMarkdown, inText, type Report } from './report/report.js';
@@ -38,18 +39,23 @@ const RUNS: Record<Exclude<ScenarioName, 'start'>, Scenario['run']> = {
 const say = (line: string): void => console.log(line);
 
 /** Runs what was asked for; the reports by name, in their order. */
-async function runBench({ only, quick }: Options): Promise<Map<ScenarioName, Report>> {
+async function runBench({ only, quick, profile }: Options): Promise<Map<ScenarioName, Report>> {
   const reports = new Map<ScenarioName, Report>();
   const folder = await mkdtemp(join(tmpdir(), 'drover-bench-'));
   const wanted = SCENARIOS.filter((name) => only === undefined || name === only);
   const again = wanted.includes('start') ? (quick ? 1 : LATER_STARTS) : 0;
   say(`starting Drover${again === 0 ? '' : `, ${again + 1} times`}`);
-  const { drover, ...starts } = await measureStarts(join(folder, 'state'), again);
+  const { drover, ...starts } = await measureStarts(
+    { stateDir: join(folder, 'state'), env: profilingEnvironment(profile) },
+    again,
+  );
   try {
     if (again > 0) add('start', startReport(starts));
     const pool = await loadPool(drover, BENCH_MODEL, SLOTS);
     const bench: Bench = { drover, pool, quick, say };
+    if (profile !== undefined) toggleProfiles(drover.processes);
     for (const name of wanted) if (name !== 'start') add(name, await RUNS[name](bench));
+    if (profile !== undefined) toggleProfiles(drover.processes);
   } finally {
     await drover.stop();
   }
@@ -81,7 +87,7 @@ async function main(options: Options): Promise<void> {
   const goals = goalTable([...reports.values()].flatMap((report) => report.goals));
   if (goals.rows.length > 0) say(inText(goals));
   say(`\n${Math.round((Date.now() - beganAt) / 1000)} s in all`);
-  if (options.only !== undefined || options.quick) return;
+  if (options.only !== undefined || options.quick || options.profile !== undefined) return;
   const figures = new Map([
     ['machine', machine],
     ['goals', inMarkdown(goals)],

@@ -9,6 +9,8 @@ export interface Options {
   quick: boolean;
   /** A start in a fresh clone instead, which takes minutes. */
   cold: boolean;
+  /** Folder for CPU profiles of API, node worker and control worker; figures taken with it are worth nothing. */
+  profile: string | undefined;
 }
 
 /** Names that `--only` takes. */
@@ -25,11 +27,12 @@ export function readOptions(args: readonly string[]): Options {
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
       cold: { type: 'boolean', default: false },
+      profile: { type: 'string' },
     },
   });
-  const { only, quick, cold } = values;
+  const { only, quick, cold, profile } = values;
   if (only !== undefined && !SCENARIOS.some((name) => name === only)) {
     throw new Error(`--only takes one of ${SCENARIOS.join(', ')}`);
   }
-  return { only, quick, cold };
+  return { only, quick, cold, profile };
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { PACKAGE_ROOT } from '../../stack/places.js';
 import { median } from '../measure/summary.js';
 import { shown, type Report } from '../report/report.js';
-import { startDrover, type Drover, type SaidLine } from '../stack/start-drover.js';
+import { startDrover, type Drover, type SaidLine, type StartOptions } from '../stack/start-drover.js';
 
 /** What `npm start` says at the end of each of its steps, and what we call the step. */
 const STEPS: readonly (readonly [step: string, begins: string])[] = [
@@ -30,13 +30,16 @@ export interface Starts {
 }
 
 /** Starts Drover in an empty state folder, and `again` times more; the last one goes on running. */
-export async function measureStarts(stateDir: string, again: number): Promise<Starts & { drover: Drover }> {
-  let drover = await startDrover({ stateDir });
+export async function measureStarts(
+  options: StartOptions,
+  again: number,
+): Promise<Starts & { drover: Drover }> {
+  let drover = await startDrover(options);
   const first = drover;
   const later: Start[] = [];
   for (let count = 0; count < again; count += 1) {
     await drover.stop();
-    drover = await startDrover({ stateDir });
+    drover = await startDrover(options);
     later.push(drover);
   }
   return { first, later, drover };
