@@ -55,12 +55,16 @@ export function temporalAddress(settings: Settings): string {
 }
 
 /**
- * Connects to Temporal, trying for {@link CONNECT_LIMIT_MS}.
+ * Connects to Temporal, trying again as long as the limit allows.
+ * @param limitMs - default {@link CONNECT_LIMIT_MS}
  * @throws StartError saying where it was looked for and what to do
  */
-export async function connectTemporal(settings: Settings): Promise<NativeConnection> {
+export async function connectTemporal(
+  settings: Settings,
+  limitMs = CONNECT_LIMIT_MS,
+): Promise<NativeConnection> {
   const address = temporalAddress(settings);
-  const deadline = Date.now() + CONNECT_LIMIT_MS;
+  const deadline = Date.now() + limitMs;
   for (;;) {
     try {
       return await connectBefore(deadline, address);
