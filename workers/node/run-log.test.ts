@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
 import { openRunLog, readRunLog, type LogRecord } from './run-log.js';
 
 const ring = parsePayloadKeys(newPayloadKey());
-const freshPath = () => join(mkdtempSync(join(tmpdir(), 'drover-log-')), 'run-t.log');
+const folder = mkdtempSync(join(tmpdir(), 'drover-log-'));
+const freshPath = () => join(mkdtempSync(join(folder, 'log-')), 'run-t.log');
+after(() => {
+  rmSync(folder, { recursive: true });
+});
 const token = (offset: number, t: string): LogRecord => ({
   kind: 'frame',
   frame: { offset, epoch: 1, type: 'token', data: { t, i: offset } },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { afterEach, test } from 'node:test';
 import { DroverError } from '../../contracts/errors.js';
 import { ManualEngine, nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
@@ -11,7 +11,9 @@ async function aNode(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<Te
   return node;
 }
 afterEach(async () => {
-  for (const node of nodes.splice(0)) await node.close();
+  const open = nodes.splice(0);
+  for (const node of open) await node.close();
+  for (const { runsDir } of open) rmSync(runsDir, { recursive: true, force: true });
 });
 
 async function gone(reached: () => boolean): Promise<void> {
