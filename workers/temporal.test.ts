@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { before, test } from 'node:test';
 import { readSettings } from '../contracts/settings.js';
 import { newPayloadKey } from '../security/payload-keys.js';
@@ -41,9 +41,13 @@ test('a Temporal that nobody runs stops the start with one line: where it was lo
 });
 
 test('a server that accepts the connection and then says nothing does not hold the start', async (t) => {
-  const server = createServer().listen(0, '127.0.0.1');
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  t.after(() => {
+    for (const socket of sockets) socket.destroy(); // Else the attempt that was given up would go on.
+    server.close();
+  });
   const { port } = server.address() as AddressInfo;
   const { message, tookMs } = await startErrorOf(`127.0.0.1:${port}`);
   assert.match(message, /does not answer/);
