@@ -17,15 +17,13 @@ import { api, createServer } from './app.js';
 import { createNodeLink, type OpenNodeLink } from './clients/node.js';
 import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
-import { isLoopback } from './plugins/host-check.js';
-
-/** A key that others on the network may try must be long (B-AUTH-003). */
-const SHORTEST_PUBLIC_KEY = 16;
+import { startSecrets } from './start-secrets.js';
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
-  requireKeys(settings);
+  const secrets = startSecrets(settings);
+  if ('problem' in secrets) throw new StartError(secrets.problem);
   const ring = requirePayloadKeys(settings);
-  const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: requireNodeToken(settings) });
+  const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: secrets.nodeToken });
   installTemporalRuntime(log);
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
@@ -67,26 +65,6 @@ async function close(open: {
   await open.working;
   await open.nodes.close();
   await open.connection.close();
-}
-
-/** @throws StartError when nobody could call, or anybody could guess (B-AUTH-002, B-AUTH-003) */
-function requireKeys({ DROVER_API_KEYS: keys, DROVER_API_HOST: host }: Settings): void {
-  if (keys.length === 0) {
-    throw new StartError(
-      'DROVER_API_KEYS is not set: every route needs a key. Make one with: openssl rand -hex 24',
-    );
-  }
-  if (!isLoopback(host) && keys.some((key) => key.length < SHORTEST_PUBLIC_KEY)) {
-    throw new StartError(
-      `DROVER_API_KEYS has a key shorter than ${SHORTEST_PUBLIC_KEY} characters, and DROVER_API_HOST (${host}) is reachable from other machines. ` +
-        'Make a longer one with: openssl rand -hex 24',
-    );
-  }
-}
-
-function requireNodeToken({ DROVER_NODE_TOKEN: token }: Settings): string {
-  if (token !== undefined) return token;
-  throw new StartError('DROVER_NODE_TOKEN is not set: API and nodes share it, 16 characters or more.');
 }
 
 async function listen(app: FastifyInstance, settings: Settings): Promise<string> {

@@ -1,0 +1,24 @@
+/** What the API does not start without: keys that clients have, and the token that nodes know it by. */
+import type { Settings } from '../contracts/settings.js';
+import { isLoopback } from './plugins/host-check.js';
+
+/** A key that others on the network may try must be long (B-AUTH-003). */
+const SHORTEST_PUBLIC_KEY = 16;
+
+/** Checks the secrets: nobody could call without keys, and anybody could guess short ones (B-AUTH-002, C-118). */
+export function startSecrets(settings: Settings): { nodeToken: string } | { problem: string } {
+  const { DROVER_API_KEYS: keys, DROVER_API_HOST: host, DROVER_NODE_TOKEN: nodeToken } = settings;
+  if (keys.length === 0) {
+    const problem =
+      'DROVER_API_KEYS is not set: every route needs a key. Make one with: openssl rand -hex 24';
+    return { problem };
+  }
+  if (!isLoopback(host) && keys.some((key) => key.length < SHORTEST_PUBLIC_KEY)) {
+    const problem =
+      `DROVER_API_KEYS has a key shorter than ${SHORTEST_PUBLIC_KEY} characters, and DROVER_API_HOST (${host}) can be ` +
+      'reached from other machines. Make a longer one with: openssl rand -hex 24';
+    return { problem };
+  }
+  if (nodeToken !== undefined) return { nodeToken };
+  return { problem: 'DROVER_NODE_TOKEN is not set: API and nodes share it, 16 characters or more.' };
+}
