@@ -7,7 +7,6 @@ const common = {
   paths: ['features/**/*.feature'],
   import: ['features/support/**/*.ts', 'features/steps/**/*.ts'],
   format: ['progress'],
-  formatOptions: { colorsEnabled: process.stdout.isTTY === true },
   publishQuiet: true,
 };
 

@@ -57,6 +57,7 @@ function run(args) {
   return new Promise((done) => {
     const child = spawn(process.execPath, args, {
       cwd: ROOT,
+      env: { ...process.env, FORCE_COLOR: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: LIMIT_MS,
     });
