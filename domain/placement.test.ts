@@ -48,136 +48,200 @@ function verdictOf(asked: PlacementRequest, known: PlacementFacts): string {
   return verdict.placed ? `${verdict.candidate.poolId}@${verdict.candidate.nodeId}` : verdict.problem;
 }
 
+interface Row {
+  title: string;
+  asked?: Partial<PlacementRequest>;
+  pools: PlacementCandidate[];
+  goesTo: string;
+}
+
+const PLACED: Row[] = [
+  { title: 'B-PL-014: to the only pool', pools: [pool('a')], goesTo: 'a@node-1' },
+  {
+    title: 'B-DP-114: to the pool `default` by the model of that name',
+    asked: { modelRef: 'default' },
+    pools: [pool('default')],
+    goesTo: 'default@node-1',
+  },
+  {
+    title: 'B-PL-017: where its model is, by name',
+    pools: [pool('a', { modelName: 'other' }), pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-017: where its model is, by reference',
+    asked: { modelRef: 'file:/m/demo.gguf' },
+    pools: [pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-DP-119: where its engine is',
+    pools: [pool('a', { engine: 'vllm' }), pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-DP-119: to any engine if it named none',
+    asked: { engine: null },
+    pools: [pool('a', { engine: 'vllm' })],
+    goesTo: 'a@node-1',
+  },
+  {
+    title: 'B-PL-001: where its context fits',
+    asked: { ctx: 8000 },
+    pools: [pool('a'), pool('b', { ctxMax: 8192 })],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-013: where the device mask is',
+    asked: { deviceMask: 'GPU1' },
+    pools: [pool('a'), pool('b', { deviceMask: 'GPU1' })],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-012: nowhere that it avoids',
+    asked: { avoidedPools: ['a'] },
+    pools: [pool('a', { slotsFree: 9 }), pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-005, B-DP-114: to its pin, though others are freer',
+    asked: { pinnedPool: 'a' },
+    pools: [pool('a', { slotsFree: 0 }), pool('b')],
+    goesTo: 'a@node-1',
+  },
+  {
+    title: 'B-PL-009: to a preferred pool',
+    asked: { preferredPools: ['b'] },
+    pools: [pool('a', { slotsFree: 9 }), pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-010: to any when no preferred one is there',
+    asked: { preferredPools: ['z'] },
+    pools: [pool('a')],
+    goesTo: 'a@node-1',
+  },
+  {
+    title: 'B-DP-052: past a draining pool',
+    pools: [pool('a', { state: 'draining', draining: true }), pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-DP-112: to a ready pool before one that starts',
+    pools: [pool('a', { state: 'starting' }), pool('b', { slotsFree: 0 })],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-DP-112: to a starting pool if there is no other',
+    pools: [pool('a', { state: 'starting' })],
+    goesTo: 'a@node-1',
+  },
+  {
+    title: 'B-PL-002, B-BG-021: where most slots are free',
+    pools: [pool('default'), pool('b', { slotsFree: 3 })],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-002: to the shorter queue when slots are equal',
+    pools: [pool('a', { queueDepth: 4 }), pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-002: to the first by name when all is equal',
+    pools: [pool('b'), pool('a'), pool('a', { nodeId: 'node-0' })],
+    goesTo: 'a@node-0',
+  },
+];
+
 describe('a task goes', () => {
-  for (const [id, what, asked, candidates, expected] of [
-    ['B-PL-014', 'to the only pool', {}, [pool('a')], 'a@node-1'],
-    [
-      'B-DP-114',
-      'to the pool `default` by its model',
-      { modelRef: 'default' },
-      [pool('default')],
-      'default@node-1',
-    ],
-    [
-      'B-PL-017',
-      'where its model is, by name',
-      {},
-      [pool('a', { modelName: 'other' }), pool('b')],
-      'b@node-1',
-    ],
-    [
-      'B-PL-017',
-      'where its model is, by reference',
-      { modelRef: 'file:/m/demo.gguf' },
-      [pool('b')],
-      'b@node-1',
-    ],
-    ['B-DP-119', 'where its engine is', {}, [pool('a', { engine: 'vllm' }), pool('b')], 'b@node-1'],
-    [
-      'B-DP-119',
-      'to any engine if it named none',
-      { engine: null },
-      [pool('a', { engine: 'vllm' })],
-      'a@node-1',
-    ],
-    [
-      'B-PL-001',
-      'where its context fits',
-      { ctx: 8000 },
-      [pool('a'), pool('b', { ctxMax: 8192 })],
-      'b@node-1',
-    ],
-    [
-      'B-PL-013',
-      'where the device mask is',
-      { deviceMask: 'GPU1' },
-      [pool('a'), pool('b', { deviceMask: 'GPU1' })],
-      'b@node-1',
-    ],
-    [
-      'B-PL-012',
-      'nowhere that it avoids',
-      { avoidedPools: ['a'] },
-      [pool('a', { slotsFree: 9 }), pool('b')],
-      'b@node-1',
-    ],
-    [
-      'B-PL-005',
-      'to its pin, though others are freer',
-      { pinnedPool: 'a' },
-      [pool('a', { slotsFree: 0 }), pool('b')],
-      'a@node-1',
-    ],
-    [
-      'B-PL-009',
-      'to a preferred pool',
-      { preferredPools: ['b'] },
-      [pool('a', { slotsFree: 9 }), pool('b')],
-      'b@node-1',
-    ],
-    ['B-PL-010', 'to any when no preferred one is', { preferredPools: ['z'] }, [pool('a')], 'a@node-1'],
-    [
-      'B-DP-052',
-      'past a draining pool',
-      {},
-      [pool('a', { state: 'draining', draining: true }), pool('b')],
-      'b@node-1',
-    ],
-    [
-      'B-DP-112',
-      'to a ready pool before one that starts',
-      {},
-      [pool('a', { state: 'starting' }), pool('b', { slotsFree: 0 })],
-      'b@node-1',
-    ],
-    [
-      'B-DP-112',
-      'to a starting pool if there is no other',
-      {},
-      [pool('a', { state: 'starting' })],
-      'a@node-1',
-    ],
-    ['B-PL-002', 'where most slots are free', {}, [pool('a'), pool('b', { slotsFree: 3 })], 'b@node-1'],
-    [
-      'B-PL-002',
-      'to the shorter queue when slots are equal',
-      {},
-      [pool('a', { queueDepth: 4 }), pool('b')],
-      'b@node-1',
-    ],
-    [
-      'B-PL-002',
-      'to the first by name when all is equal',
-      {},
-      [pool('b'), pool('a'), pool('a', { nodeId: 'node-0' })],
-      'a@node-0',
-    ],
-  ] as const) {
-    it(`${id}: ${what}`, () => assert.equal(verdictOf(request(asked), facts(...candidates)), expected));
+  for (const { title, asked, pools, goesTo } of PLACED) {
+    it(title, () => assert.equal(verdictOf(request(asked), facts(...pools)), goesTo));
   }
 });
 
+interface RefusedRow {
+  title: string;
+  asked?: Partial<PlacementRequest>;
+  pools: PlacementCandidate[];
+  problem: PlacementProblem;
+}
+
+const REFUSED: RefusedRow[] = [
+  {
+    title: 'B-PL-006: its pin is no pool',
+    asked: { pinnedPool: 'z' },
+    pools: [pool('a')],
+    problem: 'unknown_pinned_pool',
+  },
+  {
+    title: 'B-DP-119: its pin runs another engine',
+    asked: { pinnedPool: 'a', engine: 'vllm' },
+    pools: [pool('a'), pool('b', { engine: 'vllm' })],
+    problem: 'pinned_pool_runs_another_engine',
+  },
+  {
+    title: 'B-PL-007: its pin is not ready, though another pool is',
+    asked: { pinnedPool: 'a' },
+    pools: [pool('a', { state: 'offline' }), pool('b')],
+    problem: 'pool_not_ready',
+  },
+  {
+    title: 'B-DP-047, C-014: nobody has its model, and no other model will do',
+    asked: { modelRef: 'nobody' },
+    pools: [pool('a')],
+    problem: 'no_pool_serves_model',
+  },
+  {
+    title: 'the pool `default` is not loaded',
+    asked: { modelRef: 'default' },
+    pools: [pool('a')],
+    problem: 'default_pool_not_loaded',
+  },
+  {
+    title: 'B-DP-119: its model runs on another engine',
+    asked: { engine: 'tgi' },
+    pools: [pool('a')],
+    problem: 'no_pool_runs_engine',
+  },
+  {
+    title: 'B-DP-041: its context is larger than any',
+    asked: { ctx: 4097 },
+    pools: [pool('a')],
+    problem: 'ctx_beyond_every_pool',
+  },
+  {
+    title: 'B-DP-041: its context is larger than the fallback ceiling',
+    asked: { ctx: 32_769 },
+    pools: [pool('a', { ctxMax: null })],
+    problem: 'ctx_beyond_every_pool',
+  },
+  {
+    title: 'B-PL-012: it avoids the only pool',
+    asked: { avoidedPools: ['a'] },
+    pools: [pool('a')],
+    problem: 'excluded_by_request',
+  },
+  {
+    title: 'B-PL-011: no preferred pool can, and it takes no other',
+    asked: { preferredPools: ['z'], allowFallback: false },
+    pools: [pool('a')],
+    problem: 'no_preferred_feasible',
+  },
+  {
+    title: 'B-DP-052: the only pool is draining',
+    pools: [pool('a', { state: 'draining', draining: true })],
+    problem: 'pool_not_ready',
+  },
+  {
+    title: 'B-DP-005: the only pool has failed',
+    pools: [pool('a', { state: 'failed' })],
+    problem: 'pool_failed',
+  },
+];
+
 describe('a task is refused because', () => {
-  for (const [id, asked, candidates, expected] of [
-    ['B-PL-006', { pinnedPool: 'z' }, [pool('a')], 'unknown_pinned_pool'],
-    [
-      'B-DP-119',
-      { pinnedPool: 'a', engine: 'vllm' },
-      [pool('a'), pool('b', { engine: 'vllm' })],
-      'pinned_pool_runs_another_engine',
-    ],
-    ['B-PL-007', { pinnedPool: 'a' }, [pool('a', { state: 'offline' }), pool('b')], 'pool_not_ready'],
-    ['B-DP-047', { modelRef: 'nobody' }, [pool('a')], 'no_pool_serves_model'],
-    ['C-014', { modelRef: 'default' }, [pool('a')], 'default_pool_not_loaded'],
-    ['B-DP-119', { engine: 'tgi' }, [pool('a')], 'no_pool_runs_engine'],
-    ['B-DP-041', { ctx: 4097 }, [pool('a')], 'ctx_beyond_every_pool'],
-    ['B-DP-041', { ctx: 32_769 }, [pool('a', { ctxMax: null })], 'ctx_beyond_every_pool'],
-    ['B-PL-012', { avoidedPools: ['a'] }, [pool('a')], 'excluded_by_request'],
-    ['B-PL-011', { preferredPools: ['z'], allowFallback: false }, [pool('a')], 'no_preferred_feasible'],
-    ['B-DP-052', {}, [pool('a', { state: 'draining', draining: true })], 'pool_not_ready'],
-    ['B-DP-005', {}, [pool('a', { state: 'failed' })], 'pool_failed'],
-  ] as const satisfies [string, Partial<PlacementRequest>, PlacementCandidate[], PlacementProblem][]) {
-    it(`${id}: ${expected}`, () => assert.equal(verdictOf(request(asked), facts(...candidates)), expected));
+  for (const { title, asked, pools, problem } of REFUSED) {
+    it(title, () => assert.equal(verdictOf(request(asked), facts(...pools)), problem));
   }
 
   it('B-PL-018: what cannot be seen is not called unknown while a node is away', () => {

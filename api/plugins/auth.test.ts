@@ -103,6 +103,13 @@ describe('keys', () => {
     assert.doesNotMatch(JSON.stringify(api.log), new RegExp(KEY));
   });
 
+  it('B-MW-021, B-AUTH-008: who called is known wherever the request goes, by fingerprint', async () => {
+    api.log.length = 0;
+    await api.ask('POST', '/v2/tasks', { payload: taskBody({ task_id: 'who-1' }) });
+    const admitted = api.log.find(({ event }) => event === 'admitted');
+    assert.match(String(admitted?.['identity']), /^token:[0-9a-f]{6}$/);
+  });
+
   it('B-AUTH-017: 50 valid and 50 invalid requests at once each get their own answer', async () => {
     const statuses = await Promise.all(
       Array.from({ length: 100 }, async (_, index) => {
@@ -118,10 +125,13 @@ describe('keys', () => {
 });
 
 describe('several keys', () => {
-  it('B-CFG-012: each of the configured keys is accepted', async () => {
+  it('B-CFG-012, B-AUTH-012: each of the configured keys is accepted, on every route alike', async () => {
     const api = await startTestApi({ env: { DROVER_API_KEYS: 'first-key, second-key' } });
     for (const key of ['first-key', 'second-key']) {
-      assert.equal((await api.ask('GET', '/v2/pools', { headers: { 'x-api-key': key } })).statusCode, 200);
+      const headers = { 'x-api-key': key };
+      assert.equal((await api.ask('GET', '/v2/pools', { headers })).statusCode, 200);
+      assert.equal((await api.ask('POST', '/v2/tasks', { headers, payload: taskBody() })).statusCode, 202);
+      assert.equal((await api.ask('POST', '/v2/pools/a/preload', { headers, payload: {} })).statusCode, 400);
     }
     assert.equal(
       (await api.ask('GET', '/v2/pools', { headers: { 'x-api-key': 'first-key, second-key' } })).statusCode,

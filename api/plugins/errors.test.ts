@@ -161,7 +161,7 @@ describe('refusals', () => {
     assert.match(message, /and 895 more$/);
   });
 
-  it('C-077: an unknown route is 404 with the envelope', async () => {
+  it('C-077, B-CP-009: an unknown route is 404 with the envelope', async () => {
     const answer = await api.ask('GET', '/v2/replicasets');
     assert.equal(answer.statusCode, 404);
     assert.equal(answer.json<Envelope>().code, 'ROUTE_NOT_FOUND');

@@ -35,7 +35,7 @@ describe('POST /v2/tasks', () => {
     });
   });
 
-  it('B-DP-025, B-DP-091: says that no budget is set, in all three headers', async () => {
+  it('B-DP-025, B-DP-090, B-DP-091: says that no budget is set, in all three headers', async () => {
     const { headers } = await submit();
     for (const name of ['tokens-remaining', 'time-remaining-ms', 'cost-remaining']) {
       assert.equal(headers[`x-budget-${name}`], 'unlimited');
@@ -70,7 +70,7 @@ describe('POST /v2/tasks', () => {
       [line['actor'], line['action'], line['target']],
       ['orchestratord', 'admission', 'default'],
     );
-    assert.match(String(line['human']), /place 3 .*300 ms/);
+    assert.match(String(line['human']), /place 3\b.*300 ms/);
     assert.ok(String(line['human']).length <= 100);
     assert.equal(line['job_id'], line['task_id']);
     assert.doesNotMatch(JSON.stringify(api.log), /canary-5d1c/);
@@ -241,7 +241,6 @@ describe('POST /v2/tasks', () => {
 
   for (const [code, status, extras] of [
     ['ADMISSION_REJECT', 429, { policy_label: 'reject', retry_after_ms: 4_000 }],
-    ['QUEUE_FULL_DROP_LRU', 429, { policy_label: 'drop-lru', retry_after_ms: 1_000 }],
     ['DEADLINE_UNMET', 400, {}],
     ['POOL_UNREADY', 503, { retry_after_ms: 1_000 }],
   ] as const) {
@@ -256,6 +255,20 @@ describe('POST /v2/tasks', () => {
       assert.equal(api.records.starts.length, 0);
     });
   }
+
+  it('B-ERR-006: a queue under drop-lru that evicts nobody for this task is 429 under its own name', async () => {
+    const extras = { policy_label: 'drop-lru', retry_after_ms: 1_000 };
+    api.nodes.refusal = new DroverError('QUEUE_FULL_DROP_LRU', 'nothing may be evicted', extras);
+    const answer = await submit();
+    assert.equal(answer.statusCode, 429);
+    const { code, policy_label } = answer.json<Record<string, unknown>>();
+    assert.deepEqual([code, policy_label], ['QUEUE_FULL_DROP_LRU', 'drop-lru']);
+    const metrics = await api.ask('GET', '/metrics');
+    assert.match(
+      metrics.body,
+      /^admission_backpressure_events_total\{engine="llamacpp",policy="drop-lru"\} 1$/m,
+    );
+  });
 
   it('B-ERR-003, B-DP-005, C-004: a node that is away is POOL_UNAVAILABLE, to be tried again', async () => {
     api.nodes.away.add('node-1');

@@ -56,6 +56,6 @@ function narration(action: string, target: string, human: string) {
 
 /** At most 100 characters whatever the figures (B-NARR-004). */
 function admissionInWords(priority: string, position: number, startMs: number): string {
-  const place = position === 0 ? 'first in the queue' : `at place ${position} of the queue`;
+  const place = position === 0 ? 'first in the queue' : `at place ${position}`;
   return `accepts the ${priority} task ${place}, starts it in about ${startMs} ms`;
 }

@@ -60,7 +60,7 @@ describe('GET /v2/tasks/:id/events', () => {
   const events = (query = '', headers: Record<string, string> = {}) =>
     api.ask('GET', `/v2/tasks/t-1/events${query}`, { headers });
 
-  it('B-DP-101, B-DP-102, B-DP-103, B-DP-104, B-DP-106: answers 200 with the headers of a stream', async () => {
+  it('B-DP-101, B-DP-102, B-DP-103, B-DP-090, B-DP-106: answers 200 with the headers of a stream', async () => {
     (await admit(api)).publish(STARTED, END);
     const { statusCode, headers } = await events('', { 'x-correlation-id': 'reader-1' });
     assert.equal(statusCode, 200);
@@ -74,9 +74,10 @@ describe('GET /v2/tasks/:id/events', () => {
     assert.equal(headers['x-budget-cost-remaining'], 'unlimited');
   });
 
-  it('B-DP-120, B-DP-121, B-DP-123, B-DP-124, B-DP-168: replays an ended task whole, in order, once', async () => {
+  it('B-DP-104, B-DP-120, B-DP-121, B-DP-123, B-DP-124: replays an ended task whole, in order, once', async () => {
     (await admit(api)).publish(STARTED, token(0), metrics(1), token(1), END);
-    const { body } = await events();
+    const { body, statusCode } = await events();
+    assert.equal(statusCode, 200);
     assert.deepEqual(eventsIn(body), ['0 started', '1 token', '2 metrics', '3 token', '4 end']);
     assert.match(body, /"queue_position":3,"predicted_start_ms":300/);
   });
@@ -126,10 +127,12 @@ describe('GET /v2/tasks/:id/events', () => {
     });
   }
 
-  it('B-DP-105: ?verbose=true adds words to metrics events', async () => {
+  it('B-DP-105, B-DP-170, B-DP-168: ?verbose=true adds words to metrics events, and no events', async () => {
     (await admit(api)).publish(STARTED, metrics(1), END);
     assert.match((await events('?verbose=true')).body, /"phase":"decode","human":"decodes, 1 tokens so far/);
-    assert.doesNotMatch((await events()).body, /human/);
+    const [plain, verbose] = [await events(), await events('?verbose=true')];
+    assert.doesNotMatch(plain.body, /human/);
+    assert.deepEqual(eventsIn(verbose.body), eventsIn(plain.body));
   });
 
   it('B-DP-107, B-DP-115, C-008: an unknown task is 404 with the envelope, and no stream', async () => {

@@ -105,7 +105,7 @@ describe('a task on record', () => {
       assert.equal(api.nodes.run('t-1').state, 'cancelled');
     });
 
-    it('B-DP-201, B-DP-202, B-NARR-009: is logged with the task, which is its breadcrumb too', async () => {
+    it('B-DP-201, B-DP-202, B-NARR-009, B-OBS-023: is logged with the task, which is its breadcrumb too', async () => {
       await cancel();
       const line = api.log.find(({ event }) => event === 'cancel');
       assert.deepEqual([line?.['task_id'], line?.['reason']], ['t-1', 'client']);
@@ -131,10 +131,11 @@ describe('a task on record', () => {
       assert.equal(answer.json<{ code: string }>().code, 'TASK_NOT_FOUND');
     });
 
-    it('B-DP-206, B-DP-133: is acknowledged after the closing error has reached the readers here', async () => {
+    it('B-DP-206, B-DP-132, B-DP-133: is acknowledged after the closing error has reached the readers here', async () => {
       const reader = api.ask('GET', '/v2/tasks/t-1/events');
       await called(' frames ');
       const run = api.nodes.run('t-1');
+      run.publish({ type: 'token', data: { t: 'kept', i: 0 } });
       // The node's answer overtakes the frames that it sent before, on another connection.
       api.nodes.cancel = () => Promise.resolve({ ...run.view(), state: 'cancelled', ended: true });
       let isAcknowledged = false;
@@ -148,6 +149,7 @@ describe('a task on record', () => {
       run.publish({ type: 'error', data });
       assert.equal(await answer, 204);
       const { body } = await reader;
+      assert.match(body, /"t":"kept"/, 'what was delivered stays delivered');
       assert.match(body, /event: error\ndata: \{"code":"CANCELLED".*"retriable":false/);
       assert.doesNotMatch(body, /event: (metrics|end)/);
     });
