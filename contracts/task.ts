@@ -27,9 +27,6 @@ export type EngineKind = z.infer<typeof engineKind>;
 /** Interactive tasks are dispatched before batch tasks (B-DP-063). */
 export const priority = z.enum(['interactive', 'batch']);
 
-/** Priority's type. */
-export type Priority = z.infer<typeof priority>;
-
 const placement = z
   .object({
     mode: z.enum(['pin', 'prefer', 'auto']).default('auto'),

@@ -38,11 +38,6 @@ export function parsePlace(text: string): ChunkPlace | undefined {
   return offset === undefined ? undefined : { offset: Number(offset), part: Number(part ?? 0) };
 }
 
-/** First frame that a reader at this place may still need. */
-export function firstOffset(place: ChunkPlace | undefined): number {
-  return place?.offset ?? 0;
-}
-
 /** Renders frames for one reader; what it has seen before `place` is left out. */
 export function chunkWriter(head: CompletionHead, place?: ChunkPlace): (frame: Frame) => string {
   return (frame) =>

@@ -22,14 +22,9 @@ export interface CompletionRoutesOptions extends Omit<CompletionServer, 'app'> {
 }
 
 const headers = z.looseObject({
-  'idempotency-key': z
-    .string()
-    .min(1)
-    .max(256)
-    .optional()
-    .meta({
-      description: 'The same key and body are one task; its stream is not cancelled when readers leave.',
-    }),
+  'idempotency-key': z.string().min(1).max(256).optional().meta({
+    description: 'The same key and body are one task; its stream is not cancelled when readers leave.',
+  }),
   'x-session-id': taskId.optional(),
   'last-event-id': z
     .string()
@@ -124,7 +119,7 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
     await options.admitTask(task, context);
     const { dialect } = task;
     if (dialect === undefined) throw new TypeError('a completion has a dialect');
-    const wish = { taskId: task.request.task_id, dialect, place: placeOf(request.headers as Headers) };
+    const wish = { taskId: task.request.task_id, dialect, place: placeOf(request.headers) };
     if (!stream) return reply.send(await wholeCompletion(server, wish, reply, context));
     await streamCompletion(server, wish, reply, context);
     return reply;
