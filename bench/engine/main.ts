@@ -1,7 +1,7 @@
 /**
  * The bench's engine: llama-server's HTTP and no computing, so that what is measured is Drover. `n_predict` says how
- * many tokens, and `seed` the pause between them in milliseconds, 0 for all in one write. It also answers
- * `POST /refuse` at once with a refusal like Drover's: the floor of the refusal bench.
+ * many tokens, and `seed` the pause between them in milliseconds, 0 for all in one write. `POST /release` ends what it is
+ * saying slowly. `POST /refuse` answers at once with a refusal like Drover's: the floor of the refusal bench.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,8 @@ interface CompletionBody {
 
 /** A probe asks for one token and names no task. */
 const NO_TASK = 0;
+/** Ends of the streams that are under way. */
+const releases = new Set<() => void>();
 
 const { values: flags } = parseArgs({
   strict: false,
@@ -35,8 +37,9 @@ function token(task: number, index: number): string {
 }
 
 function lastEvent(body: CompletionBody, count: number): string {
+  const stop_type = count < (body.n_predict ?? 1) ? 'eos' : 'limit';
   return event({
-    ...{ content: '', tokens: [], stop: true, stop_type: 'limit', stopping_word: '' },
+    ...{ content: '', tokens: [], stop: true, stop_type, stopping_word: '' },
     ...{ tokens_predicted: count, tokens_evaluated: body.prompt.length },
   });
 }
@@ -66,14 +69,23 @@ function speakSlowly(
   response.flushHeaders();
   response.socket?.setNoDelay(true);
   let timer = setTimeout(speak, dueMs - nowMs());
-  response.once('close', () => clearTimeout(timer));
+  releases.add(end);
+  response.once('close', stop);
 
   function speak(): void {
     response.write(token(task, index));
     index += 1;
-    if (index >= count) return void response.end(lastEvent(body, count));
+    if (index >= count) return end();
     dueMs += pauseMs;
     timer = setTimeout(speak, Math.max(0, dueMs - nowMs()));
+  }
+  function end(): void {
+    stop();
+    response.end(lastEvent(body, index));
+  }
+  function stop(): void {
+    clearTimeout(timer);
+    releases.delete(end);
   }
 }
 
@@ -96,6 +108,9 @@ async function route(request: IncomingMessage, response: ServerResponse): Promis
       const { messages } = await bodyOf<{ messages: { content: string }[] }>(request);
       return answer(response, 200, { prompt: messages.map(({ content }) => content).join('') });
     }
+    case '/release':
+      for (const end of [...releases]) end();
+      return answer(response, 200, {});
     case '/refuse':
       await bodyOf(request);
       return answer(response, 429, { code: 'ADMISSION_REJECT', message: 'the queue of the pool is full' });

@@ -11,7 +11,7 @@ import type { HttpClient } from './http-client.js';
 /** What is asked of the engine. */
 export interface Wish {
   tokens: number;
-  /** Pause between two tokens; 0: all at once. */
+  /** Pause between two tokens, which the engine may be told to cut short; 0: all at once. */
   pauseMs: number;
 }
 
@@ -58,6 +58,12 @@ export function taskBody(task: number, { tokens, pauseMs }: Wish, pool = BENCH_M
   };
 }
 
+interface EngineChunk {
+  content: string;
+  stop: boolean;
+  tokens_predicted?: number;
+}
+
 /** The engine itself, in llama-server's words, with the ids that Drover sends it. */
 export function engineSubject(engine: HttpClient): Subject {
   return async ({ tokens, pauseMs }, onFirst) => {
@@ -66,9 +72,9 @@ export function engineSubject(engine: HttpClient): Subject {
     const answer = new Answer(task, tokens, onFirst);
     const body = { prompt, n_predict: tokens, seed: pauseMs, stream: true, return_tokens: true };
     const take = eventBlocks(({ data }) => {
-      const { content, stop } = JSON.parse(data) as { content: string; stop: boolean };
+      const { content, stop, tokens_predicted } = JSON.parse(data) as EngineChunk;
       if (content !== '') answer.take(content);
-      if (stop) answer.end();
+      if (stop) answer.end(tokens_predicted);
     });
     await engine.stream({ method: 'POST', path: '/completion', body }, take);
     return finished(answer);
@@ -93,7 +99,7 @@ export function tasksSubject(api: HttpClient): Subject {
 function readEvents(api: HttpClient, answer: Answer): Promise<void> {
   const take = eventBlocks(({ event, data }) => {
     if (event === 'token') answer.take((JSON.parse(data) as { t: string }).t);
-    else if (event === 'end') answer.end();
+    else if (event === 'end') answer.end((JSON.parse(data) as { tokens_out: number }).tokens_out);
     else if (event === 'error') throw new Error(`task ${answer.task}: ${data}`);
   });
   return api.stream({ method: 'GET', path: `/v2/tasks/${answer.taskId}/events` }, take);
@@ -125,6 +131,7 @@ export function chatSubject(api: HttpClient): Subject {
   };
 }
 
+/** @throws Error when the answer has no end */
 function finished(answer: Answer): Answer {
   if (answer.endedMs === 0) throw new Error(`task ${answer.task} has no end`);
   return answer;

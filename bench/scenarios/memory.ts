@@ -1,7 +1,7 @@
 /** Memory of each process: idle, with many open streams, and after them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { tasksSubject } from '../load/subjects.js';
-import { readStreams, type Streams } from '../load/streams.js';
+import { holdStreams } from '../load/streams.js';
 import { residentMib, type NamedProcess, type PerProcess } from '../measure/processes.js';
 import { shown, type Report } from '../report/report.js';
 import type { Bench } from '../scenario.js';
@@ -12,8 +12,8 @@ import { enginePid } from '../stack/bench-pools.js';
 const PAUSE_MS = 1_000;
 /** Until a garbage collection has had time to come by. */
 const SETTLE_MS = 3_000;
-/** Tokens of every stream: enough to look at them while all are open. */
-const TOKENS = { full: 25, quick: 8 };
+/** Looks at the open streams, a second apart. */
+const LOOKS = 5;
 
 /** Memory; run it first: what other scenarios leave would be counted. */
 export async function memory({ drover, pool, quick, say }: Bench): Promise<Report> {
@@ -28,37 +28,29 @@ export async function memory({ drover, pool, quick, say }: Bench): Promise<Repor
   const idle = await residentMib(processes);
   say(`memory: ${streams} streams`);
   const book = await AdmissionBook.open(drover.apiLog);
-  const subject = tasksSubject(drover.api);
-  const wish = { tokens: quick ? TOKENS.quick : TOKENS.full, pauseMs: PAUSE_MS };
-  const { most, peak } = await whileReading(processes, () => readStreams(subject, streams, wish));
+  const plan = { subject: tasksSubject(drover.api), engine: pool.engine, count: streams, pauseMs: PAUSE_MS };
+  let open: PerProcess = {};
+  await holdStreams(plan, async () => {
+    open = await mostOf(processes, quick ? 1 : LOOKS);
+  });
   await book.mustBeEager(streams);
   await delay(quick ? 0 : SETTLE_MS);
   const after = await residentMib(processes);
   const rows = processes.map(({ name }) => {
-    const [was, is] = [idle[name] ?? 0, peak[name] ?? 0];
-    return [name, shown(was), shown(is), shown(((is - was) * 1024) / most), shown(after[name] ?? 0)];
+    const [was, is] = [idle[name] ?? 0, open[name] ?? 0];
+    return [name, shown(was), shown(is), shown(((is - was) * 1024) / streams), shown(after[name] ?? 0)];
   });
-  const columns = ['process', 'idle, MiB', `${most} streams, MiB`, 'more a stream, KiB', 'after, MiB'];
-  return { tables: [{ title: `Resident memory, ${most} open streams`, columns, rows }], goals: [] };
+  const columns = ['process', 'idle, MiB', `${streams} streams, MiB`, 'more a stream, KiB', 'after, MiB'];
+  return { tables: [{ title: `Resident memory, ${streams} open streams`, columns, rows }], goals: [] };
 }
 
-/** Looks at every process each second while `read` goes on, and keeps the most. */
-async function whileReading(
-  processes: readonly NamedProcess[],
-  read: () => Promise<Streams>,
-): Promise<{ most: number; peak: PerProcess }> {
-  const peak: PerProcess = {};
-  const look = async () => {
+/** The most that each process holds in some looks. */
+async function mostOf(processes: readonly NamedProcess[], looks: number): Promise<PerProcess> {
+  const most: PerProcess = {};
+  for (let look = 0; look < looks; look += 1) {
+    await delay(PAUSE_MS);
     for (const [name, mib] of Object.entries(await residentMib(processes)))
-      peak[name] = Math.max(peak[name] ?? 0, mib);
-  };
-  const looks: Promise<void>[] = [];
-  const timer = setInterval(() => looks.push(look()), PAUSE_MS);
-  try {
-    const { most } = await read();
-    return { most, peak };
-  } finally {
-    clearInterval(timer);
-    await Promise.all(looks);
+      most[name] = Math.max(most[name] ?? 0, mib);
   }
+  return most;
 }
