@@ -48,3 +48,20 @@ export function isAlive(pid: number): boolean {
     return false; // ESRCH.
   }
 }
+
+/** Children of a process that have ended and that nobody has reaped. */
+export async function zombiesOf(parentPid: number): Promise<number[]> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
+  // pid (name) state parent …; the name may hold anything.
+  const fields = stats.map((stat) => /^(\d+) \(.*\) (\S) (\d+) /s.exec(stat));
+  return fields.flatMap((found) =>
+    found?.[2] === 'Z' && Number(found[3]) === parentPid ? [Number(found[1])] : [],
+  );
+}
+
+/** A process's command line, argument by argument; empty when it is gone. */
+export async function argumentsOf(pid: number): Promise<string[]> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return text.split('\0').slice(0, -1);
+}

@@ -1,11 +1,11 @@
 /**
- * A program that a test starts and ends: its output kept in a file, its JSON log lines readable, its end awaited. It
- * stays in the test runner's process group and has a pipe for standard input, so that it never outlives the runner.
+ * A program that a test starts and ends: its output in a file, its JSON log lines readable, its end awaited. It stays in
+ * the test runner's process group, its standard input is a pipe that ends with the runner, and its output is a raw
+ * descriptor: a pipe would break at the runner's death, and programs that log into it would die before they clean up.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { Changes, PATIENCE_MS } from './changes.js';
+import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
+import { eventually, PATIENCE_MS } from './changes.js';
 
 /** What to start. */
 export interface ProgramPlan {
@@ -37,36 +37,26 @@ export class Program {
   /** Settles at the end; never rejects. */
   readonly exited: Promise<ProgramExit>;
   private readonly child: ChildProcess;
-  private readonly log: WriteStream;
-  private readonly changes = new Changes();
-  private readonly tail: string[] = [];
-  private readonly logged: LogLine[] = [];
+  private readonly logStart: number;
   private exit: ProgramExit | undefined;
   private expectedToEnd = false;
 
-  /** @throws Error when the system does not start it */
   constructor(private readonly plan: ProgramPlan) {
+    this.logStart = existsSync(plan.logFile) ? statSync(plan.logFile).size : 0;
+    const log = openSync(plan.logFile, 'a');
     this.child = spawn(plan.command, plan.args, {
       env: { ...environmentWithoutSettings(), ...plan.env },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', log, log],
     });
-    this.log = createWriteStream(plan.logFile, { flags: 'a' });
-    for (const output of [this.child.stdout, this.child.stderr]) {
-      if (output !== null) createInterface({ input: output }).on('line', (line) => this.take(line));
-    }
+    closeSync(log);
     this.child.stdin?.on('error', () => undefined); // It ended; `exited` says so.
     this.exited = new Promise((resolve) => {
       const ended = (exit: ProgramExit): void => {
         this.exit = exit;
-        this.log.end();
-        this.changes.notify();
         resolve(exit);
       };
-      this.child.once('error', (err) => {
-        this.take(String(err));
-        ended({ code: null, signal: null });
-      });
-      this.child.once('close', (code, signal) => ended({ code, signal }));
+      this.child.once('error', () => ended({ code: null, signal: null }));
+      this.child.once('exit', (code, signal) => ended({ code, signal }));
     });
     this.pid = this.child.pid ?? 0;
   }
@@ -86,31 +76,33 @@ export class Program {
 
   /** Log lines so far, the oldest first. */
   get logLines(): readonly LogLine[] {
-    return this.logged;
+    return this.lines()
+      .map(parseLine)
+      .filter((line) => line !== undefined);
   }
 
   /** The end of its output, for error messages. */
   get lastWords(): string {
-    return this.tail.join('\n');
+    return this.lines().slice(-TAIL_LINES).join('\n');
   }
 
   /** Waits for a log line, also one that has been written already. */
   waitForLog(what: string, wanted: (line: LogLine) => boolean, withinMs = PATIENCE_MS): Promise<LogLine> {
     const found = (): LogLine | undefined => {
-      const line = this.logged.find(wanted);
-      if (line === undefined && this.exit !== undefined) {
+      const over = this.exit !== undefined;
+      const line = this.logLines.find(wanted);
+      if (line === undefined && over)
         throw new Error(`${this.name} ended without ${what}\n${this.lastWords}`);
-      }
       return line;
     };
-    return this.changes.until(() => `${what} in the log of ${this.name}\n${this.lastWords}`, found, withinMs);
+    return eventually(() => `${what} in the log of ${this.name}\n${this.lastWords}`, found, withinMs);
   }
 
   /** Waits for the end that the program comes to by itself, such as a refusal to start. */
   async waitForExit(withinMs = PATIENCE_MS): Promise<ProgramExit> {
     this.expectedToEnd = true;
-    return this.changes.until(
-      () => `the end of ${this.name}`,
+    return eventually(
+      () => `the end of ${this.name}\n${this.lastWords}`,
       () => this.exit,
       withinMs,
     );
@@ -129,13 +121,8 @@ export class Program {
     await this.kill('SIGTERM', graceMs).catch(() => this.kill('SIGKILL'));
   }
 
-  private take(line: string): void {
-    this.log.write(`${line}\n`);
-    this.tail.push(line);
-    if (this.tail.length > TAIL_LINES) this.tail.shift();
-    const parsed = line.startsWith('{') ? parseLine(line) : undefined;
-    if (parsed !== undefined) this.logged.push(parsed);
-    this.changes.notify();
+  private lines(): string[] {
+    return readFileSync(this.plan.logFile).subarray(this.logStart).toString('utf8').split('\n').slice(0, -1);
   }
 }
 
@@ -146,6 +133,7 @@ function environmentWithoutSettings(): NodeJS.ProcessEnv {
 }
 
 function parseLine(line: string): LogLine | undefined {
+  if (!line.startsWith('{')) return undefined;
   try {
     return JSON.parse(line) as LogLine;
   } catch {

@@ -42,4 +42,4 @@ Feature: Each process tells Prometheus what it did
       | priority   | interactive |
     And "tokens_out_total" has risen by 60 for:
       | engine         | llamacpp           |
-      | engine_version | the pool's version |
+      | engine_version | <engine_version> |

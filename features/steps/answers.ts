@@ -73,7 +73,7 @@ Then('the answer is {int}', function (this: DroverWorld, status: number) {
 });
 
 Then('{string} comes to answer {int}', async function (this: DroverWorld, request: string, status: number) {
-  await this.http.askUntil(request, status);
+  await this.http.askUntil(request, (answer) => answer.status === status, { key: null });
   assert.equal(this.http.lookAt().status, status);
 });
 

@@ -14,9 +14,13 @@ Given(
   'an engine with one slot, busy with the endless task {string}',
   async function (this: DroverWorld, name: string) {
     await this.useStack(ONE_SLOT);
-    await this.occupySlot(name);
+    await this.tasks.occupySlot(name);
   },
 );
+
+Given('a very slow engine with one slot', async function (this: DroverWorld) {
+  await this.useStack({ slots: 1, model: 'slower' });
+});
 
 Given('a fresh installation', async function (this: DroverWorld) {
   await this.useFreshStack({});
@@ -34,7 +38,7 @@ Given(
   'a fresh installation whose engine has one slot, busy with the endless task {string}',
   async function (this: DroverWorld, name: string) {
     await this.useFreshStack(ONE_SLOT);
-    await this.occupySlot(name);
+    await this.tasks.occupySlot(name);
   },
 );
 
@@ -48,10 +52,6 @@ Given('a fresh installation whose Temporal can be stopped', async function (this
 
 When('Temporal is stopped', async function (this: DroverWorld) {
   await this.stack.temporal.stop();
-});
-
-When('the pool is preloaded', async function (this: DroverWorld) {
-  await this.stack.preload();
 });
 
 When('the engine is killed', async function (this: DroverWorld) {
@@ -78,9 +78,8 @@ When('the node worker is killed and started again', async function (this: Drover
 });
 
 Then('it has adopted the engine that ran before', async function (this: DroverWorld) {
-  const { firstEnginePid } = this.stack;
-  assert.equal(await this.stack.enginePid(), firstEnginePid);
-  assert.ok(this.stack.engineLives(), `the engine ${String(firstEnginePid)} has ended`);
+  const { firstEnginePid, pool } = this.stack;
+  assert.deepEqual([await pool.pid(), await pool.lives()], [firstEnginePid, true]);
 });
 
 When(

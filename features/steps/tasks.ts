@@ -1,130 +1,126 @@
 /** Tasks are posted, wait, run and end. */
 import { Given, Then, When, type DataTable } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
+import { ENDLESS } from '../support/task-book.js';
 import { valueOf } from '../support/values.js';
 import type { DroverWorld } from '../support/world.js';
 
 const about = (topic: string) => ({ prompt: `Tell me about the ${topic}.` });
-/** The endless text, as much of it as the context of one slot holds. */
-const endless = (overrides: Record<string, unknown> = {}) => ({
-  prompt: 'Tell me something endless.',
-  max_tokens: 3000,
-  ...overrides,
-});
+const endless = (overrides: Record<string, unknown> = {}) => ({ ...ENDLESS, ...overrides });
 const fieldsOf = (table: DataTable) =>
   Object.fromEntries(Object.entries(table.rowsHash()).map(([field, text]) => [field, valueOf(text)]));
 
 // Posted
 
 When('the task {string} is posted', async function (this: DroverWorld, name: string) {
-  await this.postTask(name);
+  await this.tasks.post(name);
 });
 
 When('the tasks {names} are posted', async function (this: DroverWorld, names: string[]) {
-  for (const name of names) await this.admitTask(name);
+  for (const name of names) await this.tasks.admit(name);
 });
 
 When(
   'the {priority} task {string} is posted',
   async function (this: DroverWorld, priority: string, name: string) {
-    await this.admitTask(name, { priority });
+    await this.tasks.admit(name, { priority });
   },
 );
 
 When(
   'the task {string} about the {string} is posted',
   async function (this: DroverWorld, name: string, topic: string) {
-    await this.admitTask(name, about(topic));
+    await this.tasks.admit(name, about(topic));
   },
 );
 
 When(
   'a task {string} with the id {string} about the {string} is posted',
   async function (this: DroverWorld, name: string, task_id: string, topic: string) {
-    await this.admitTask(name, { task_id, ...about(topic) });
+    await this.tasks.admit(name, { task_id, ...about(topic) });
   },
 );
 
 When(
   'a task {string} of {int} tokens is posted',
   async function (this: DroverWorld, name: string, tokens: number) {
-    await this.admitTask(name, endless({ max_tokens: tokens }));
+    await this.tasks.admit(name, endless({ max_tokens: tokens }));
   },
 );
 
 When('the endless task {string} is posted', async function (this: DroverWorld, name: string) {
-  await this.admitTask(name, endless());
+  await this.tasks.admit(name, endless());
 });
 
 When(
   'the endless task {string} is posted with a deadline of {int} ms',
   async function (this: DroverWorld, name: string, deadline_ms: number) {
-    await this.postTask(name, endless({ deadline_ms }));
+    await this.tasks.post(name, endless({ deadline_ms }));
   },
 );
 
 When(
   /^the task "([^"]+)" is posted with (\w+): (.*)$/,
   async function (this: DroverWorld, name: string, field: string, value: string) {
-    await this.postTask(name, { [field]: valueOf(value) });
+    await this.tasks.post(name, { [field]: valueOf(value) });
   },
 );
 
 When(
   'the task {string} is posted with the correlation id {string}',
   async function (this: DroverWorld, name: string, id: string) {
-    await this.postTask(name, {}, { headers: { 'x-correlation-id': id } });
+    await this.tasks.post(name, {}, { headers: { 'x-correlation-id': id } });
   },
 );
 
 When(
   'the task {string} is posted with the correlation id {string} and:',
   async function (this: DroverWorld, name: string, id: string, table: DataTable) {
-    await this.postTask(name, fieldsOf(table), { headers: { 'x-correlation-id': id } });
+    await this.tasks.post(name, fieldsOf(table), { headers: { 'x-correlation-id': id } });
   },
 );
 
 When(
   'the task {string} is posted without {word} and {word}, and with:',
   async function (this: DroverWorld, name: string, one: string, other: string, table: DataTable) {
-    await this.postTask(name, { ...fieldsOf(table), [one]: undefined, [other]: undefined });
+    await this.tasks.post(name, { ...fieldsOf(table), [one]: undefined, [other]: undefined });
   },
 );
 
 When('two tasks are posted at the same moment', async function (this: DroverWorld) {
-  await this.postTogether(['one', 'other']);
+  await this.tasks.postTogether(['one', 'other']);
 });
 
 When(
   '{int} tasks of {int} tokens are posted at once and complete',
   async function (this: DroverWorld, count: number, max_tokens: number) {
     const names = Array.from({ length: count }, (_, index) => `t${index}`);
-    await this.postTogether(names, endless({ max_tokens }));
-    for (const name of names) await this.waitForState(name, ['completed']);
+    await this.tasks.postTogether(names, endless({ max_tokens }));
+    for (const name of names) await this.tasks.waitForState(name, ['completed']);
   },
 );
 
 When('the same task {string} is posted again', async function (this: DroverWorld, name: string) {
-  await this.repostTask(name);
+  await this.tasks.repost(name);
 });
 
 When(
   'the task {string} is posted again with another prompt',
   async function (this: DroverWorld, name: string) {
-    await this.repostTask(name, about('bread'));
+    await this.tasks.repost(name, about('bread'));
   },
 );
 
 Given('the task {string} has completed', async function (this: DroverWorld, name: string) {
-  await this.admitTask(name);
-  await this.waitForState(name, ['completed']);
+  await this.tasks.admit(name);
+  await this.tasks.waitForState(name, ['completed']);
 });
 
 Given(
   'a task {string} with the prompt {string} has completed',
   async function (this: DroverWorld, name: string, prompt: string) {
-    await this.admitTask(name, { prompt });
-    await this.waitForState(name, ['completed']);
+    await this.tasks.admit(name, { prompt });
+    await this.tasks.waitForState(name, ['completed']);
   },
 );
 
@@ -133,7 +129,7 @@ Given(
 Then(
   '{string} was admitted at position {int}, to start in {int} ms',
   function (this: DroverWorld, name: string, queue_position: number, predicted_start_ms: number) {
-    const { answer } = this.task(name);
+    const { answer } = this.tasks.of(name);
     const told = answer.json as Record<string, unknown>;
     assert.deepEqual(
       [told['queue_position'], told['predicted_start_ms']],
@@ -144,13 +140,13 @@ Then(
 
 Then('the answer is the one that {string} got first', function (this: DroverWorld, name: string) {
   const { status, json } = this.http.lookAt();
-  assert.deepEqual([status, json], [202, this.task(name).answer.json]);
+  assert.deepEqual([status, json], [202, this.tasks.of(name).answer.json]);
 });
 
 Then(
   'one is accepted and one is refused with {int} {string}',
   function (this: DroverWorld, status: number, code: string) {
-    const answers = ['one', 'other'].map((name) => this.http.lookAt(this.task(name).answer));
+    const answers = ['one', 'other'].map((name) => this.http.lookAt(this.tasks.of(name).answer));
     const verdicts = answers.map((answer) =>
       answer.status === 202 ? '202' : `${answer.status} ${codeOf(answer.json)}`,
     );
@@ -163,26 +159,26 @@ const codeOf = (json: unknown) => (json as { code: string }).code;
 // Waiting
 
 Given('{int} tasks wait', async function (this: DroverWorld, count: number) {
-  for (const name of waitingNames(count)) await this.admitTask(name);
-  await this.shouldWaitAt(waitingNames(count), 0);
+  for (const name of waitingNames(count)) await this.tasks.admit(name);
+  await this.tasks.shouldWaitAt(waitingNames(count), 0);
 });
 
 Then(
   'the {int} tasks still wait at the positions 0 to {int}',
   async function (this: DroverWorld, count: number, _last: number) {
-    await this.shouldWaitAt(waitingNames(count), 0);
+    await this.tasks.shouldWaitAt(waitingNames(count), 0);
   },
 );
 
 Then(
   'the tasks {names} wait at the positions 0 to {int}',
   async function (this: DroverWorld, names: string[], _last: number) {
-    await this.shouldWaitAt(names, 0);
+    await this.tasks.shouldWaitAt(names, 0);
   },
 );
 
 Then('{string} waits at position {int}', async function (this: DroverWorld, name: string, position: number) {
-  await this.shouldWaitAt([name], position);
+  await this.tasks.shouldWaitAt([name], position);
 });
 
 When('the task at position {int} is cancelled', async function (this: DroverWorld, position: number) {
@@ -192,7 +188,7 @@ When('the task at position {int} is cancelled', async function (this: DroverWorl
 Then(
   'the task that was at position {int} waits at position {int}',
   async function (this: DroverWorld, before: number, now: number) {
-    await this.shouldWaitAt([`waiting-${before}`], now);
+    await this.tasks.shouldWaitAt([`waiting-${before}`], now);
   },
 );
 
@@ -201,7 +197,8 @@ const waitingNames = (count: number) => Array.from({ length: count }, (_, index)
 Then(
   'the queue holds {int} interactive and {int} batch task(s)',
   async function (this: DroverWorld, interactive: number, batch: number) {
-    const depth = (priority: string) => this.meter.nodeGauge('queue_depth', { pool_id: 'default', priority });
+    const depth = (priority: string) =>
+      this.operator.meter.nodeGauge('queue_depth', { pool_id: 'default', priority });
     assert.deepEqual([await depth('interactive'), await depth('batch')], [interactive, batch]);
   },
 );
@@ -209,36 +206,36 @@ Then(
 // Running and ended
 
 When('the state of {string} is asked for', async function (this: DroverWorld, name: string) {
-  await this.http.send('GET', `/v2/tasks/${this.idOf(name)}`);
+  await this.http.send('GET', `/v2/tasks/${this.tasks.of(name).id}`);
 });
 
 Then('{string} comes to be {string}', async function (this: DroverWorld, name: string, state: string) {
-  assert.equal((await this.waitForState(name, [state])).state, state);
+  assert.equal((await this.tasks.waitForState(name, [state])).state, state);
 });
 
 Then(
   '{string} has put out {int} tokens or more',
   async function (this: DroverWorld, name: string, tokens: number) {
-    const { tokens_out } = await this.status(name);
+    const { tokens_out } = await this.tasks.status(name);
     assert.ok(tokens_out >= tokens, `${tokens_out} tokens`);
   },
 );
 
 Then('{string} was never started', async function (this: DroverWorld, name: string) {
-  const { started_at_ms, first_token_at_ms, tokens_out } = await this.status(name);
+  const { started_at_ms, first_token_at_ms, tokens_out } = await this.tasks.status(name);
   assert.deepEqual([started_at_ms, first_token_at_ms, tokens_out], [null, null, 0]);
 });
 
 Then('{string} has gone on meanwhile', async function (this: DroverWorld, name: string) {
-  const { tokens_out } = await this.status(name);
-  const delivered = this.reader(name).tokens.length;
+  const { tokens_out } = await this.tasks.status(name);
+  const delivered = this.readers.of(name).tokens.length;
   assert.ok(tokens_out > delivered, `${tokens_out} tokens, ${delivered} of them delivered`);
 });
 
 Then('the tasks are started in the order {names}', async function (this: DroverWorld, names: string[]) {
   const starts: [number, string][] = [];
   for (const name of names) {
-    const { started_at_ms } = await this.waitForState(name, ['completed'], 60_000);
+    const { started_at_ms } = await this.tasks.waitForState(name, ['completed'], 60_000);
     starts.push([started_at_ms ?? NaN, name]);
   }
   assert.deepEqual(
@@ -259,7 +256,7 @@ Then('its times are in the order admitted, started, first token, ended', functio
 });
 
 Then('there is no task {string}', async function (this: DroverWorld, name: string) {
-  await this.http.send('GET', `/v2/tasks/${this.idOf(name)}`);
+  await this.http.send('GET', `/v2/tasks/${this.tasks.of(name).id}`);
   assert.equal(this.http.lookAt().status, 404);
 });
 
@@ -276,6 +273,6 @@ Then('the answer is 204 without a body, with a correlation id', function (this: 
 });
 
 Then('every slot is free, and the engine itself comes to be idle', async function (this: DroverWorld) {
-  assert.equal(await this.stack.activeLeases(), 0);
-  await this.stack.waitForIdleEngine();
+  assert.equal((await this.stack.pool.status()).active_leases, 0);
+  await this.stack.pool.waitForIdleEngine();
 });

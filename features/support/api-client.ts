@@ -14,6 +14,8 @@ export interface Answer {
   at: number;
   /** The same on the wall clock. */
   cameAt: number;
+  /** From the request to the whole answer. */
+  tookMs: number;
 }
 
 /** A request. */
@@ -47,6 +49,7 @@ export class ApiClient {
 
   /** Sends a request and reads the whole answer, whatever its status. */
   async request(method: string, path: string, ask: Ask = {}): Promise<Answer> {
+    const askedAt = performance.now();
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: this.headers(ask),
@@ -55,15 +58,9 @@ export class ApiClient {
     });
     const text = await response.text();
     const { status, headers } = response;
-    return {
-      asked: `${method} ${path}`,
-      status,
-      headers,
-      text,
-      json: parseJson(text),
-      at: performance.now(),
-      cameAt: Date.now(),
-    };
+    const at = performance.now();
+    const timing = { at, cameAt: Date.now(), tookMs: at - askedAt };
+    return { asked: `${method} ${path}`, status, headers, text, json: parseJson(text), ...timing };
   }
 
   /** Opens the event stream of a task. */

@@ -1,5 +1,6 @@
 /** Launch descriptions of the engines that the features run on. */
 import { preparedEngine, type PreparedEngine } from '../../contracts/pool.js';
+import { builtFakeEngine } from '../../testing/built-fake-engine.js';
 import { freePort } from '../../testing/free-port.js';
 import { PROGRAMS } from './places.js';
 
@@ -44,5 +45,26 @@ export async function prepareEngine(wish: EngineWish): Promise<PreparedEngine> {
     backend: 'cpu',
     slots_total: slots,
     ctx_max: ctx,
+  });
+}
+
+/** An engine with bad manners, for preloads that must fail; `flags` say which. */
+export async function prepareFakeEngine(
+  modelPath: string,
+  flags: readonly string[],
+): Promise<PreparedEngine> {
+  const port = await freePort();
+  return preparedEngine.parse({
+    pool_id: POOL,
+    engine_version: 'fake-test',
+    provisioning_mode: 'external',
+    binary_path: await builtFakeEngine(),
+    flags: ['--model', modelPath, '--port', String(port), ...flags],
+    port,
+    model_path: modelPath,
+    model_ref: 'demo',
+    backend: 'cpu',
+    slots_total: 1,
+    ctx_max: 1024,
   });
 }

@@ -28,7 +28,7 @@ export class EventReader {
   private readonly changes = new Changes();
   private over = false;
   /** Why reading broke off, unless the scenario left. */
-  private broken: unknown;
+  private broken: Error | undefined;
   private rest = '';
 
   private constructor(
@@ -134,7 +134,7 @@ export class EventReader {
   private get soFar(): string {
     const seen = this.frames.map(({ event }) => event);
     const last = this.frames.at(-1)?.raw ?? this.body;
-    const why = this.broken === undefined ? '' : `; it broke: ${String(this.broken)}`;
+    const why = this.broken === undefined ? '' : `; it broke: ${this.broken.message}`;
     return `${this.url} (${this.status}) had ${seen.length} frames, the last: ${last}${why}`;
   }
 
@@ -142,13 +142,14 @@ export class EventReader {
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
     try {
       const decoder = new TextDecoder('utf-8', { fatal: true });
-      for await (const chunk of response.body ?? []) {
+      const body: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
+      for await (const chunk of body ?? []) {
         const text = decoder.decode(chunk, { stream: true });
         if (isStream) this.take(text);
         else this.body += text;
       }
     } catch (err) {
-      if (!this.abort.signal.aborted) this.broken = err; // What came before counts; `soFar` says why no more did.
+      if (!this.abort.signal.aborted) this.broken = asError(err); // What came before counts; `soFar` says why no more did.
     } finally {
       this.over = true;
       this.changes.notify();
@@ -174,4 +175,8 @@ export class EventReader {
     const parsed = JSON.parse(data) as Record<string, unknown>;
     this.frames.push({ id: fields.get('id'), event, data: parsed, raw, at: performance.now() });
   }
+}
+
+function asError(err: unknown): Error {
+  return err instanceof Error ? err : new Error(String(err));
 }

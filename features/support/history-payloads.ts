@@ -15,9 +15,8 @@ export function payloadsIn(json: unknown): JsonPayload[] {
 }
 
 function isPayload(value: object): value is JsonPayload {
-  return (
-    'metadata' in value && typeof value.metadata === 'object' && Object(value.metadata).encoding !== undefined
-  );
+  if (!('metadata' in value) || typeof value.metadata !== 'object' || value.metadata === null) return false;
+  return 'encoding' in value.metadata;
 }
 
 /** How a payload is encoded: `json/plain`, or `binary/encrypted` where it is sealed. */

@@ -1,5 +1,12 @@
 /** What happens around scenarios: everything is started once, every error is somebody's, nothing is left. */
-import { After, AfterAll, BeforeAll, setDefaultTimeout, setWorldConstructor } from '@cucumber/cucumber';
+import {
+  After,
+  AfterAll,
+  BeforeAll,
+  setDefaultTimeout,
+  setWorldConstructor,
+  Status,
+} from '@cucumber/cucumber';
 import { endRun, profileParameters, startRun } from './run.js';
 import { DroverWorld } from './world.js';
 
@@ -11,6 +18,11 @@ const RUN_LIMIT_MS = 180_000;
 setDefaultTimeout(STEP_LIMIT_MS);
 setWorldConstructor(DroverWorld);
 
+// Whoever ends the run, by Ctrl-C or because it takes too long, ends all that it has started.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void endRun().finally(() => process.exit(1)));
+}
+
 BeforeAll({ timeout: RUN_LIMIT_MS }, async function (this: { parameters: unknown }) {
   const parameters = profileParameters.parse(this.parameters);
   if (!parameters.timeSkipping) await startRun(parameters);
@@ -19,7 +31,7 @@ BeforeAll({ timeout: RUN_LIMIT_MS }, async function (this: { parameters: unknown
 After(async function (this: DroverWorld, { result }) {
   const unexpected = this.unexpected();
   await this.end();
-  if (result?.status === 'PASSED' && unexpected !== undefined) throw new Error(unexpected);
+  if (result?.status === Status.PASSED && unexpected !== undefined) throw new Error(unexpected);
 });
 
 AfterAll({ timeout: RUN_LIMIT_MS }, endRun);

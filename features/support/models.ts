@@ -1,40 +1,43 @@
-/** The models that the features serve: both say the same words, one of them slowly. */
+/** The models that the features serve: all say the same words, some of them slowly. */
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runToEnd } from '../../testing/run-to-end.js';
 import { PROGRAMS } from './places.js';
 
-/** `demo` gives more than a thousand tokens a second on one core; `slow` about 70, so that a stream can be met midway. */
-export type ModelName = 'demo' | 'slow';
+/**
+ * Layers that cost computing and little cache and change no word. On one core of our test machine `demo` gives more
+ * than a thousand tokens a second, `slow` about 80, so that a stream can be met midway, and `slower` about 40, so that
+ * a context's worth of tokens takes longer than 40 s.
+ */
+const PADDING = {
+  demo: [],
+  slow: ['--pad-layers', '4', '--ffn', '12288'],
+  slower: ['--pad-layers', '6', '--ffn', '16384'],
+} as const;
 
-/** Padding of the slow model: 4 idle layers of this width make 130 MB, cost much computing and little cache, and change no word. */
-const SLOW = ['--pad-layers', '4', '--ffn', '12288'];
+/** Name of a model. */
+export type ModelName = keyof typeof PADDING;
 
-/** The model files of one run. */
+/** The model files of one run, each made at its first use. */
 export class Models {
-  private slow: Promise<string> | undefined;
+  private readonly made = new Map<ModelName, Promise<string>>();
 
   constructor(
     private readonly folder: string,
     private readonly demoSource: string,
   ) {}
 
-  /** Path of a model, made at its first use; in the run's folder, so that every engine's command line names that. */
+  /** Path of a model; in the run's folder, so that every engine's command line names that. */
   path(name: ModelName): Promise<string> {
-    if (name === 'demo') return this.copyDemo();
-    this.slow ??= this.makeSlow();
-    return this.slow;
+    const known = this.made.get(name) ?? this.make(name);
+    this.made.set(name, known);
+    return known;
   }
 
-  private async copyDemo(): Promise<string> {
-    const path = join(this.folder, 'demo.gguf');
-    await copyFile(this.demoSource, path);
-    return path;
-  }
-
-  private async makeSlow(): Promise<string> {
-    const path = join(this.folder, 'slow.gguf');
-    await runToEnd(process.execPath, [PROGRAMS.demoModel, '--out', path, ...SLOW]);
+  private async make(name: ModelName): Promise<string> {
+    const path = join(this.folder, `${name}.gguf`);
+    if (name === 'demo') await copyFile(this.demoSource, path);
+    else await runToEnd(process.execPath, [PROGRAMS.demoModel, '--out', path, ...PADDING[name]]);
     return path;
   }
 }

@@ -1,5 +1,6 @@
 /** The readers of a scenario by name. One that left and came back has several visits; what it has is all of them. */
-import type { EventReader } from './event-reader.js';
+import type { ApiClient, OpenStream } from './api-client.js';
+import type { EventReader, SseFrame } from './event-reader.js';
 
 /** Readers of one scenario. */
 export class ReaderBook {
@@ -7,15 +8,36 @@ export class ReaderBook {
   private readonly lookedAt = new Set<EventReader>();
   private newest: string | undefined;
 
-  /** Takes a visit in; the reader's earlier one is over, however it ended. */
-  add(name: string, reader: EventReader): void {
-    const earlier = this.visits.get(name) ?? [];
+  /** @param idOf - the id of a task, by its name */
+  constructor(
+    private readonly client: () => ApiClient,
+    private readonly idOf: (task: string) => string,
+  ) {}
+
+  /** Opens a task's stream; the reader is known by `reader`, or by the task's name. */
+  async open(task: string, how: OpenStream = {}, reader = task): Promise<EventReader> {
+    const opened = await this.client().openEvents(this.idOf(task), how);
+    const earlier = this.visits.get(reader) ?? [];
     for (const visit of earlier) {
-      this.lookedAt.add(visit);
+      this.lookedAt.add(visit); // It is over, however it ended.
       visit.leave();
     }
-    this.visits.set(name, [...earlier, reader]);
-    this.newest = name;
+    this.visits.set(reader, [...earlier, opened]);
+    this.newest = reader;
+    return opened;
+  }
+
+  /** Opens a task's stream and reads it to its end. */
+  async readToEnd(task: string, how: OpenStream = {}, reader = task): Promise<EventReader> {
+    const opened = await this.open(task, how, reader);
+    await opened.waitForClose();
+    return opened;
+  }
+
+  /** The reader comes back with the id of the last frame it has. */
+  resume(task: string, reader = task): Promise<EventReader> {
+    const { lastEventId } = this.of(reader);
+    return this.open(task, lastEventId === undefined ? {} : { lastEventId }, reader);
   }
 
   /** The reader's newest visit. @throws Error when the scenario has no such reader */
@@ -36,7 +58,12 @@ export class ReaderBook {
     return this.newest;
   }
 
-  /** The scenario has looked at how this stream ended. */
+  /** The first frame of a stream, once it has come. */
+  firstFrame(name: string): Promise<SseFrame> {
+    return this.of(name).waitForAny(() => true);
+  }
+
+  /** A reader whose `error` frame is the scenario's own business. */
   lookAt(name: string): EventReader {
     const reader = this.of(name);
     this.lookedAt.add(reader);
@@ -50,8 +77,8 @@ export class ReaderBook {
 
   /** Errors at which nobody has looked. */
   unexpected(): string[] {
-    const open = [...this.visits].flatMap(([name, visits]) => visits.map((visit) => ({ name, visit })));
-    return open
+    const all = [...this.visits].flatMap(([name, visits]) => visits.map((visit) => ({ name, visit })));
+    return all
       .filter(({ visit }) => !this.lookedAt.has(visit))
       .flatMap(({ name, visit }) => {
         if (visit.lastFrame?.event === 'error') return [`the stream of "${name}": ${visit.lastFrame.raw}`];

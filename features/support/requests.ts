@@ -37,11 +37,10 @@ export class Requests {
     this.answers = await Promise.all(asks.map((ask) => this.ask(request, ask)));
   }
 
-  /** Asks, without a key, until the answer has this status. */
-  async askUntil(request: string, status: number): Promise<void> {
-    const reached = async () =>
-      this.lookAt(await this.ask(request, { key: null })).status === status ? true : undefined;
-    await eventually(() => `${request} to answer ${status}: ${this.last?.text ?? ''}`, reached);
+  /** Asks until the answer is as wanted. */
+  async askUntil(request: string, wanted: (answer: Answer) => boolean, ask: Ask = {}): Promise<void> {
+    const reached = async () => (wanted(this.lookAt(await this.ask(request, ask))) ? true : undefined);
+    await eventually(() => `another answer to ${request} than ${this.last?.text ?? ''}`, reached);
   }
 
   /** An answer, by default the last one, looked at: an error in it is the scenario's own business from now on. */

@@ -3,17 +3,17 @@
  * processes in a Temporal namespace of their own, with a state folder, keys and ports of their own.
  */
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
-import type { PreparedEngine } from '../../contracts/pool.js';
+import { preloadResult, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
 import { eventually } from '../../testing/changes.js';
-import { isAlive, killGroup, processNames } from '../../testing/processes.js';
+import { killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
 import { ApiClient } from './api-client.js';
-import { POOL, prepareEngine, type EngineName } from './engines.js';
+import { POOL, prepareEngine, prepareFakeEngine, type EngineName } from './engines.js';
 import type { ModelName, Models } from './models.js';
 import { PROGRAMS, type RunFolders } from './places.js';
+import { PoolView } from './pool-view.js';
 import { startTemporalServer, type TemporalServer } from './temporal-server.js';
 
 /** What a scenario needs of its stack; what it leaves out is as in the shared one. */
@@ -55,11 +55,11 @@ const SHORT_WAITS = {
   DROVER_START_TIMEOUT_MS: '5000',
 };
 
-/** A preload waits for an engine that loads in a second. */
-const PRELOAD_WAIT_MS = 60_000;
+/** Where pools are preloaded. */
+export const PRELOAD_PATH = `/v2/pools/${POOL}/preload`;
 
-/** An engine stops within this time after its reader has left (C-103). */
-const ENGINE_IDLE_MS = 1_000;
+/** A preload waits for an engine that loads in a second. */
+export const PRELOAD_WAIT_MS = 60_000;
 
 /** A running installation. */
 export class Stack {
@@ -68,6 +68,8 @@ export class Stack {
   /** Unguessable part of the codec endpoint's path. */
   readonly codecSecret = randomBytes(16).toString('hex');
   readonly stateDir: string;
+  /** The pool `default` as somebody on the machine finds it. */
+  readonly pool = new PoolView(this);
   readonly nodeId: string;
   node: Program | undefined;
   control: Program | undefined;
@@ -77,8 +79,12 @@ export class Stack {
   /** Pid of the first engine. */
   firstEnginePid: number | undefined;
   temporal: TemporalServer;
+  /** What the last preload was asked for, and what it answered. */
+  prepared: PreparedEngine | undefined;
+  preloaded: PreloadResult | undefined;
   private readonly payloadKeys = `test:${randomBytes(32).toString('base64')}`;
-  private readonly nodeToken = randomBytes(16).toString('hex');
+  /** Token of the node gateway. */
+  readonly nodeToken = randomBytes(16).toString('hex');
   private readonly apis: ApiProcess[] = [];
   private nodesStarted = 0;
 
@@ -142,14 +148,21 @@ export class Stack {
   /** Loads the pool `default` as any operator would, and waits until the API calls it ready. */
   async preload(): Promise<void> {
     const { client } = this.mustApi();
-    const body = { prepared: await this.prepareEngine(), wait_ms: PRELOAD_WAIT_MS };
-    const answer = await client.request('POST', `/v2/pools/${POOL}/preload`, { body });
+    this.prepared = await this.prepareEngine();
+    const body = { prepared: this.prepared, wait_ms: PRELOAD_WAIT_MS };
+    const answer = await client.request('POST', PRELOAD_PATH, { body });
     if (answer.status !== 200) throw new Error(`preload of ${this.name}: ${answer.status} ${answer.text}`);
+    this.preloaded = preloadResult.parse(answer.json);
     await eventually(
       () => `the API of ${this.name} to be ready`,
       async () => ((await client.request('GET', '/readyz', { key: null })).status === 200 ? true : undefined),
     );
-    this.firstEnginePid ??= await this.enginePid();
+    this.firstEnginePid ??= this.preloaded.pid;
+  }
+
+  /** Launch description of an engine with bad manners. */
+  async prepareFakeEngine(flags: readonly string[]): Promise<PreparedEngine> {
+    return prepareFakeEngine(await this.parts.models.path('demo'), flags);
   }
 
   /** Launch description of this stack's engine. */
@@ -178,40 +191,7 @@ export class Stack {
 
   /** Ends the engine as a crash would; the node worker is not told. */
   async killEngine(): Promise<void> {
-    killGroup(await this.enginePid());
-  }
-
-  /** Pid of the engine of the pool `default`, as the node worker's PID file has it. */
-  async enginePid(): Promise<number> {
-    return Number(await readFile(join(this.stateDir, 'node', `${POOL}.pid`), 'utf8'));
-  }
-
-  /** True while the engine's process is there. */
-  engineLives(): boolean {
-    return this.firstEnginePid !== undefined && isAlive(this.firstEnginePid);
-  }
-
-  /** Leases of the pool `default`, as its node worker has them. */
-  async activeLeases(): Promise<number> {
-    const headers = { authorization: `Bearer ${this.nodeToken}` };
-    const response = await fetch(`${this.nodeUrl}/pools/${POOL}/status`, { headers });
-    return z.object({ active_leases: z.int() }).parse(await response.json()).active_leases;
-  }
-
-  /** Waits until the engine itself says that it computes nothing; it notices a reader who left within milliseconds. */
-  async waitForIdleEngine(): Promise<void> {
-    const handoff: unknown = JSON.parse(
-      await readFile(join(this.stateDir, 'engines', `${POOL}-r0.json`), 'utf8'),
-    );
-    const { url } = z.object({ url: z.string() }).parse(handoff);
-    const slots = z.array(z.object({ is_processing: z.boolean() }));
-    const idle = async () => {
-      const busy = slots
-        .parse(await (await fetch(`${url}/slots`)).json())
-        .filter((slot) => slot.is_processing);
-      return busy.length === 0 ? true : undefined;
-    };
-    await eventually(() => 'the engine to be idle', idle, ENGINE_IDLE_MS);
+    killGroup(await this.pool.pid());
   }
 
   /** Processes that ended though nobody had asked for it. */
@@ -253,12 +233,12 @@ export class Stack {
 
   /** Ends every process, the engine too; the node worker does that, and what it could not end is killed. */
   async stop(): Promise<void> {
-    const engine = (await this.enginePid().catch(() => undefined)) ?? this.firstEnginePid;
+    const engine = (await this.pool.pid().catch(() => undefined)) ?? this.firstEnginePid;
     await Promise.all(this.apis.map(({ program }) => program.stop()));
     await Promise.all([this.node?.stop(), this.control?.stop()]);
     if (engine !== undefined && (await processNames(engine, this.parts.folders.work))) killGroup(engine);
     if (this.temporal !== this.parts.temporal) await this.temporal.stop();
-    const log = join(this.stateDir, 'node', `engine-${POOL}.log`);
+    const log = this.pool.file(`engine-${POOL}.log`);
     await copyFile(log, join(this.parts.folders.logs, `${this.name}-engine.log`)).catch(() => undefined);
   }
 

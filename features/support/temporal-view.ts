@@ -147,13 +147,19 @@ export class TemporalView {
     return encodingOf(await this.inputOfTask(taskId));
   }
 
-  /** Message and type of the failure that ended a task's workflow, as the server keeps them. */
-  async failureOfTask(taskId: string): Promise<{ message?: string; type?: string | undefined }> {
-    const last = (await this.historyOfTask(taskId)).at(-1);
+  /** Message and type of the failure that ended a workflow, as the server keeps them. */
+  async failureOf(workflowId: string): Promise<{ message: string | undefined; type: string | undefined }> {
+    const last = (await this.history(workflowId)).at(-1);
     const attributes = last?.['workflowExecutionFailedEventAttributes'] as
       { failure?: { message?: string; applicationFailureInfo?: { type?: string } } } | undefined;
     const { message, applicationFailureInfo } = attributes?.failure ?? {};
-    return { ...(message === undefined ? {} : { message }), type: applicationFailureInfo?.type };
+    return { message, type: applicationFailureInfo?.type };
+  }
+
+  /** Names of the activities that a workflow has scheduled, in their order. */
+  async activitiesOf(workflowId: string): Promise<string[]> {
+    const scheduled = (await this.history(workflowId)).flatMap((event) => scheduledIn(event) ?? []);
+    return scheduled.map(({ activityType }) => activityType.name);
   }
 
   /** Waits until a task's workflow has scheduled an activity of a worker, and says which and where. */
@@ -161,15 +167,18 @@ export class TemporalView {
     return eventually(
       () => `an activity of ${taskId}`,
       async () => {
-        const events = await this.historyOfTask(taskId);
-        const scheduled = events.find(({ eventType }) => eventType === 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED');
-        if (scheduled === undefined) return undefined;
-        const attributes = scheduled['activityTaskScheduledEventAttributes'] as {
-          activityType: { name: string };
-          taskQueue: { name: string };
-        };
-        return { activity: attributes.activityType.name, queue: attributes.taskQueue.name };
+        const [scheduled] = (await this.historyOfTask(taskId)).flatMap((event) => scheduledIn(event) ?? []);
+        return scheduled && { activity: scheduled.activityType.name, queue: scheduled.taskQueue.name };
       },
     );
   }
+}
+
+interface ScheduledActivity {
+  activityType: { name: string };
+  taskQueue: { name: string };
+}
+
+function scheduledIn(event: HistoryEvent): ScheduledActivity | undefined {
+  return event['activityTaskScheduledEventAttributes'] as ScheduledActivity | undefined;
 }

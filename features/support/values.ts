@@ -15,12 +15,9 @@ export function valueOf(text: string): unknown {
 
 /** The value at a path of dots in parsed JSON; undefined where there is none. */
 export function valueAt(json: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (value, key) => (value === undefined || value === null ? undefined : Object(value)[key]),
-      json,
-    );
+  return path.split('.').reduce<unknown>((value, key) => {
+    return typeof value === 'object' && value !== null ? new Map(Object.entries(value)).get(key) : undefined;
+  }, json);
 }
 
 /** How a request shows who sends it, as scenarios say it: `with a wrong key`, `without a key`, `with the bearer`. */
