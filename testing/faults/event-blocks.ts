@@ -10,6 +10,11 @@ export interface SeenEvent {
   data: string;
 }
 
+/** An event, and when a client had it, in milliseconds of the run's clock. */
+export interface TimedEvent extends SeenEvent {
+  atMs: number;
+}
+
 /** Cuts text into events; what is not complete yet waits for the rest, and a connection that dies takes it along. */
 export class EventBlocks {
   private rest = '';

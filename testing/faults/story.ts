@@ -1,5 +1,5 @@
 /** What one client saw of one task: every request and every connection, in the order they were made. */
-import type { SeenEvent } from './event-blocks.js';
+import type { SeenEvent, TimedEvent } from './event-blocks.js';
 import type { PlannedTask } from './plan.js';
 
 /** A request and its answer; without a status the connection died before there was one. */
@@ -23,7 +23,7 @@ export interface Visit {
   /** `Last-Event-ID` that was sent. */
   after: string | undefined;
   status: number | undefined;
-  events: SeenEvent[];
+  events: TimedEvent[];
   end: VisitEnd;
   /** Body of a refusal, or why it broke. */
   why: string;
@@ -56,7 +56,7 @@ export function newVisit(door: string, after: string | undefined, openedAtMs: nu
 }
 
 /** All events that the client has, its visits put together as a client does that resumes. */
-export function eventsOf({ visits }: Story): SeenEvent[] {
+export function eventsOf({ visits }: Story): TimedEvent[] {
   return visits.flatMap(({ events }) => events);
 }
 

@@ -86,8 +86,8 @@ export class Controls implements Victim {
   async add(): Promise<void> {
     this.started += 1;
     const program = this.stack.program(`control-${this.started}`, PROGRAMS.control, {});
-    this.all.push(program);
     await program.waitForLog('the event "polling"', ({ event }) => event === 'polling');
+    this.all.push(program);
   }
 
   async strike({ draw }: Aim): Promise<Damage | undefined> {

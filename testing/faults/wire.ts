@@ -53,7 +53,7 @@ export class Wire {
       const response = await this.open(visit, wish, leaving.signal);
       visit.status = response.status;
       if (response.status === 200) {
-        visit.end = await readEvents(response, visit, wantsToLeave);
+        visit.end = await this.readEvents(response, visit, wantsToLeave);
       } else {
         visit.end = 'refused';
         visit.why = await response.text();
@@ -79,26 +79,26 @@ export class Wire {
     });
   }
 
+  private async readEvents(
+    response: Response,
+    visit: Visit,
+    wantsToLeave: () => boolean,
+  ): Promise<'closed' | 'left'> {
+    const blocks = new EventBlocks();
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    const chunks: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
+    for await (const chunk of chunks ?? []) {
+      for (const event of blocks.take(decoder.decode(chunk, { stream: true }))) {
+        visit.events.push({ ...event, atMs: this.clock.nowMs });
+        if (wantsToLeave()) return 'left';
+      }
+    }
+    return 'closed';
+  }
+
   private headers(more: Record<string, string>): Record<string, string> {
     return { 'x-api-key': this.key, ...more };
   }
-}
-
-async function readEvents(
-  response: Response,
-  visit: Visit,
-  wantsToLeave: () => boolean,
-): Promise<'closed' | 'left'> {
-  const blocks = new EventBlocks();
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  const chunks: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
-  for await (const chunk of chunks ?? []) {
-    for (const event of blocks.take(decoder.decode(chunk, { stream: true }))) {
-      visit.events.push(event);
-      if (wantsToLeave()) return 'left';
-    }
-  }
-  return 'closed';
 }
 
 /** `fetch failed` says nothing; its cause does. */
