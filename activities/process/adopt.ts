@@ -2,10 +2,11 @@
  * Engines that an earlier worker left behind. Their spawn records say which processes are alive and ours, which the next
  * worker may take over, and which are gone; whatever it does not take over it ends here, by the recorded group.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { NodeActivityDeps } from '../deps.js';
+import { removeFile } from '../remove-file.js';
 import { replicaFiles } from '../replica-files.js';
 import { removePidFile } from './pid-file.js';
 import { isSameProcess } from './process-identity.js';
@@ -44,12 +45,12 @@ export async function endLeftEngine(
   { paths, stopGraceMs }: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'>,
 ): Promise<{ forced: boolean }> {
   const files = replicaFiles(paths, record);
-  await rm(files.handoff, { force: true }); // First, so that nobody is sent to an engine that is ending.
+  await removeFile(files.handoff); // First, so that nobody is sent to an engine that is ending.
   const { pid, token } = record;
   // The start time of a process that is gone or foreign matches nobody, so only its token-bearing children are reached.
   const startTicks = alive ? record.started_ticks : `${record.started_ticks} gone`;
   const stopped = await stopGroup({ pid, startTicks, token, graceMs: stopGraceMs });
   await removePidFile(files.pidFile);
-  await rm(files.spawnRecord, { force: true });
+  await removeFile(files.spawnRecord);
   return stopped;
 }

@@ -1,5 +1,6 @@
 /** PID files: the decimal number and nothing else, so that any tool can read them (B-PROC-022). */
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { removeFile } from '../remove-file.js';
 import { writeAtomically } from '../write-atomically.js';
 
 /** Writes the number, replacing what stood there. */
@@ -27,5 +28,5 @@ export async function readPidFile(path: string): Promise<number | undefined> {
 
 /** Removes a PID file; one that is gone already is no failure. */
 export async function removePidFile(path: string): Promise<void> {
-  await rm(path, { force: true });
+  await removeFile(path);
 }
