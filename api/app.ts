@@ -55,6 +55,9 @@ export interface ApiDeps {
 /** Ids of tasks and pools are at most 128 characters; each may be percent-encoded in three. */
 const LONGEST_PARAMETER = 512;
 
+/** A client that takes longer to send a request holds a connection for nothing; answers may take as long as they like. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
 /** Makes the server that the API is registered in. */
 export function createServer(settings: Settings, log: FastifyBaseLogger): FastifyInstance {
   return Fastify({
@@ -62,6 +65,7 @@ export function createServer(settings: Settings, log: FastifyBaseLogger): Fastif
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlation_id' }),
     genReqId: correlationIdOf,
     bodyLimit: settings.DROVER_BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     // An API that ends still answers what it has begun to hear; new streams are refused by their plugin.
     return503OnClosing: false,
@@ -107,7 +111,7 @@ async function registerRoutes(
   const { settings, records, nodes, now } = deps;
   const locator = createTaskLocator(records, nodes);
   const board = createPoolBoard(nodes, now);
-  const tails = createTaskTails({ nodes, locator, now });
+  const tails = createTaskTails({ nodes, locator, now, log: app.log });
   const readPools = createReadPools(board);
   const place = createPlacer({ board, metrics, now });
   const admitTask = createAdmission({ nodes, records, locator, board, place, metrics });

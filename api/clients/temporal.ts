@@ -46,9 +46,9 @@ const RETRY_AFTER_MS = 1_000;
 export function createTaskRecords(options: TaskRecordsOptions): OpenTaskRecords {
   const { connection, namespace, dataConverter, startTimeoutMs } = options;
   const { workflow } = new Client({ connection, namespace, dataConverter });
-  const outage = createOutageWatch(reachable);
+  const outage = createOutageWatch(probe);
 
-  function reachable(): Promise<boolean> {
+  function probe(): Promise<boolean> {
     return bounded(PROBE_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({})).then(
       () => true,
       () => false,
@@ -109,7 +109,12 @@ export function createTaskRecords(options: TaskRecordsOptions): OpenTaskRecords 
     },
     start,
     describe,
-    reachable,
+    async reachable() {
+      if (outage.away) return false;
+      const isThere = await probe();
+      if (!isThere) outage.report();
+      return isThere;
+    },
     close: () => outage.close(),
     async cancel(taskId) {
       await asked(() => workflow.getHandle(taskWorkflowId(taskId)).cancel());

@@ -99,15 +99,21 @@ describe('a tail of a log', () => {
   it('waits for a node that refuses connections for a while', async () => {
     const log = logOf(2);
     let attempts = 0;
-    const tail = tailOver((from) => {
-      attempts += 1;
-      return attempts < 4
-        ? Promise.reject(new Error('ECONNREFUSED'))
-        : Promise.resolve(batches(log.slice(from)));
-    });
+    const breaks: boolean[] = [];
+    const onBreak = (_err: unknown, isFirst: boolean) => void breaks.push(isFirst);
+    const tail = tailOver(
+      (from) => {
+        attempts += 1;
+        return attempts < 4
+          ? Promise.reject(new Error('ECONNREFUSED'))
+          : Promise.resolve(batches(log.slice(from)));
+      },
+      { onBreak },
+    );
     await tail.opened;
     await over(tail);
     assert.equal(attempts, 4);
+    assert.deepEqual(breaks, [true, false, false]);
     assert.deepEqual(tail.frames, log);
   });
 

@@ -13,6 +13,8 @@ export interface TaskTailDeps {
   /** Whether a run that its node does not know may still come back there. */
   mayComeBack: () => Promise<boolean>;
   now: () => number;
+  /** Told why a connection broke; `isFirst` of a row of failures. */
+  onBreak?: (err: unknown, isFirst: boolean) => void;
   /** Pauses between attempts double from the first to the last. */
   retry?: { firstMs: number; lastMs: number; giveUpMs: number };
 }
@@ -135,7 +137,8 @@ export class TaskTail {
         this.accept(batch);
         if (this.ended) break;
       }
-    } catch {
+    } catch (err) {
+      if (!signal.aborted) this.deps.onBreak?.(err, this.brokenSinceMs === undefined);
       this.settleOpened.resolve(); // The node is away for now, the task is not: its readers wait.
     }
     const progressed = this.nextOffset() > before;

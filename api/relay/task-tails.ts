@@ -1,4 +1,5 @@
 /** The tails that this process holds: one a task, opened by its first reader, closed by its last (design §2.4). */
+import type { FastifyBaseLogger } from 'fastify';
 import { DroverError } from '../../contracts/errors.js';
 import type { RunView } from '../../contracts/node.js';
 import type { CallContext, NodeLink } from '../clients/node-link.js';
@@ -10,6 +11,7 @@ export interface TaskTailsDeps {
   nodes: NodeLink;
   locator: TaskLocator;
   now: () => number;
+  log: Pick<FastifyBaseLogger, 'warn' | 'debug'>;
 }
 
 /** A reader's hold on a tail. */
@@ -103,7 +105,8 @@ export function createTaskTails(deps: TaskTailsDeps): TaskTails {
 }
 
 /** The first connection goes where the task was last known; each later one asks again where it is. */
-function openTail(taskId: string, from: number, { nodes, locator, now }: TaskTailsDeps, call: CallContext) {
+function openTail(taskId: string, from: number, deps: TaskTailsDeps, call: CallContext) {
+  const { nodes, locator, now, log } = deps;
   const tail = new TaskTail(
     {
       now,
@@ -121,11 +124,15 @@ function openTail(taskId: string, from: number, { nodes, locator, now }: TaskTai
         }
       },
       mayComeBack: () => locator.isOpen(taskId),
+      onBreak(err, isFirst) {
+        const said = { event: 'tail_broken', task_id: taskId, correlation_id: call.correlationId, err };
+        log[isFirst ? 'warn' : 'debug'](said, 'the tail of a task broke, it is opened again');
+      },
     },
     from,
   );
   // What the log held when the tail was opened is replayed whole, also to a slow reader.
-  void viewOf(taskId, { nodes, locator, now }, call).then((view) => {
+  void viewOf(taskId, deps, call).then((view) => {
     if (view !== undefined) tail.liveFrom = view.next_offset;
   });
   return tail;
