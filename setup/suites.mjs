@@ -45,6 +45,7 @@ export const suites = {
     features(900_000, 'engines'),
   ),
   browser: nodeTests(600_000, () => testsBelow('testing/browser')),
+  readme: nodeTests(600_000, () => testsBelow('testing/readme')),
 };
 
 /** One suite of several runs, each with a result file of its own. */
@@ -63,7 +64,7 @@ function inTurn(...runs) {
 
 function testsBelow(folder) {
   const isTest = (path) => path.endsWith('.test.ts') || path.endsWith('.test.mjs');
-  const elsewhere = (path) => folder === 'testing' && relative(ROOT, path).startsWith('testing/browser/');
+  const elsewhere = (path) => folder === 'testing' && /^testing\/(browser|readme)\//.test(relative(ROOT, path));
   return filesBelow(join(ROOT, folder), (path) => isTest(path) && !elsewhere(path));
 }
 
