@@ -80,13 +80,23 @@ async function report(
 ): Promise<void> {
   const all = bad.flatMap(({ name, problems }) => problems.map((problem) => `${name}: ${problem}`));
   await writeFile(join(logs, 'problems.log'), `${[...words, '', ...all].join('\n')}\n`);
-  for (const { name, problems } of bad) {
-    for (const problem of problems.slice(0, PRINTED_PROBLEMS)) print(`  ${name}: ${problem}`);
-    if (problems.length > PRINTED_PROBLEMS)
-      print(`  ${name}: and ${problems.length - PRINTED_PROBLEMS} more`);
-  }
+  for (const line of printable(bad)) print(`  ${line}`);
   print(`  logs: .test-logs/faults/${wish.seed}`);
   print(`  again: ${reproduction(wish)}`);
+}
+
+/** The first problems of each group; when the stack did not come up, all groups have the same one. */
+function printable(bad: readonly CheckResult[]): string[] {
+  const [first] = bad;
+  const isOne = bad.length > 1 && bad.every(({ problems }) => problems === first?.problems);
+  if (first !== undefined && isOne) return [`all: ${first.problems.join('\n')}`];
+  return bad.flatMap(({ name, problems }) => {
+    const left = problems.length - PRINTED_PROBLEMS;
+    return [
+      ...problems.slice(0, PRINTED_PROBLEMS).map((problem) => `${name}: ${problem}`),
+      ...(left > 0 ? [`${name}: and ${left} more`] : []),
+    ];
+  });
 }
 
 try {

@@ -30,6 +30,8 @@ export interface Victim {
 /** The API processes: killed at once, a new one takes the place at an address of its own. */
 export class Apis implements Victim {
   private readonly all: ApiProcess[] = [];
+  /** Hit, and not replaced yet: two blows at the same moment are for two of them. */
+  private readonly down = new Set<ApiProcess>();
 
   constructor(private readonly stack: Stack) {}
 
@@ -60,6 +62,7 @@ export class Apis implements Victim {
     const aimed = living.find(({ client }) => client.url === door);
     const hit = aimed ?? living[Math.floor(draw * living.length)];
     if (hit === undefined) return undefined;
+    this.down.add(hit);
     await hit.program.kill('SIGKILL');
     return {
       what: `${hit.program.name} at ${hit.client.url}${aimed === undefined ? '' : ', in mid-admission'}`,
@@ -71,13 +74,14 @@ export class Apis implements Victim {
   }
 
   private living(): ApiProcess[] {
-    return this.all.filter(({ program }) => program.running);
+    return this.all.filter((api) => api.program.running && !this.down.has(api));
   }
 }
 
 /** The control workers. */
 export class Controls implements Victim {
   private readonly all: Program[] = [];
+  private readonly down = new Set<Program>();
   private started = 0;
 
   constructor(private readonly stack: Stack) {}
@@ -91,9 +95,10 @@ export class Controls implements Victim {
   }
 
   async strike({ draw }: Aim): Promise<Damage | undefined> {
-    const living = this.all.filter(({ running }) => running);
+    const living = this.all.filter((program) => program.running && !this.down.has(program));
     const hit = living[Math.floor(draw * living.length)];
     if (hit === undefined) return undefined;
+    this.down.add(hit);
     await hit.kill('SIGKILL');
     return { what: hit.name, mend: () => this.add() };
   }
