@@ -3,7 +3,14 @@ import { Agent, type Dispatcher } from 'undici';
 import type { ZodType } from 'zod';
 import { DroverError, errorEnvelope, type ErrorCode } from '../../contracts/errors.js';
 import { frame, type Frame } from '../../contracts/events.js';
-import { nodePools, runView, type InferTaskInput, type RunView } from '../../contracts/node.js';
+import {
+  nodePools,
+  runView,
+  type InferTaskInput,
+  type NodePools,
+  type RunOffer,
+  type RunView,
+} from '../../contracts/node.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { CallContext, NodeLink } from './node-link.js';
 
@@ -54,40 +61,91 @@ interface Ask {
 }
 
 /** Links to the nodes; connections are made when they are needed. */
-export function createNodeLink({ nodes, token }: NodeLinkOptions): OpenNodeLink {
-  const urls = new Map(nodes.map(({ id, url }) => [id, url]));
-  const agent = new Agent({
+export function createNodeLink(options: NodeLinkOptions): OpenNodeLink {
+  return new HttpNodeLink(options);
+}
+
+class HttpNodeLink implements OpenNodeLink {
+  readonly nodeIds: readonly string[];
+  readonly runs: OpenNodeLink['runs'] = {
+    attach: (nodeId, offer, waitMs) => {
+      const path = `${runPath(offer.task_id)}?wait_ms=${waitMs}`;
+      const request: Ask = { method: 'PUT', path, body: offer, timeoutMs: waitMs + ANSWER_TIMEOUT_MS };
+      return this.ask(nodeId, request, { correlationId: offer.correlation_id }, runView);
+    },
+    cancel: (nodeId, taskId, reason) => this.askCancel(nodeId, taskId, reason, { correlationId: taskId }),
+  };
+  private readonly urls: ReadonlyMap<string, string>;
+  private readonly token: string;
+  private readonly agent = new Agent({
     connect: { timeout: CONNECT_TIMEOUT_MS },
     keepAliveTimeout: KEEP_ALIVE_MS,
     pipelining: 1,
   });
 
-  async function send(nodeId: string, ask: Ask, call: CallContext): Promise<Dispatcher.ResponseData> {
-    const origin = urls.get(nodeId);
-    if (origin === undefined) throw nodeAway();
-    const options: Dispatcher.RequestOptions & { origin: string } = {
-      origin,
-      method: ask.method,
-      path: ask.path,
-      headers: headersOf(ask, call, token),
-      headersTimeout: ask.timeoutMs ?? ANSWER_TIMEOUT_MS,
-      bodyTimeout: ask.silenceMs ?? ANSWER_TIMEOUT_MS,
-    };
-    if (ask.body !== undefined) options.body = JSON.stringify(ask.body);
-    if (call.signal !== undefined) options.signal = call.signal;
-    try {
-      return await agent.request(options);
-    } catch (err) {
-      if (!isReset(err)) throw nodeAway(err);
-    }
-    // No byte came: a kept connection that the node had closed. All gateway calls may be repeated (`NodeLink`).
-    return agent.request(options).catch((err: unknown) => {
-      throw nodeAway(err);
-    });
+  constructor({ nodes, token }: NodeLinkOptions) {
+    this.nodeIds = nodes.map(({ id }) => id);
+    this.urls = new Map(nodes.map(({ id, url }) => [id, url]));
+    this.token = token;
   }
 
-  async function ask<T>(nodeId: string, request: Ask, call: CallContext, schema: ZodType<T>): Promise<T> {
-    const response = await send(nodeId, request, call);
+  pools(nodeId: string, call: CallContext): Promise<NodePools> {
+    const request: Ask = { method: 'GET', path: '/pools', timeoutMs: REPORT_TIMEOUT_MS };
+    return this.ask(nodeId, request, call, nodePools);
+  }
+
+  offer(nodeId: string, offer: RunOffer, call: CallContext): Promise<RunView> {
+    return this.ask(nodeId, { method: 'POST', path: '/runs', body: offer }, call, runView);
+  }
+
+  confirm(nodeId: string, taskId: string, call: CallContext): Promise<RunView> {
+    return this.ask(nodeId, { method: 'POST', path: `${runPath(taskId)}/confirm`, body: {} }, call, runView);
+  }
+
+  withdraw(nodeId: string, taskId: string, call: CallContext): Promise<void> {
+    return this.tell(nodeId, `${runPath(taskId)}/withdraw`, call);
+  }
+
+  abandon(nodeId: string, taskId: string, call: CallContext): Promise<void> {
+    return this.tell(nodeId, `${runPath(taskId)}/abandon`, call);
+  }
+
+  view(nodeId: string, taskId: string, call: CallContext): Promise<RunView | undefined> {
+    const request: Ask = { method: 'GET', path: runPath(taskId), timeoutMs: REPORT_TIMEOUT_MS };
+    return orUnknown(this.ask(nodeId, request, call, runView));
+  }
+
+  cancel(
+    nodeId: string,
+    taskId: string,
+    reason: CancelReason,
+    call: CallContext,
+  ): Promise<RunView | undefined> {
+    return orUnknown(this.askCancel(nodeId, taskId, reason, call));
+  }
+
+  async frames(nodeId: string, taskId: string, from: number, call: CallContext) {
+    const path = `${runPath(taskId)}/frames?from=${from}`;
+    const request: Ask = { method: 'GET', path, timeoutMs: REPORT_TIMEOUT_MS, silenceMs: TAIL_SILENCE_MS };
+    const response = await this.send(nodeId, request, call);
+    if (response.statusCode < 400) return frameBatches(response.body);
+    const refusal = await refusalOf(response);
+    if (refusal.code === 'TASK_NOT_FOUND') return undefined;
+    throw refusal;
+  }
+
+  close(): Promise<void> {
+    return this.agent.destroy();
+  }
+
+  private askCancel(nodeId: string, taskId: string, reason: CancelReason, call: CallContext) {
+    const path = `${runPath(taskId)}/cancel`;
+    const request: Ask = { method: 'POST', path, body: { reason }, timeoutMs: CANCEL_TIMEOUT_MS };
+    return this.ask(nodeId, request, call, runView);
+  }
+
+  private async ask<T>(nodeId: string, request: Ask, call: CallContext, schema: ZodType<T>): Promise<T> {
+    const response = await this.send(nodeId, request, call);
     if (response.statusCode >= 400) throw await refusalOf(response);
     const parsed = schema.safeParse(parseJson(await textOf(response)));
     if (!parsed.success) throw notUnderstood(parsed.error);
@@ -95,52 +153,35 @@ export function createNodeLink({ nodes, token }: NodeLinkOptions): OpenNodeLink 
   }
 
   /** Says something that has no answer but "heard". */
-  async function tell(nodeId: string, path: string, call: CallContext): Promise<void> {
-    const response = await send(nodeId, { method: 'POST', path, body: {} }, call);
+  private async tell(nodeId: string, path: string, call: CallContext): Promise<void> {
+    const response = await this.send(nodeId, { method: 'POST', path, body: {} }, call);
     if (response.statusCode >= 400) throw await refusalOf(response);
     await response.body.dump();
   }
 
-  function cancelRun(nodeId: string, taskId: string, reason: CancelReason, call: CallContext) {
-    const path = `${runPath(taskId)}/cancel`;
-    const request: Ask = { method: 'POST', path, body: { reason }, timeoutMs: CANCEL_TIMEOUT_MS };
-    return ask(nodeId, request, call, runView);
+  private async send(nodeId: string, ask: Ask, call: CallContext): Promise<Dispatcher.ResponseData> {
+    const origin = this.urls.get(nodeId);
+    if (origin === undefined) throw nodeAway();
+    const options: Dispatcher.RequestOptions & { origin: string } = {
+      origin,
+      method: ask.method,
+      path: ask.path,
+      headers: headersOf(ask, call, this.token),
+      headersTimeout: ask.timeoutMs ?? ANSWER_TIMEOUT_MS,
+      bodyTimeout: ask.silenceMs ?? ANSWER_TIMEOUT_MS,
+      ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+    };
+    try {
+      return await this.agent.request(options);
+    } catch (err) {
+      if (!isReset(err)) throw nodeAway(err);
+    }
+    // No byte came: a kept connection that the node had closed. All gateway calls may be repeated (`NodeLink`).
+    return this.agent.request(options).catch((err: unknown) => {
+      throw nodeAway(err);
+    });
   }
-
-  return {
-    nodeIds: nodes.map(({ id }) => id),
-    pools: (nodeId, call) =>
-      ask(nodeId, { method: 'GET', path: '/pools', timeoutMs: REPORT_TIMEOUT_MS }, call, nodePools),
-    offer: (nodeId, offer, call) =>
-      ask(nodeId, { method: 'POST', path: '/runs', body: offer }, call, runView),
-    confirm: (nodeId, taskId, call) =>
-      ask(nodeId, { method: 'POST', path: `${runPath(taskId)}/confirm`, body: {} }, call, runView),
-    withdraw: (nodeId, taskId, call) => tell(nodeId, `${runPath(taskId)}/withdraw`, call),
-    abandon: (nodeId, taskId, call) => tell(nodeId, `${runPath(taskId)}/abandon`, call),
-    view: (nodeId, taskId, call) =>
-      orUnknown(
-        ask(nodeId, { method: 'GET', path: runPath(taskId), timeoutMs: REPORT_TIMEOUT_MS }, call, runView),
-      ),
-    cancel: (nodeId, taskId, reason, call) => orUnknown(cancelRun(nodeId, taskId, reason, call)),
-    async frames(nodeId, taskId, from, call) {
-      const path = `${runPath(taskId)}/frames?from=${from}`;
-      const request: Ask = { method: 'GET', path, timeoutMs: REPORT_TIMEOUT_MS, silenceMs: TAIL_SILENCE_MS };
-      const response = await send(nodeId, request, call);
-      if (response.statusCode < 400) return frameBatches(response.body);
-      const refusal = await refusalOf(response);
-      if (refusal.code === 'TASK_NOT_FOUND') return undefined;
-      throw refusal;
-    },
-    runs: {
-      attach: (nodeId, offer, waitMs) => {
-        const path = `${runPath(offer.task_id)}?wait_ms=${waitMs}`;
-        const request: Ask = { method: 'PUT', path, body: offer, timeoutMs: waitMs + ANSWER_TIMEOUT_MS };
-        return ask(nodeId, request, { correlationId: offer.correlation_id }, runView);
-      },
-      cancel: (nodeId, taskId, reason) => cancelRun(nodeId, taskId, reason, { correlationId: taskId }),
-    },
-    close: () => agent.destroy(),
-  };
 }
 
 function runPath(taskId: string): string {

@@ -60,16 +60,13 @@ export function createTaskTails(deps: TaskTailsDeps): TaskTails {
       }
       const entry = hold(taskId, from, call);
       entry.readers += 1;
-      let released = false;
-      const release = (byReader: boolean) => {
-        if (released) return;
-        released = true;
+      const release = once((byReader: boolean) => {
         entry.readers -= 1;
         if (entry.readers > 0) return;
         entry.tail.stop();
         if (held.get(taskId) === entry) held.delete(taskId);
         if (byReader && !entry.tail.closed) void abandon(taskId, deps, call);
-      };
+      });
       try {
         await entry.tail.opened;
       } catch (err) {
@@ -88,20 +85,36 @@ export function createTaskTails(deps: TaskTailsDeps): TaskTails {
 
     settled(taskId, limitMs) {
       const tail = held.get(taskId)?.tail;
-      if (tail === undefined || tail.closed || tail.failure !== undefined) return Promise.resolve();
-      return new Promise((resolve) => {
-        const limit = setTimeout(done, limitMs);
-        const unwatch = tail.watch(() => {
-          if (tail.closed || tail.failure !== undefined) done();
-        });
-        function done(): void {
-          clearTimeout(limit);
-          unwatch();
-          resolve();
-        }
-      });
+      return tail === undefined ? Promise.resolve() : overWithin(tail, limitMs);
     },
   };
+}
+
+function once(act: (byReader: boolean) => void): (byReader: boolean) => void {
+  let isDone = false;
+  return (byReader) => {
+    if (isDone) return;
+    isDone = true;
+    act(byReader);
+  };
+}
+
+/** Resolves when the tail has its closing frame or has given up, or after the limit. */
+function overWithin(tail: TaskTail, limitMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const limit = setTimeout(done, limitMs);
+    const unwatch = tail.watch(look);
+    look();
+
+    function look(): void {
+      if (tail.closed || tail.failure !== undefined) done();
+    }
+    function done(): void {
+      clearTimeout(limit);
+      unwatch();
+      resolve();
+    }
+  });
 }
 
 /** The first connection goes where the task was last known; each later one asks again where it is. */

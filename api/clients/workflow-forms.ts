@@ -1,0 +1,124 @@
+/** What workflows are started with and what is read of them: between our words and those of Temporal's client. */
+import { WorkflowFailedError, type WorkflowExecutionDescription } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { DroverError, isErrorCode } from '../../contracts/errors.js';
+import { preloadResult, type PreloadPoolInput } from '../../contracts/pool.js';
+import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
+import { CONTROL_QUEUE, poolWorkflowId, TASKS_QUEUE, taskWorkflowId } from '../../domain/identity.js';
+import { isTerminal, TASK_STATES, type TaskState } from '../../domain/task.js';
+import type { inferTask } from '../../workflows/infer-task.js';
+import * as attribute from '../../workflows/search-attributes.js';
+import type { PreloadOutcome, TaskRecord, TaskStart } from './task-records.js';
+
+/** How long a client waits before it asks again while Temporal is away. */
+const RETRY_AFTER_MS = 1_000;
+
+/** How a task's workflow is started: what operators search by, what a repeated request is answered from. */
+export function inferTaskOptions(
+  { nodeId, offer, admission, admittedAtMs }: TaskStart,
+  afterRejection: boolean,
+) {
+  const { request } = offer;
+  const memo: TaskMemo = {
+    digest: offer.digest,
+    node_id: nodeId,
+    pool_id: offer.pool_id,
+    admission,
+    request: {
+      engine: request.engine,
+      model_ref: request.model_ref,
+      priority: request.priority,
+      admitted_at_ms: admittedAtMs,
+      correlation_id: offer.correlation_id,
+    },
+  };
+  return {
+    workflowId: taskWorkflowId(offer.task_id),
+    taskQueue: TASKS_QUEUE,
+    // A rejected task's workflow failed, so only then may the id be used again; two at once cannot both get it.
+    workflowIdReusePolicy: afterRejection
+      ? ('ALLOW_DUPLICATE_FAILED_ONLY' as const)
+      : ('REJECT_DUPLICATE' as const),
+    requestEagerStart: true,
+    args: [{ ...offer, node_id: nodeId }] as [Parameters<typeof inferTask>[0]],
+    memo,
+    typedSearchAttributes: [
+      { key: attribute.PoolId, value: offer.pool_id },
+      { key: attribute.NodeId, value: nodeId },
+      { key: attribute.Engine, value: request.engine },
+      { key: attribute.ModelRef, value: request.model_ref },
+      { key: attribute.TaskState, value: 'queued' },
+      { key: attribute.CorrelationId, value: offer.correlation_id },
+    ],
+    staticSummary: `${request.priority} ${request.workload} on pool ${offer.pool_id}, node ${nodeId}`,
+  };
+}
+
+/** How a preload is started. One run a pool: an equal request joins the one that runs (B-PDUR-001); a finished preload may be repeated. */
+export function preloadPoolOptions(input: PreloadPoolInput) {
+  const { prepared } = input;
+  return {
+    workflowId: poolWorkflowId(prepared.pool_id, 'preload'),
+    taskQueue: CONTROL_QUEUE,
+    workflowIdConflictPolicy: 'USE_EXISTING' as const,
+    args: [input] as [PreloadPoolInput],
+    typedSearchAttributes: [
+      { key: attribute.PoolId, value: prepared.pool_id },
+      { key: attribute.NodeId, value: input.node_id },
+      { key: attribute.Engine, value: prepared.engine },
+      { key: attribute.ModelRef, value: prepared.model_ref },
+      { key: attribute.CorrelationId, value: input.correlation_id },
+    ],
+    staticSummary: `preload pool ${prepared.pool_id} on node ${input.node_id}`,
+  };
+}
+
+/** A task's record from what Temporal says of its workflow. @throws DroverError INTERNAL when that is none of ours */
+export function recordOf(description: WorkflowExecutionDescription): TaskRecord {
+  const { typedSearchAttributes: attributes } = description;
+  const memo = taskMemo.safeParse(description.memo);
+  if (!memo.success) {
+    throw new DroverError('INTERNAL', "the task's record cannot be read", {}, { cause: memo.error });
+  }
+  const state = TASK_STATES.find((known) => known === attributes.get(attribute.TaskState)) ?? 'queued';
+  const open = description.status.name === 'RUNNING';
+  return {
+    memo: memo.data,
+    nodeId: attributes.get(attribute.NodeId) ?? memo.data.node_id,
+    state: open ? state : closedState(state, description.status.name),
+    open,
+  };
+}
+
+/** A workflow that was ended from outside could not say how its task ended. */
+function closedState(state: TaskState, status: string): TaskState {
+  if (isTerminal(state)) return state;
+  return status === 'CANCELLED' ? 'cancelled' : 'failed';
+}
+
+/** How a preload ended. */
+export async function outcomeOf(result: Promise<unknown>): Promise<PreloadOutcome> {
+  try {
+    return { kind: 'done', result: preloadResult.parse(await result) };
+  } catch (err) {
+    if (!(err instanceof WorkflowFailedError)) throw temporalAway(err);
+    const { cause } = err;
+    if (!(cause instanceof ApplicationFailure)) {
+      const message = `the preload ${cause instanceof CancelledFailure ? 'was cancelled' : 'was ended from outside'}`;
+      return { kind: 'failed', code: 'PRELOAD_FAILED', message };
+    }
+    // The workflow's own types say more than there are codes; a code of ours among them is the answer's too.
+    const type = cause.type ?? '';
+    return { kind: 'failed', code: isErrorCode(type) ? type : 'PRELOAD_FAILED', message: cause.message };
+  }
+}
+
+/** Temporal's absence, as a client may read it. */
+export function temporalAway(cause: unknown): DroverError {
+  return new DroverError(
+    'TEMPORAL_UNAVAILABLE',
+    'the record of tasks cannot be reached now',
+    { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' },
+    { cause },
+  );
+}
