@@ -8,6 +8,7 @@ import {
   Status,
 } from '@cucumber/cucumber';
 import { endRun, profileParameters, startRun } from './run.js';
+import { endTimed, startTimed } from './timed-run.js';
 import { DroverWorld } from './world.js';
 
 /** Waits inside steps have deadlines of their own; this one is for a step that forgot. */
@@ -25,7 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 BeforeAll({ timeout: RUN_LIMIT_MS }, async function (this: { parameters: unknown }) {
   const parameters = profileParameters.parse(this.parameters);
-  if (!parameters.timeSkipping) await startRun(parameters);
+  await (parameters.timeSkipping ? startTimed() : startRun(parameters));
 });
 
 After(async function (this: DroverWorld, { result }) {
@@ -34,4 +35,7 @@ After(async function (this: DroverWorld, { result }) {
   if (result?.status === Status.PASSED && unexpected !== undefined) throw new Error(unexpected);
 });
 
-AfterAll({ timeout: RUN_LIMIT_MS }, endRun);
+AfterAll({ timeout: RUN_LIMIT_MS }, async function () {
+  await endTimed();
+  await endRun();
+});
