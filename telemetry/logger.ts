@@ -1,5 +1,5 @@
 /** Structured logs: one JSON object a line on stdout, redacted by name (B-OBS-021, B-RED-001..005). */
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 
 /** Logger of a process or a part of it. */
 export type { Logger };
@@ -17,18 +17,50 @@ const SECRET_PATHS = [
   '*.messages',
 ];
 
+/** Lines that wait for a slow reader of our output; what is beyond is dropped, never the service (B-OBS-043). */
+const MAX_WAITING_BYTES = 4 * 1_048_576;
+/** A reader of our output that takes nothing for so long is given up, or the process could not even end. */
+const BLOCKED_LIMIT_MS = 2_000;
+
+let output: DestinationStream | undefined;
+
+/** Standard output, written without waiting: a reader that stopped reading must not stop the process. */
+function standardOutput(): DestinationStream {
+  let blockedSinceMs: number | undefined;
+  const stdout = pino.destination({
+    fd: 1,
+    sync: false,
+    maxLength: MAX_WAITING_BYTES,
+    retryEAGAIN: () => Date.now() - (blockedSinceMs ??= Date.now()) < BLOCKED_LIMIT_MS,
+  });
+  stdout.on('write', () => (blockedSinceMs = undefined));
+  stdout.on('error', () => undefined); // Where would it be said?
+  const flushSync = stdout.flushSync.bind(stdout);
+  stdout.flushSync = () => {
+    try {
+      flushSync();
+    } catch {
+      // Nobody reads: the last lines are lost, and the process ends all the same.
+    }
+  };
+  return stdout;
+}
+
 /**
  * Makes a process' logger.
  * @param component - who speaks: `api`, `node`, `control`, `stack`
  * @param level - least level written, default `info`
  */
 export function createLogger(component: string, level = 'info'): Logger {
-  return pino({
-    level,
-    base: { component },
-    messageKey: 'msg',
-    timestamp: () => `,"ts":"${new Date().toISOString()}"`,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: SECRET_PATHS, censor: '[REDACTED]' },
-  });
+  return pino(
+    {
+      level,
+      base: { component },
+      messageKey: 'msg',
+      timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_PATHS, censor: '[REDACTED]' },
+    },
+    (output ??= standardOutput()),
+  );
 }

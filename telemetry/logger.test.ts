@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+
+const LOGGER = fileURLToPath(new URL('./logger.ts', import.meta.url));
+
+function program(code: string) {
+  const source = `import(${JSON.stringify(LOGGER)}).then(async ({ createLogger }) => { const log = createLogger('test'); ${code} });`;
+  return spawn(process.execPath, ['--import', 'tsx', '-e', source], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+test('B-OBS-043: a process whose output nobody reads goes on and ends', async () => {
+  const child = program(`
+    for (let i = 0; i < 5000; i++) log.info({ pad: 'x'.repeat(200) }, 'line');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    process.stderr.write('still here');
+    process.exit(7);`);
+  child.stdout.pause();
+  const said = text(child.stderr);
+  const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(30_000) })) as [number];
+  assert.equal(code, 7);
+  assert.equal(await said, 'still here');
+});
+
+test('B-OBS-021: a line is one JSON object with time, level, component and words, and secrets are left out of it', async () => {
+  const child = program(`log.warn({ token: 'a-secret', prompt: 'a-question', tokens_out: 42 }, 'words');`);
+  const line = JSON.parse(await text(child.stdout)) as Record<string, unknown>;
+  assert.deepEqual(
+    [line['level'], line['component'], line['msg'], line['tokens_out']],
+    ['warn', 'test', 'words', 42],
+  );
+  assert.ok(!Number.isNaN(Date.parse(String(line['ts']))));
+  assert.deepEqual([line['token'], line['prompt']], ['[REDACTED]', '[REDACTED]']);
+});
