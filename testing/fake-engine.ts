@@ -21,6 +21,7 @@
  * | `--watch-file PATH` | `GET /fake` tells whether this file was there at the first health poll |
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -50,10 +51,11 @@ let sigterms = 0;
 let busySlots = 0;
 let taskCount = 0;
 
-/** A child that only SIGKILL ends, for the ladder's last rung. */
-function haveStubbornChild(): void {
-  const program = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);";
-  spawn(process.execPath, ['-e', program], { stdio: 'inherit' });
+/** A child that only SIGKILL ends, for the ladder's last rung; resolves when it is past ending by SIGTERM. */
+async function haveStubbornChild(): Promise<void> {
+  const program = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); process.stdout.write('up');";
+  const { stdout } = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(stdout, 'data');
 }
 
 function isLoading(): boolean {
@@ -204,9 +206,9 @@ process.on('SIGTERM', () => {
   sigterms += 1;
   if (!has('ignore-sigterm') && sigterms >= count('sigterms', 1)) process.exit(0);
 });
+if (has('fork-child') || has('orphan-child')) await haveStubbornChild();
 if (has('log-line')) process.stdout.write(`${text('log-line', '')}\n`);
 if (has('error-line')) process.stderr.write(`${text('error-line', '')}\n`);
-if (has('fork-child') || has('orphan-child')) haveStubbornChild();
 if (has('exit-at-start')) process.exit(count('exit-at-start', 1));
 if (has('kill-at-start')) process.kill(process.pid, text('kill-at-start', 'SIGKILL'));
 if (has('orphan-child')) process.exit(0);
