@@ -1,4 +1,5 @@
 /** What an operator sees in Temporal: a task's description and history, with the payload keys and without them. */
+import { randomUUID } from 'node:crypto';
 import {
   Client,
   WorkflowFailedError,
@@ -50,6 +51,26 @@ export class TemporalView {
   /** The workflow of a task, its memo opened. */
   describeTask(taskId: string): Promise<WorkflowExecutionDescription> {
     return this.describe(taskWorkflowId(taskId));
+  }
+
+  /** The last heartbeats of a task's pending activities, as anybody without the keys reads them. */
+  async heartbeatsOf(taskId: string): Promise<string[]> {
+    const { raw } = await this.open.workflow.getHandle(taskWorkflowId(taskId)).describe();
+    const payloads = (raw.pendingActivities ?? []).flatMap(
+      ({ heartbeatDetails }) => heartbeatDetails?.payloads ?? [],
+    );
+    return payloads.map(({ data }) => Buffer.from(data ?? []).toString('latin1'));
+  }
+
+  /** Starts a workflow that no worker knows under a task's workflow id; answers with the task's id. */
+  async startForeignTask(): Promise<string> {
+    const taskId = `alien-${randomUUID()}`;
+    await this.sealed.workflow.start('somethingElse', {
+      workflowId: taskWorkflowId(taskId),
+      taskQueue: 'nobody',
+      workflowExecutionTimeout: '1m',
+    });
+    return taskId;
   }
 
   /** Ids of the workflows that a search finds now; the index is some moments behind. */

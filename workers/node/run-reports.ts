@@ -25,7 +25,7 @@ export class RunReports {
       nodeId: this.deps.nodeId,
       engine: prepared?.engine ?? engine,
       engineVersion: prepared?.engine_version ?? null,
-      modelRef: prepared?.model_ref ?? model_ref,
+      modelRef: model_ref,
     };
     return run.view(place, run.ended ? null : scheduler.position(run.taskId));
   }

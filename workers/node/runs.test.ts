@@ -85,6 +85,8 @@ test('a withdrawn offer is void for a workflow that comes late, and free for a c
   const again = await runs.offer(offerOf('t'));
   assert.equal(again.state === 'queued' || again.state === 'dispatched', true);
   assert.equal(runs.confirm('t').confirmed, true);
+  runs.withdraw('t');
+  assert.equal((await runs.attach(offerOf('t'))).confirmed, true);
 });
 
 test('a confirmation finds the offer at its place when the queue has filled, and a workflow brings a lost one back', async () => {

@@ -113,11 +113,12 @@ export class RunRegister implements RunKeeper {
     return Promise.resolve(this.reports.view(run));
   }
 
-  /** The offer is void, and stays so for whoever asks later. */
+  /** The offer is void, and stays so for whoever asks later; a run that is confirmed is nobody's offer any more. */
   withdraw(taskId: string): void {
-    this.tombstones.add(taskId);
     const run = this.runs.get(taskId);
-    if (run !== undefined && !run.confirmed) this.drop(run, 'the offer was withdrawn');
+    if (run?.confirmed === true) return;
+    this.tombstones.add(taskId);
+    if (run !== undefined) this.drop(run, 'the offer was withdrawn');
   }
 
   /** Ends a task, queued or running; resolves when its slot is free (B-DP-209, B-DP-210). */
