@@ -33,7 +33,8 @@ export function onceProblems(facts: Facts): string[] {
   const { node, tasks } = facts;
   const logs = [...tasks].flatMap(([taskId, { log }]) => (log === undefined ? [] : [{ taskId, log }]));
   const dropped = node.events.filter(({ event, dispatched }) => event === 'offer_dropped' && dispatched);
-  const begun = logs.filter(({ log }) => log.dispatches > 0).length + dropped.length;
+  const again = droppedTwice(node.events).length;
+  const begun = logs.filter(({ log }) => log.dispatches > 0).length + dropped.length - again;
   const completed = node.events.filter(({ event, state }) => event === 'run_ended' && state === 'completed');
   const tokens = completed.reduce((sum, { tokensOut }) => sum + tokensOut, 0);
   return [
@@ -44,6 +45,7 @@ export function onceProblems(facts: Facts): string[] {
     ]),
     ...repeatedIds(facts).map((id) => `${id}: its workflow was started more than once`),
     ...endsOf(node.events).map((taskId) => `${taskId}: its run ended more than once`),
+    ...droppedTwice(node.events),
     ...facts.stories.flatMap((story) => droppedAfterAcceptance(story, node.events)),
     ...(node.tasksStarted === begun ? [] : [`${node.tasksStarted} runs began, ${begun} are known`]),
     ...(node.tokensOut === tokens ? [] : [`${node.tokensOut} tokens were counted, ${tokens} were put out`]),
@@ -60,6 +62,18 @@ function endsOf(events: readonly NodeEvent[]): string[] {
     events.filter((entry) => entry.taskId === taskId && entry.event === event).length;
   const taskIds = [...new Set(events.map(({ taskId }) => taskId))];
   return taskIds.filter((taskId) => count(taskId, 'run_ended') - count(taskId, 'offer_dropped') > 1);
+}
+
+/** An offer that is made again is not dropped for a while: sooner, the blow was meant for the one before it. */
+const LEAST_LAPSE_MS = 1_000;
+
+function droppedTwice(events: readonly NodeEvent[]): string[] {
+  const drops = events.filter(({ event }) => event === 'offer_dropped');
+  return drops.flatMap(({ taskId, at }, index) => {
+    const before = drops.slice(0, index).findLast((drop) => drop.taskId === taskId);
+    if (before === undefined || at - before.at >= LEAST_LAPSE_MS) return [];
+    return [`${taskId}: its offer was dropped again after ${at - before.at} ms`];
+  });
 }
 
 /** Whoever was told "accepted" has a run that is confirmed: it keeps its place, and is computed once. */

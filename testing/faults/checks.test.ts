@@ -160,6 +160,15 @@ const VIOLATIONS: [title: string, group: CheckName, says: RegExp, plant: (facts:
     /dropped 500 ms after the client was told "accepted", while it ran/,
     (f) => f.node.events.push({ ...f.node.events[0]!, event: 'offer_dropped', at: 1_500 }),
   ],
+  [
+    'an offer that is dropped twice',
+    'once',
+    /idem-1: its offer was dropped again after 160 ms/,
+    (f) => {
+      const drop = { ...f.node.events[2]!, event: 'offer_dropped' as const };
+      f.node.events.push({ ...drop, at: 3_000 }, { ...drop, at: 3_160 });
+    },
+  ],
   ['a lease that is never given back', 'balance', /1 leases/, (f) => (f.pools[1]![0]!.active_leases = 1)],
   ['a slot that is lost', 'balance', /3 of 4 slots/, (f) => (f.pools[0]![0]!.slots_free = 3)],
   ['a task that waits for ever', 'balance', /2 tasks wait/, (f) => (f.pools[0]![0]!.metrics.queue_depth = 2)],

@@ -79,12 +79,14 @@ async function playOn(
       events: nodeEvents(rig, undisturbed.ids),
     },
     strikes: strikes.log,
-    accidents: [
-      ...strikes.accidents,
-      ...rig.stack.crashed.map(({ name }) => `${name} ended by itself`),
-      ...rig.controls.crashed().map((name) => `${name} ended by itself`),
-    ],
+    accidents: [...strikes.accidents, ...crashedOf(rig).map((name) => `${name} ended by itself`)],
   };
+}
+
+/** The stack knows the processes that it started, the victims theirs; the first API is in both. */
+function crashedOf({ stack, apis, controls }: Rig): string[] {
+  const names = stack.crashed.map(({ name }) => name);
+  return [...new Set([...names, ...apis.crashed(), ...controls.crashed()])];
 }
 
 function isUndisturbed(workflowId: string, { ids }: Undisturbed): boolean {

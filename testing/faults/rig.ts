@@ -82,9 +82,9 @@ export async function loadPools(
  * Ends everything.
  * @returns command lines of what was left running, which is killed
  */
-export async function stopRig({ stack, temporal, controls, folders }: Rig): Promise<string[]> {
+export async function stopRig({ stack, temporal, apis, controls, folders }: Rig): Promise<string[]> {
+  await Promise.all([apis.stop(), controls.stop()]);
   await stack.stop();
-  await controls.stop();
   await temporal.stop();
   const left = await processesNaming(folders.work);
   for (const { pid } of left) process.kill(pid, 'SIGKILL');

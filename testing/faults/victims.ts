@@ -2,6 +2,7 @@
  * What can be struck, and how. A new victim is a name in `plan.ts` and a `Victim` here: `strike` does the damage and
  * answers with the way to mend it, so that a stopped engine, a full disk or a cut network fit as well as a death.
  */
+import { ApiClient } from '../../features/support/api-client.js';
 import type { ApiProcess, Stack } from '../../features/support/stack.js';
 import { PROGRAMS } from '../../features/support/places.js';
 import type { Program } from '../../testing/program.js';
@@ -32,12 +33,17 @@ export class Apis implements Victim {
   private readonly all: ApiProcess[] = [];
   /** Hit, and not replaced yet: two blows at the same moment are for two of them. */
   private readonly down = new Set<ApiProcess>();
+  private started = 0;
 
   constructor(private readonly stack: Stack) {}
 
-  /** Starts one more. */
+  /** Starts one more; its name is its own, as its log file's. */
   async add(): Promise<void> {
-    this.all.push(await this.stack.startApi());
+    this.started += 1;
+    const program = this.stack.apiProgram({}, `api-${this.started + 1}`);
+    const { url } = await program.waitForLog('the event "listening"', ({ event }) => event === 'listening');
+    const api = { program, client: new ApiClient(String(url), this.stack.key) };
+    this.all.push(api);
   }
 
   /** Takes the one that the stack was started with. */
@@ -67,10 +73,20 @@ export class Apis implements Victim {
     return {
       what: `${hit.program.name} at ${hit.client.url}${aimed === undefined ? '' : ', in mid-admission'}`,
       mend: async () => {
-        const next = await this.stack.startApi();
-        this.all.splice(this.all.indexOf(hit), 1, next);
+        await this.add();
+        this.all.splice(this.all.indexOf(hit), 1);
       },
     };
+  }
+
+  /** Names of those that ended by themselves. */
+  crashed(): string[] {
+    return this.all.filter(({ program }) => program.crashed).map(({ program }) => program.name);
+  }
+
+  /** Ends all of them. */
+  async stop(): Promise<void> {
+    await Promise.all(this.all.map(({ program }) => program.stop()));
   }
 
   private living(): ApiProcess[] {
