@@ -64,7 +64,8 @@ function inTurn(...runs) {
 
 function testsBelow(folder) {
   const isTest = (path) => path.endsWith('.test.ts') || path.endsWith('.test.mjs');
-  const elsewhere = (path) => folder === 'testing' && /^testing\/(browser|readme)\//.test(relative(ROOT, path));
+  const elsewhere = (path) =>
+    folder === 'testing' && /^testing\/(browser|readme)\//.test(relative(ROOT, path));
   return filesBelow(join(ROOT, folder), (path) => isTest(path) && !elsewhere(path));
 }
 
