@@ -14,7 +14,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 const MODULES = join(ROOT, 'node_modules');
 const STAMP = join(MODULES, '.drover-lockfile');
 /** The first Node 20 with `import.meta.dirname`. */
-const LEAST_NODE = [20, 11];
+const LEAST_NODE = [20, 19];
 
 /** One set-up of this checkout at a time; outside it, because a set-up may empty what is in it. */
 const LOCK = join(

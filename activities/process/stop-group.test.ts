@@ -40,7 +40,10 @@ test('B-PROC-012 B-PROC-013: an engine that ignores SIGTERM gets SIGKILL when th
 
 test('B-PROC-018: a child that outlives its engine is ended with it', async (t) => {
   const engine = await startFakeEngine(t, ['--fork-child']);
-  assert.equal((await livingGroup(engine.pid)).length, 2);
+  await eventually(
+    () => 'the engine and its child',
+    async () => ((await livingGroup(engine.pid)).length === 2 ? true : undefined),
+  );
   assert.deepEqual(await stopGroup({ ...engine, graceMs: GRACE_MS }), { forced: true });
   assert.deepEqual(await engine.exited, { code: 0, signal: null }); // The engine obeyed, its child did not.
   assert.deepEqual(await livingGroup(engine.pid), []);

@@ -1,15 +1,19 @@
 /**
  * Engines that a dead worker left running: those whose spawn record proves that they are ours and that answer health go
- * on serving with the same pid; the others are ended by their group, their files removed (design §3).
+ * on serving with the same pid; the others are ended by their group, their files removed (design §3). One without a
+ * handoff is in the middle of its preload: that workflow goes on with it, or undoes it.
  */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { NodeActivityDeps, RunningEngine } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
+import { handoffFileName } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { PoolRegistry } from './pool-registry.js';
 
-/** A loaded engine answers health at once; one that is still loading is ended, and its preload begins anew. */
+/** An engine that was handed over answers health at once. */
 const HEALTH_LIMIT_MS = 2_000;
 
 /** Takes over what can be proved, ends the rest. */
@@ -23,6 +27,10 @@ export async function adoptEngines(
     const { prepared, pid, started_ticks } = left.record;
     const { pool_id, replica_id } = prepared;
     const url = `http://${prepared.host}:${prepared.port}`;
+    if (left.alive && !existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)))) {
+      log.info({ event: 'engine_left', pool_id, replica_id, pid }, 'engine of a preload that is under way');
+      continue;
+    }
     const engine: RunningEngine = { prepared, url, pid, startTicks: started_ticks };
     const serves = left.alive && (await isHealthy(engine));
     log.info(
