@@ -6,9 +6,10 @@ Feature: A full queue refuses, and says when to come again
   Background:
     Given an engine with one slot, busy with the endless task "busy"
 
-  @B-DP-013 @B-DP-061 @B-DP-062 @B-ERR-005
+  @B-DP-013 @B-DP-060 @B-DP-061 @B-DP-062 @B-ERR-005
   Scenario: The seventeenth waiting task is refused, and the others keep their places
-    Given 16 tasks wait
+    Given 16 tasks wait, 8 of them batch
+    And the queue holds 8 interactive and 8 batch tasks
     When the task "late" is posted
     Then it is refused with 429 "ADMISSION_REJECT", retriable, and a message
     And the 16 tasks still wait at the positions 0 to 15
@@ -70,6 +71,20 @@ Feature: A full queue refuses, and says when to come again
     Given 15 tasks wait
     When two tasks are posted at the same moment
     Then one is accepted and one is refused with 429 "ADMISSION_REJECT"
+
+  @B-DP-068 @B-DP-180
+  Scenario: A waiting task whose deadline passes leaves the queue, and says so
+    Given the counters are read
+    And a task "impatient" with a deadline of 700 ms is posted, and waits
+    And a reader opens the stream of "impatient"
+    And the task "patient" is posted
+    And "patient" waits at position 1
+    Then the stream of "impatient" ends with the error "DEADLINE_UNMET", not retriable, and nothing after it
+    And "impatient" comes to be "expired"
+    And "patient" waits at position 0
+    And the queue holds 1 interactive and 0 batch tasks
+    And "tasks_canceled_total" has risen by 1 for:
+      | reason | deadline |
 
   @B-DP-068
   Scenario: A place is free again as soon as a waiting task is cancelled

@@ -58,6 +58,13 @@ Feature: No process takes a task with it
     And it has got the text of an undisturbed run
     And the tasks are started in the order "a", "i1", "b1", "b2"
 
+  @B-ERR-004 @B-ERR-020
+  Scenario: A record that is none of ours is an internal error, which tells nothing of the inside
+    Given somebody has started a workflow of another kind under the id of the task "alien"
+    When the state of "alien" is asked for
+    Then it is refused with 500 "INTERNAL", not retriable, and a message
+    And the answer tells nothing of the inside
+
   @B-ERR-003 @B-ERR-013 @B-ERR-014 @B-ERR-019
   Scenario: A pool whose node is gone is unavailable
     Given a fresh installation

@@ -59,7 +59,6 @@ Feature: A stream can be left and taken up again
       Lanterns of the night, they are older than every road below them. Read them slowly: first comes the bright one in the west, then the seven sisters, then a pale band of dust that nobody has ever crossed on foot.
       """
 
-  @B-DP-167
   Scenario Outline: A place that is none: <header>
     Given the task "a" is posted
     When "GET /v2/tasks/<a>/events" is requested with Last-Event-ID "<header>"

@@ -36,7 +36,16 @@ Feature: A task is admitted
     And a reader opens the stream of "fourth"
     Then the first frame of "fourth" is "started", with queue position 3 and predicted start 300 ms
 
-  @B-DP-010 @B-DP-011 @B-DP-060 @B-DP-063
+  @B-DP-020
+  Scenario: Once a pace has been measured, the estimate is made of it
+    Given an engine with one slot
+    And the task "measured" has completed
+    And the endless task "busy" is posted
+    And "busy" comes to be "executing"
+    When the tasks "first" and "second" are posted
+    Then "second" was told to wait twice as long as "first", which is no multiple of 100 ms for both
+
+  @B-DP-010 @B-DP-011 @B-DP-063
   Scenario: Interactive tasks go before batch tasks, each class in the order of arrival
     Given an engine with one slot, busy with the endless task "busy"
     When the batch task "b1" is posted
@@ -61,7 +70,7 @@ Feature: A task is admitted
     Then the task "first" says a text that begins with "Waves arrive in long grey lines"
     And the task "second" says a text that begins with "Clouds gather over the roofs"
 
-  @B-DP-026 @B-DP-027 @B-OBS-040
+  @B-DP-026 @B-DP-027
   Scenario: An admission is one log line, in figures and in words
     When the task "a" is posted with the correlation id "follow-me-1"
     Then the API has logged one admission of "a", with the correlation id "follow-me-1", at position 0, to start in 0 ms
@@ -131,4 +140,6 @@ Feature: A task is admitted
       | stop_reason            | EOS       |
       | error                  | null      |
       | transcript_artifact_id | null      |
+      | queue_position         | null      |
+      | admission.queue_position | 0       |
     And its times are in the order admitted, started, first token, ended

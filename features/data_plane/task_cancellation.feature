@@ -21,7 +21,7 @@ Feature: A task can be cancelled
     And a reader opens the stream of "a"
     And the reader of "a" gets 10 tokens
     When "a" is cancelled
-    Then no token of "a" comes after the answer
+    Then nothing but the error comes for "a" after the answer
     And the stream of "a" ends with the error "CANCELLED", not retriable, and nothing after it
     And what the reader of "a" got before is the beginning of the endless text
 
@@ -56,6 +56,24 @@ Feature: A task can be cancelled
     Then the answer is 204 without a body, with a correlation id
     And the cancel of "a" is logged with its id
     And the cancel of "a" is told in words
+
+  @B-DP-166
+  Scenario: A task ends with its last reader when it asked for that
+    Given readers may be away for 300 ms
+    When a task "a" is posted that is to end with its last reader
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 5 tokens
+    And the reader of "a" leaves
+    Then "a" comes to be "cancelled"
+
+  @B-DP-166
+  Scenario: A task goes on without readers when it did not
+    Given readers may be away for 300 ms
+    And a task "a" of 80 tokens is posted
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 5 tokens
+    When the reader of "a" leaves
+    Then "a" comes to be "completed"
 
   @B-DP-203 @B-DP-207
   Scenario: A cancel counts once, however often it is asked for

@@ -91,7 +91,7 @@ Feature: A task's tokens are streamed as they come
     Then the "metrics" frames of "wordy" have a "phase" and a "human", those of "plain" have not
     And all other frames of "plain" and "wordy" are the same
 
-  @B-DP-108 @B-DP-160 @B-STR-022 @B-STR-023
+  @B-STR-022 @B-STR-023
   Scenario: Tokens are sent while the task decodes
     Given an engine with one slot
     When the endless task "a" is posted
@@ -107,6 +107,21 @@ Feature: A task's tokens are streamed as they come
     Then a comment ": keep-alive" comes before any frame of "a"
     When "busy" is cancelled
     Then the stream of "a" ends with "end"
+
+  @B-DP-190
+  Scenario: Equal tasks with equal seeds say the same
+
+    At this temperature the demo model wanders between its texts, but by the same way for the same seed.
+
+    When the task "one" is posted with:
+      | temperature | 1.2 |
+      | seed        | 7   |
+    And the task "other" is posted with:
+      | temperature | 1.2 |
+      | seed        | 7   |
+    And a reader has read the stream of "one" to its end
+    And a reader has read the stream of "other" to its end
+    Then the tokens of "one" and "other" are the same
 
   @B-DP-163
   Scenario: Small frames are not compressed
@@ -134,7 +149,7 @@ Feature: A task's tokens are streamed as they come
     And "tokens_out_total" and "tokens_in_total" have risen by what the "end" of "a" says
     And the node has logged the end of "a" with its engine, its pool and its tokens
 
-  @B-DP-125 @B-DP-126 @B-ERR-018
+  @B-DP-108 @B-DP-125 @B-DP-126 @B-ERR-018
   Scenario: An engine that dies ends its stream with one error
     Given a fresh installation with a slow engine
     And the endless task "a" is posted
@@ -142,4 +157,6 @@ Feature: A task's tokens are streamed as they come
     And the reader of "a" gets 5 tokens
     When the engine is killed
     Then the stream of "a" ends with the error "WORKER_RESET", retriable, and nothing after it
+    And the stream of "a" has the status 200 and the headers:
+      | Content-Type | text/event-stream |
     And the workflow of "a" has failed with the type "WORKER_RESET"

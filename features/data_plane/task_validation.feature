@@ -111,7 +111,7 @@ Feature: What cannot be run is refused before it is queued
       | oci://registry/m   |
       | file:../m.gguf     |
 
-  @B-DP-046 @B-DP-047 @B-ERR-013
+  @B-DP-046 @B-DP-047
   Scenario Outline: The model <ref> is nowhere to be had
     When the task "a" is posted with model_ref: "<ref>"
     Then it is refused with 404 "MODEL_NOT_FOUND", not retriable, and a message
@@ -121,6 +121,7 @@ Feature: What cannot be run is refused before it is queued
       | no-such-model                       |
       | hf:drover/no-such-model/model.gguf  |
       | file:/no/such/model.gguf            |
+      | https://models.invalid/model.gguf   |
       | s3://bucket/no-such-model.gguf      |
       | oci://registry/no-such-model:latest |
 
@@ -135,7 +136,7 @@ Feature: What cannot be run is refused before it is queued
       | correlation_id | mine-1 |
     And the answer tells nothing of the inside
 
-  @B-DP-107 @B-DP-208 @B-DP-220
+  @B-DP-107 @B-DP-108 @B-DP-208 @B-DP-220
   Scenario Outline: An unknown task cannot be <what>
     When "<request>" is requested
     Then it is refused with 404 "TASK_NOT_FOUND", not retriable, and a message

@@ -54,7 +54,7 @@ Feature: What Drover promises holds on every engine
       And a reader opens the stream of "a"
       And the reader of "a" gets 10 tokens
       When "a" is cancelled
-      Then no token of "a" comes after the answer
+      Then nothing but the error comes for "a" after the answer
       And the stream of "a" ends with the error "CANCELLED", not retriable, and nothing after it
       And every slot is free, and the engine itself comes to be idle
 

@@ -3,13 +3,15 @@ Feature: Only who has a key is served
   `X-API-Key` and `Authorization: Bearer` are two ways to show the same keys. All routes ask for one, also those that do not
   exist, except health, readiness and metrics.
 
-  @B-MW-011 @B-MW-014 @B-AUTH-014
+  @B-MW-011 @B-MW-014 @B-AUTH-011 @B-AUTH-014
   Scenario Outline: <request> without a key
     When "<request>" is requested without a key and the correlation id "nobody-1"
     Then it is refused with 401 "MISSING_TOKEN", not retriable, and a message
     And the answer has the headers:
       | X-Correlation-Id | nobody-1 |
       | WWW-Authenticate | Bearer   |
+    And the answer holds:
+      | auth_code | 40101 |
 
     Examples:
       | request                        |
@@ -78,11 +80,13 @@ Feature: Only who has a key is served
       | /readyz  |
       | /metrics |
 
-  @B-AUTH-008 @B-AUTH-009 @B-AUTH-016 @B-SECR-012
+  @B-AUTH-008 @B-AUTH-009
   Scenario: Logs know a key by its fingerprint alone
     When "GET /v2/pools" is requested with the key "not-the-right-key" and the correlation id "finger-1"
     Then it is refused with 403 "BAD_API_KEY", not retriable, and a message
     And the API has logged "auth_failed" at the level "warn" for the identity "token:3751ad", with the path "/v2/pools"
+    When the task "a" is posted
+    Then the API has logged the admission of "a" for the fingerprint of the stack's own key
     And no log of the stack holds "not-the-right-key", nor the stack's own key
 
   @B-AUTH-017

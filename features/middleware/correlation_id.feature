@@ -51,7 +51,7 @@ Feature: One id follows a request
       | longer than 128          | 129 letters   |
       | broken by a control code | two tabs      |
 
-  @B-MW-003 @B-MW-007 @B-COR-003 @B-COR-004
+  @B-MW-003 @B-MW-007 @B-COR-003
   Scenario: One id leads through API, node, Temporal and stream
     When the task "a" is posted with the correlation id "thread-7"
     And a reader has read the stream of "a" to its end
@@ -59,6 +59,7 @@ Feature: One id follows a request
       | correlation_id | thread-7 |
     And the logs of the API and the node have lines about "a" with "thread-7"
     And a search in Temporal for CorrelationId "thread-7" finds the workflow of "a" alone
+    And the memo of "a", opened, holds the correlation id "thread-7"
 
   @B-COR-005
   Scenario: Two requests at once keep their ids apart

@@ -31,7 +31,7 @@ Feature: Operators read in Temporal what a task did
     When the input of "a" is sent from its history to a codec endpoint with a guessed path
     Then it is refused with 404 "ROUTE_NOT_FOUND", not retriable, and a message
 
-  @B-DUR-006 @B-WFH-005
+  @B-WFH-005
   Scenario: A failure's type is plain, its words are sealed
     Given an engine with one slot
     And an endless task "a" with a deadline that passes in mid-stream
@@ -44,4 +44,4 @@ Feature: Operators read in Temporal what a task did
   Scenario: A task's history is short and says its milestones
     Given the task "a" has completed
     Then the history of "a" has fewer than 15 events, and no token in any
-    And its memo, opened, gives the admission, the node, the pool and the outcome
+    And its memo, opened, gives the admission, the node, the pool, the first token, the end and the tokens

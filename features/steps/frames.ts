@@ -157,13 +157,25 @@ Then('the reader of {string} has got no token', function (this: DroverWorld, nam
   assert.deepEqual(this.readers.of(name).tokens, []);
 });
 
-Then('no token of {string} comes after the answer', async function (this: DroverWorld, name: string) {
-  const reader = this.readers.lookAt(name);
-  const answeredAt = this.http.lookAt().at;
-  await reader.waitForClose();
-  const late = reader.framesOf('token').filter(({ at }) => at > answeredAt);
-  assert.deepEqual(late, []);
-});
+Then(
+  'nothing but the error comes for {string} after the answer',
+  async function (this: DroverWorld, name: string) {
+    const reader = this.readers.lookAt(name);
+    const answeredAt = this.http.lookAt().at;
+    await reader.waitForClose();
+    const late = reader.frames.filter(({ at, event }) => at > answeredAt && event !== 'error');
+    assert.deepEqual(late, []);
+  },
+);
+
+Then(
+  'the tokens of {string} and {string} are the same',
+  function (this: DroverWorld, one: string, other: string) {
+    const [first, second] = [one, other].map((name) => this.readers.of(name).tokens);
+    assert.deepEqual(second, first);
+    assert.ok((first?.length ?? 0) > 5, JSON.stringify(first));
+  },
+);
 
 Then(
   'what the reader of {string} got before is the beginning of the endless text',

@@ -1,6 +1,7 @@
 /** What the processes have logged, and what they must not. */
 import { Then } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
+import { fingerprint } from '../support/answer-checks.js';
 import { logFilesHolding, logLine, logLines } from '../support/logs.js';
 import { theRun } from '../support/run.js';
 import type { DroverWorld } from '../support/world.js';
@@ -84,6 +85,17 @@ Then(
   async function (this: DroverWorld, event: string, level: string, identity: string, path: string) {
     const line = await logLine(this.operator.processOf('api'), { event, identity });
     assert.deepEqual([line['level'], line['path']], [level, path]);
+  },
+);
+
+Then(
+  "the API has logged the admission of {string} for the fingerprint of the stack's own key",
+  async function (this: DroverWorld, name: string) {
+    const line = await logLine(this.operator.processOf('api'), {
+      event: 'admitted',
+      task_id: this.tasks.of(name).id,
+    });
+    assert.equal(line['identity'], `token:${fingerprint(this.stack.key)}`);
   },
 );
 

@@ -74,6 +74,10 @@ Then(
 
 // Left and taken up again
 
+When('the reader of {string} leaves', function (this: DroverWorld, task: string) {
+  this.readers.lookAt(task).leave();
+});
+
 When(
   'a reader {string} reads {int} tokens of {string}, leaves, and comes back with its last event id',
   async function (this: DroverWorld, reader: string, count: number, task: string) {

@@ -124,12 +124,43 @@ Given(
   },
 );
 
+When('the task {string} is posted with:', async function (this: DroverWorld, name: string, table: DataTable) {
+  await this.tasks.post(name, fieldsOf(table));
+});
+
+When(
+  'a task {string} is posted that is to end with its last reader',
+  async function (this: DroverWorld, name: string) {
+    await this.tasks.admit(name, endless({ cancel_on_disconnect: true }));
+  },
+);
+
+Given(
+  'a task {string} with a deadline of {int} ms is posted, and waits',
+  async function (this: DroverWorld, name: string, deadline_ms: number) {
+    // One token is what an engine of any pace gives in time: the queue alone keeps it from its deadline.
+    await this.tasks.admit(name, { deadline_ms, max_tokens: 1, expected_tokens: 1 });
+    await this.tasks.shouldWaitAt([name], 0);
+  },
+);
+
 // Admitted
+
+Then(
+  '{string} was told to wait twice as long as {string}, which is no multiple of 100 ms for both',
+  function (this: DroverWorld, second: string, first: string) {
+    const told = (name: string) =>
+      Number((this.tasks.answerOf(name).json as Record<string, unknown>)['predicted_start_ms']);
+    const [one, two] = [told(first), told(second)];
+    assert.ok(one > 0 && Math.abs(two - 2 * one) <= 1, `${one} ms and ${two} ms`);
+    assert.ok(one % 100 !== 0 || two % 100 !== 0, `${one} ms and ${two} ms`);
+  },
+);
 
 Then(
   '{string} was admitted at position {int}, to start in {int} ms',
   function (this: DroverWorld, name: string, queue_position: number, predicted_start_ms: number) {
-    const { answer } = this.tasks.of(name);
+    const answer = this.tasks.answerOf(name);
     const told = answer.json as Record<string, unknown>;
     assert.deepEqual(
       [told['queue_position'], told['predicted_start_ms']],
@@ -140,13 +171,13 @@ Then(
 
 Then('the answer is the one that {string} got first', function (this: DroverWorld, name: string) {
   const { status, json } = this.http.lookAt();
-  assert.deepEqual([status, json], [202, this.tasks.of(name).answer.json]);
+  assert.deepEqual([status, json], [202, this.tasks.answerOf(name).json]);
 });
 
 Then(
   'one is accepted and one is refused with {int} {string}',
   function (this: DroverWorld, status: number, code: string) {
-    const answers = ['one', 'other'].map((name) => this.http.lookAt(this.tasks.of(name).answer));
+    const answers = ['one', 'other'].map((name) => this.http.lookAt(this.tasks.answerOf(name)));
     const verdicts = answers.map((answer) =>
       answer.status === 202 ? '202' : `${answer.status} ${codeOf(answer.json)}`,
     );
@@ -155,53 +186,6 @@ Then(
 );
 
 const codeOf = (json: unknown) => (json as { code: string }).code;
-
-// Waiting
-
-Given('{int} tasks wait', async function (this: DroverWorld, count: number) {
-  for (const name of waitingNames(count)) await this.tasks.admit(name);
-  await this.tasks.shouldWaitAt(waitingNames(count), 0);
-});
-
-Then(
-  'the {int} tasks still wait at the positions 0 to {int}',
-  async function (this: DroverWorld, count: number, _last: number) {
-    await this.tasks.shouldWaitAt(waitingNames(count), 0);
-  },
-);
-
-Then(
-  'the tasks {names} wait at the positions 0 to {int}',
-  async function (this: DroverWorld, names: string[], _last: number) {
-    await this.tasks.shouldWaitAt(names, 0);
-  },
-);
-
-Then('{string} waits at position {int}', async function (this: DroverWorld, name: string, position: number) {
-  await this.tasks.shouldWaitAt([name], position);
-});
-
-When('the task at position {int} is cancelled', async function (this: DroverWorld, position: number) {
-  await this.cancel(`waiting-${position}`);
-});
-
-Then(
-  'the task that was at position {int} waits at position {int}',
-  async function (this: DroverWorld, before: number, now: number) {
-    await this.tasks.shouldWaitAt([`waiting-${before}`], now);
-  },
-);
-
-const waitingNames = (count: number) => Array.from({ length: count }, (_, index) => `waiting-${index}`);
-
-Then(
-  'the queue holds {int} interactive and {int} batch task(s)',
-  async function (this: DroverWorld, interactive: number, batch: number) {
-    const depth = (priority: string) =>
-      this.operator.meter.nodeGauge('queue_depth', { pool_id: 'default', priority });
-    assert.deepEqual([await depth('interactive'), await depth('batch')], [interactive, batch]);
-  },
-);
 
 // Running and ended
 

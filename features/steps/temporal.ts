@@ -1,5 +1,5 @@
 /** What operators find in Temporal. */
-import { Then, When, type DataTable } from '@cucumber/cucumber';
+import { Given, Then, When, type DataTable } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { textOf, type JsonPayload } from '../support/history-payloads.js';
 import type { DroverWorld } from '../support/world.js';
@@ -130,14 +130,31 @@ Then(
 );
 
 Then(
-  'its memo, opened, gives the admission, the node, the pool and the outcome',
+  'its memo, opened, gives the admission, the node, the pool, the first token, the end and the tokens',
   async function (this: DroverWorld) {
-    const memo = await this.operator.temporal.memoOf(this.tasks.last.id);
+    const { id, name } = this.tasks.last;
+    const { node_id, pool_id, admission, outcome } = await this.operator.temporal.memoOf(id);
+    const { first_token_at_ms, ended_at_ms, tokens_out, ...status } = await this.tasks.status(name);
+    assert.deepEqual([node_id, pool_id, admission], [this.stack.nodeId, 'default', status.admission]);
     assert.deepEqual(
-      [memo.node_id, memo.pool_id, memo.outcome?.state],
-      [this.stack.nodeId, 'default', 'completed'],
+      [outcome?.state, outcome?.first_token_at_ms, outcome?.ended_at_ms, outcome?.tokens_out],
+      ['completed', first_token_at_ms, ended_at_ms, tokens_out],
     );
-    assert.equal(memo.admission.queue_position, 0);
+  },
+);
+
+Then(
+  'the memo of {string}, opened, holds the correlation id {string}',
+  async function (this: DroverWorld, name: string, correlationId: string) {
+    const { request } = await this.operator.temporal.memoOf(this.tasks.of(name).id);
+    assert.equal(request.correlation_id, correlationId);
+  },
+);
+
+Given(
+  'somebody has started a workflow of another kind under the id of the task {string}',
+  async function (this: DroverWorld, name: string) {
+    this.tasks.name(name, await this.operator.temporal.startForeignTask());
   },
 );
 

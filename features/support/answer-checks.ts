@@ -1,4 +1,5 @@
 /** What must be true of answers, whatever they are about. */
+import { createHash } from 'node:crypto';
 
 /** True for a UUID of version 4. */
 export function isUuidV4(text: string | null): boolean {
@@ -16,4 +17,9 @@ export function tellsOfTheInside(text: string): string[] {
     /[Bb]earer \S/,
   ];
   return patterns.filter((pattern) => pattern.test(text)).map(String);
+}
+
+/** How logs name a key: the first six hex characters of its SHA-256 (B-AUTH-009). */
+export function fingerprint(key: string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, 6);
 }

@@ -12,7 +12,8 @@ export interface PostedTask {
   name: string;
   id: string;
   body: Record<string, unknown>;
-  answer: Answer;
+  /** Undefined for a task that was not posted. */
+  answer: Answer | undefined;
 }
 
 /** A task that says what it is about in a second; a scenario changes what matters to it. */
@@ -56,6 +57,11 @@ export class TaskBook {
     if (status !== 202) throw new Error(`task "${name}" was answered with ${status}: ${text}`);
   }
 
+  /** Gives a name to a task that the scenario did not post. */
+  name(name: string, id: string): void {
+    this.tasks.set(name, { name, id, body: {}, answer: undefined });
+  }
+
   /** Posts tasks at the same moment, whatever the answers. */
   async postTogether(names: readonly string[], overrides: Record<string, unknown> = {}): Promise<void> {
     await Promise.all(names.map((name) => this.post(name, overrides)));
@@ -77,6 +83,13 @@ export class TaskBook {
     const task = this.tasks.get(name);
     if (task === undefined) throw new Error(`no task "${name}" was posted`);
     return task;
+  }
+
+  /** What a task was answered with. @throws Error when the scenario has not posted it */
+  answerOf(name: string): Answer {
+    const { answer } = this.of(name);
+    if (answer === undefined) throw new Error(`"${name}" was not posted`);
+    return answer;
   }
 
   /** The id of the task of this name; undefined where there is none. */
@@ -122,7 +135,7 @@ export class TaskBook {
 
   /** Cancels whatever may still run. */
   async endAll(): Promise<void> {
-    const accepted = [...this.tasks.values()].filter(({ answer }) => answer.status === 202);
+    const accepted = [...this.tasks.values()].filter(({ answer }) => answer?.status === 202);
     await Promise.all(
       accepted.map(({ id }) => this.client().request('POST', `/v2/tasks/${encodeURIComponent(id)}/cancel`)),
     );
