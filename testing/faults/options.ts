@@ -11,7 +11,7 @@ export class UsageError extends Error {
 export const USAGE = `usage: npm run faults -- [--seed N | --seeds N,N,...] [--seconds N] [--victims ${VICTIMS.join(',')}]`;
 
 /** What CI plays: three seeds of this length take about two minutes. */
-const DEFAULTS = { seeds: '1,2,3', seconds: '20', victims: VICTIMS.join(',') };
+const DEFAULTS = { seeds: '1,2,3', seconds: '15', victims: VICTIMS.join(',') };
 const LONGEST_SECONDS = 3_600;
 
 /** Reads the command line: a wish for each seed. @throws UsageError */
