@@ -13,12 +13,15 @@ import { readOptions, reproduction, USAGE, UsageError } from './options.js';
 import { planOf, type PlanWish } from './plan.js';
 import { playSeed } from './play.js';
 import { planInWords } from './print-plan.js';
-import type { House } from './rig.js';
+import { stopRig, type House, type Rig } from './rig.js';
 import { Undisturbed } from './undisturbed.js';
 
 const LOG_ROOT = resolve(import.meta.dirname, '..', '..', '.test-logs', 'faults');
 /** Problems of one group that are printed; all of them stand in `problems.log`. */
 const PRINTED_PROBLEMS = 5;
+
+/** What a shell calls "ended by SIGINT". */
+const INTERRUPTED = 130;
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -29,7 +32,14 @@ async function main(): Promise<number> {
   const parts = await findTestParts();
   const work = await mkdtemp(join(tmpdir(), 'drover-faults-'));
   const models = new Models(work, parts.DROVER_TEST_MODEL);
-  const house = { temporalPath: parts.DROVER_TEST_TEMPORAL, models, logRoot: LOG_ROOT, work };
+  const house = {
+    temporalPath: parts.DROVER_TEST_TEMPORAL,
+    models,
+    logRoot: LOG_ROOT,
+    work,
+    rigs: new Set<Rig>(),
+  };
+  endOnSignals(house);
   const undisturbed = new Undisturbed();
   const sums: string[] = [];
   let [passed, failed] = [0, 0];
@@ -45,6 +55,16 @@ async function main(): Promise<number> {
   }
   for (const line of ['', ...sums, `${passed} passed, ${failed} failed`]) print(line);
   return failed === 0 ? 0 : 1;
+}
+
+/** Engines are nobody's children: Ctrl-C must not leave them behind. */
+function endOnSignals({ rigs, work }: House): void {
+  const end = async (): Promise<void> => {
+    await Promise.allSettled([...rigs].map(stopRig));
+    await rm(work, { recursive: true, force: true });
+    process.exit(INTERRUPTED);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void end());
 }
 
 /** Plays a seed and checks it; a stack that does not come up has failed every group. */

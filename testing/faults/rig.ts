@@ -21,6 +21,8 @@ export interface House {
   logRoot: string;
   /** State of every process; each command line or environment of ours names it. */
   work: string;
+  /** Stacks that are up: whoever is told to end in between ends them first. */
+  rigs: Set<Rig>;
 }
 
 /** A started stack. */
@@ -30,6 +32,7 @@ export interface Rig {
   apis: Apis;
   controls: Controls;
   folders: RunFolders;
+  house: House;
 }
 
 const NAMESPACE = 'faults';
@@ -52,7 +55,8 @@ export async function startRig(house: House, seed: number): Promise<Rig> {
     xllamacpp: undefined,
   } as const;
   const stack = new Stack(`seed-${seed}`, { preload: false }, NAMESPACE, parts);
-  const rig = { stack, temporal, apis: new Apis(stack), controls: new Controls(stack), folders };
+  const rig = { stack, temporal, apis: new Apis(stack), controls: new Controls(stack), folders, house };
+  house.rigs.add(rig);
   try {
     await stack.start();
     rig.apis.adopt();
@@ -82,7 +86,9 @@ export async function loadPools(
  * Ends everything.
  * @returns command lines of what was left running, which is killed
  */
-export async function stopRig({ stack, temporal, apis, controls, folders }: Rig): Promise<string[]> {
+export async function stopRig(rig: Rig): Promise<string[]> {
+  const { stack, temporal, apis, controls, folders, house } = rig;
+  house.rigs.delete(rig);
   await Promise.all([apis.stop(), controls.stop()]);
   await stack.stop();
   await temporal.stop();
