@@ -26,12 +26,17 @@ export function followRunActivity({ runs }: Pick<NodeActivityDeps, 'runs'>) {
     return view;
   };
 
+  /**
+   * Only a cancel ends the run. A shutdown, a heartbeat that came too late, a workflow that is gone end the following
+   * alone: the task was accepted, and its run needs no follower to go on.
+   */
   async function stopFollowing(input: InferTaskInput, context: Context): Promise<never> {
     const reason: unknown = context.cancellationSignal.reason;
-    if (reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN') {
+    const why = reason instanceof CancelledFailure ? reason.message : undefined;
+    if (why === 'WORKER_SHUTDOWN') {
       throw ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN');
     }
-    await runs.cancel(input.task_id, 'client');
+    if (why === 'CANCELLED') await runs.cancel(input.task_id, 'client');
     throw reason;
   }
 }

@@ -20,6 +20,7 @@ const UNIT_FOLDERS = [
     'workers',
     'stack',
     'testing',
+    'bench',
   ],
   ...['engines/demo-model', 'engines/embedded', 'setup'],
 ];

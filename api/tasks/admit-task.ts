@@ -93,7 +93,8 @@ async function offerTask(
   try {
     return { offer, nodeId, view: await nodes.offer(nodeId, offer, context) };
   } catch (err) {
-    if (err instanceof DroverError) board.distrust(nodeId);
+    // A full queue is no news of the pool's state; anything else may be.
+    if (err instanceof DroverError && err.code !== 'ADMISSION_REJECT') board.distrust(nodeId);
     throw err;
   }
 }

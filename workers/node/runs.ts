@@ -79,6 +79,8 @@ export class RunRegister implements RunKeeper {
     const known = this.sameRun(offer);
     if (known !== undefined) return this.reports.view(known);
     const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
+    // Before the engine is asked anything: overload must stay cheap to refuse.
+    if (!pool.scheduler.hasRoom) throw queueFull(pool, offer);
     const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs);
     const raced = this.sameRun(offer);
     if (raced !== undefined) return this.reports.view(raced);

@@ -42,7 +42,7 @@ export class Scheduler {
    * @returns its position, or null when the queue is full
    */
   enqueue(taskId: string, priority: PriorityClass, beyondCapacity = false): number | null {
-    if (!beyondCapacity && !admission.hasRoom(this.queue, this.slotsFree)) return null;
+    if (!beyondCapacity && !this.hasRoom) return null;
     this.queue = admission.enqueue(this.queue, taskId, priority);
     return this.position(taskId);
   }
@@ -57,6 +57,11 @@ export class Scheduler {
       replica[1].leases.add(taskId);
       this.effects.dispatch(taskId, replica[0]);
     }
+  }
+
+  /** False when {@link enqueue} would refuse now. */
+  get hasRoom(): boolean {
+    return admission.hasRoom(this.queue, this.slotsFree);
   }
 
   /** Takes a waiting task out; false when it does not wait. */
