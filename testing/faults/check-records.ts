@@ -48,8 +48,15 @@ export function onceProblems(facts: Facts): string[] {
     ...droppedTwice(node.events),
     ...facts.stories.flatMap((story) => droppedAfterAcceptance(story, node.events)),
     ...(node.tasksStarted === begun ? [] : [`${node.tasksStarted} runs began, ${begun} are known`]),
-    ...(node.tokensOut === tokens ? [] : [`${node.tokensOut} tokens were counted, ${tokens} were put out`]),
+    ...(agrees(node.tokensOut, tokens, dropped.length)
+      ? []
+      : [`${node.tokensOut} tokens were counted, ${tokens} were put out`]),
   ];
+}
+
+/** A run that came to its end as its offer was dropped has put out tokens for nobody. */
+function agrees(counted: number, putOut: number, dropped: number): boolean {
+  return dropped === 0 ? counted === putOut : counted >= putOut;
 }
 
 function repeatedIds({ workflowIds }: Facts): string[] {
