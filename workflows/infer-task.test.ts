@@ -229,3 +229,25 @@ test('B-DUR-005, B-DP-200: a cancel reaches the activity, frees the slot and lea
     assert.equal((await task.describe()).typedSearchAttributes.get(attribute.TaskState), 'cancelled');
   });
 });
+
+test('B-DP-207: a cancel that comes after the end changes nothing: the record says what the stream said', async () => {
+  let following: () => void;
+  const isFollowing = new Promise<void>((resolve) => (following = resolve));
+  const followRun = async () => {
+    following();
+    const beat = setInterval(() => {
+      Context.current().heartbeat();
+    }, 50);
+    await Context.current().cancelled.finally(() => {
+      clearInterval(beat);
+    });
+    return completed;
+  };
+  const cancelRun = async () => completed;
+  await withTask({ attachRun: async () => view({}), followRun, cancelRun }, async (task) => {
+    await isFollowing;
+    await task.cancel();
+    assert.equal((await task.result()).state, 'completed');
+    assert.equal((await task.describe()).typedSearchAttributes.get(attribute.TaskState), 'completed');
+  });
+});

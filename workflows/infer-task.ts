@@ -39,7 +39,10 @@ async function follow(input: InferTaskInput): Promise<RunView> {
     return view?.ended === true ? view : await followLong(input, view);
   } catch (err) {
     if (!isCancellation(err)) throw refused(err);
-    settle(await CancellationScope.nonCancellable(() => cancelRun(input)));
+    const view = await CancellationScope.nonCancellable(() => cancelRun(input));
+    // It had ended before the cancel came: its clients have seen that end, so the record says the same.
+    if (view.state !== 'cancelled') return view;
+    settle(view);
     throw err;
   }
 }
