@@ -10,7 +10,13 @@ const DEADLINE_MS = 6_000;
 Given(
   'a task {string} with the prompt {string} whose deadline passes in mid-stream',
   async function (this: DroverWorld, name: string, prompt: string) {
-    await this.tasks.admit(name, { prompt, max_tokens: 3900, deadline_ms: DEADLINE_MS });
+    await this.tasks.admit(name, {
+      prompt,
+      max_tokens: 3900,
+      // Admission must not foresee what the scenario waits for.
+      expected_tokens: 10,
+      deadline_ms: DEADLINE_MS,
+    });
     await this.tasks.waitForState(name, ['executing']);
   },
 );

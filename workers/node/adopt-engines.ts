@@ -28,6 +28,7 @@ export async function adoptEngines(
     const { pool_id, replica_id } = prepared;
     const url = `http://${prepared.host}:${prepared.port}`;
     if (left.alive && !existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)))) {
+      pools.starting(prepared);
       log.info({ event: 'engine_left', pool_id, replica_id, pid }, 'engine of a preload that is under way');
       continue;
     }
