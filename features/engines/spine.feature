@@ -85,7 +85,7 @@ Feature: What Drover promises holds on every engine
       node, in the same few events of history.
 
       Given a very slow engine with one slot
-      When a task "a" is posted that takes 45 s at the measured pace
+      When a task "a" is posted that takes 70 s at the measured pace
       And a reader opens the stream of "a"
       Then the workflow of "a" comes to wait for the activity "followRun" on the task queue "node:<node>:runs"
       And the stream of "a" ends with "end" more than 40 s after "started"
