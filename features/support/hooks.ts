@@ -21,7 +21,10 @@ setWorldConstructor(DroverWorld);
 
 // Whoever ends the run, by Ctrl-C or because it takes too long, ends all that it has started.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void endRun().finally(() => process.exit(1)));
+  process.once(signal, () => {
+    process.stderr.write(`the features were ended by ${signal}\n`);
+    void endRun().finally(() => process.exit(1));
+  });
 }
 
 BeforeAll({ timeout: RUN_LIMIT_MS }, async function (this: { parameters: unknown }) {

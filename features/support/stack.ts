@@ -7,6 +7,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { preloadResult, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
 import { eventually } from '../../testing/changes.js';
+import { freePort } from '../../testing/free-port.js';
 import { killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
 import { ApiClient } from './api-client.js';
@@ -85,8 +86,8 @@ export class Stack {
   private readonly payloadKeys = `test:${randomBytes(32).toString('base64')}`;
   /** Token of the node gateway. */
   readonly nodeToken = randomBytes(16).toString('hex');
-  private readonly apis: ApiProcess[] = [];
-  private nodesStarted = 0;
+  private readonly programs: Program[] = [];
+  private apisStarted = 0;
 
   constructor(
     readonly name: string,
@@ -103,8 +104,8 @@ export class Stack {
   async start(): Promise<void> {
     await mkdir(this.stateDir, { recursive: true });
     if (this.wish.ownTemporal === true) await this.startTemporal();
-    await this.startNode();
-    await Promise.all([this.startApi(), this.startControl()]);
+    this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
+    await Promise.all([this.startNode(), this.startApi(), this.startControl()]);
     if (this.wish.preload !== false) await this.preload();
   }
 
@@ -117,21 +118,18 @@ export class Stack {
 
   /** Starts the node worker; a second one takes the place of one that has died, at the same address. */
   async startNode(): Promise<void> {
-    this.nodesStarted += 1;
-    const address = this.nodeUrl === '' ? '127.0.0.1:0' : new URL(this.nodeUrl).host;
-    const node = this.program('node', PROGRAMS.node, { DROVER_NODE_ADDR: address });
+    const node = this.program('node', PROGRAMS.node, { DROVER_NODE_ADDR: new URL(this.nodeUrl).host });
     this.node = node;
-    const { url } = await node.waitForLog('the event "listening"', ({ event }) => event === 'listening');
-    this.nodeUrl = String(url);
+    await node.waitForLog('the event "listening"', ({ event }) => event === 'listening');
   }
 
   /** Starts another API, which scenarios speak to from now on. */
   async startApi(env: Record<string, string> = {}): Promise<ApiProcess> {
-    const name = this.apis.length === 0 ? 'api' : `api-${this.apis.length + 1}`;
+    this.apisStarted += 1;
+    const name = this.apisStarted === 1 ? 'api' : `api-${this.apisStarted}`;
     const program = this.apiProgram(env, name);
     const { url } = await program.waitForLog('the event "listening"', ({ event }) => event === 'listening');
     this.api = { program, client: new ApiClient(String(url), this.key) };
-    this.apis.push(this.api);
     return this.api;
   }
 
@@ -196,7 +194,7 @@ export class Stack {
 
   /** Processes that ended though nobody had asked for it. */
   get crashed(): Program[] {
-    return this.programs().filter((program) => program.crashed);
+    return this.programs.filter((program) => program.crashed);
   }
 
   /** The environment of a process of this stack; `extra` wins. */
@@ -210,7 +208,7 @@ export class Stack {
       DROVER_API_KEYS: this.key,
       DROVER_NODE_ID: this.nodeId,
       DROVER_NODE_TOKEN: this.nodeToken,
-      DROVER_NODES: this.nodeUrl === '' ? '' : `${this.nodeId}=${this.nodeUrl}`,
+      DROVER_NODES: `${this.nodeId}=${this.nodeUrl}`,
       DROVER_PAYLOAD_KEYS: this.payloadKeys,
       DROVER_CODEC_SECRET: this.codecSecret,
       DROVER_EXIT_WITH_PARENT: 'true',
@@ -222,29 +220,25 @@ export class Stack {
 
   /** Starts a process of ours whose log is kept under its name. */
   program(process_: string, path: string, env: Record<string, string>): Program {
-    return new Program({
+    const program = new Program({
       name: `${process_} of ${this.name}`,
       command: process.execPath,
       args: ['--enable-source-maps', path],
       env: this.environment(env),
       logFile: join(this.parts.folders.logs, `${this.name}-${process_}.log`),
     });
+    this.programs.push(program);
+    return program;
   }
 
   /** Ends every process, the engine too; the node worker does that, and what it could not end is killed. */
   async stop(): Promise<void> {
     const engine = (await this.pool.pid().catch(() => undefined)) ?? this.firstEnginePid;
-    await Promise.all(this.apis.map(({ program }) => program.stop()));
-    await Promise.all([this.node?.stop(), this.control?.stop()]);
+    await Promise.all(this.programs.map((program) => program.stop()));
     if (engine !== undefined && (await processNames(engine, this.parts.folders.work))) killGroup(engine);
     if (this.temporal !== this.parts.temporal) await this.temporal.stop();
     const log = this.pool.file(`engine-${POOL}.log`);
     await copyFile(log, join(this.parts.folders.logs, `${this.name}-engine.log`)).catch(() => undefined);
-  }
-
-  private programs(): Program[] {
-    const own = [this.node, this.control].filter((program) => program !== undefined);
-    return [...own, ...this.apis.map(({ program }) => program)];
   }
 }
 
