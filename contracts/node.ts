@@ -8,7 +8,7 @@
  * | `POST /runs/:task_id/withdraw` | the offer is void, for 10 minutes also for those that ask later: 204 |
  * | `PUT /runs/:task_id?wait_ms=n` body {@link runOffer} | a workflow's (re-)attachment: offer and confirm in one idempotent step, then wait for the end, at most n ms: 200 {@link runView} |
  * | `GET /runs/:task_id` | 200 {@link runView} |
- * | `GET /runs/:task_id/frames?from=n` | frames with offset >= n, one JSON object a line, until the run has ended; empty lines keep the connection alive |
+ * | `GET /runs/:task_id/frames?from=n` | frames with offset >= n, one JSON object a line, until the run has ended; empty lines keep the connection alive; the header {@link NEXT_OFFSET_HEADER} tells how many frames the log held |
  * | `POST /runs/:task_id/abandon` | the last reader at one API has left: a run that asked for it is cancelled after a grace, unless a reader comes: 204 |
  * | `POST /runs/:task_id/cancel` body {@link cancelRun} | answers when the slot is free: 200 {@link runView} |
  * | `GET /pools` | 200 {@link nodePools} |
@@ -21,6 +21,9 @@ import { admission, poolId, priority, taskId, taskRequest } from './task.js';
 import { errorEnvelope } from './errors.js';
 import { TASK_STATES } from '../domain/task.js';
 import { poolStatus } from './pool.js';
+
+/** Of the answer with a run's frames: the offset of the first that was yet to come when it began. */
+export const NEXT_OFFSET_HEADER = 'x-next-offset';
 
 /** What a task's engine shall complete: plain text, token ids, or chat turns that the engine's own template renders. */
 export const runInput = z.discriminatedUnion('kind', [

@@ -10,6 +10,13 @@ export interface CallContext {
   signal?: AbortSignal;
 }
 
+/** A run's log as it is followed. */
+export interface FrameTail {
+  /** Offset of the first frame that was yet to come when the tail was opened: what lies before it is the log's past. */
+  liveFrom: number;
+  batches: AsyncIterable<Frame[]>;
+}
+
 /**
  * The gateways of all configured nodes. Every call but `frames` is idempotent by the gateway's contract. A refusal is a
  * `DroverError` with the node's own code; a node that cannot be reached is `POOL_UNAVAILABLE`.
@@ -37,10 +44,5 @@ export interface NodeLink {
    * Opens the tail of a run's log.
    * @returns undefined where the node knows no such run; else its frames from `from` on, until the node ends the answer
    */
-  frames(
-    nodeId: string,
-    taskId: string,
-    from: number,
-    call: CallContext,
-  ): Promise<AsyncIterable<Frame[]> | undefined>;
+  frames(nodeId: string, taskId: string, from: number, call: CallContext): Promise<FrameTail | undefined>;
 }

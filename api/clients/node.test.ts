@@ -4,6 +4,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DroverError } from '../../contracts/errors.js';
 import type { Frame } from '../../contracts/events.js';
+import { NEXT_OFFSET_HEADER } from '../../contracts/node.js';
 import { MemoryRun, readyPool } from '../testing/memory-nodes.js';
 import { digestOf, textTask } from '../tasks/admit-task.js';
 import { checkTask } from '../tasks/check-task.js';
@@ -23,6 +24,8 @@ const offer = {
   input: task.input,
 };
 const view = new MemoryRun('n', offer).view();
+
+const NDJSON = { 'content-type': 'application/x-ndjson', [NEXT_OFFSET_HEADER]: 3 };
 
 const frames: Frame[] = ['Once ', 'úpon ', 'a 🦙'].map((t, i) => ({
   offset: i,
@@ -190,10 +193,10 @@ describe('the link to a node', () => {
   });
 
   const read = async (from = 0): Promise<Frame[]> => {
-    const batches = await link.frames('n', 't-1', from, CALL);
-    assert.ok(batches);
+    const tail = await link.frames('n', 't-1', from, CALL);
+    assert.ok(tail);
     const all: Frame[] = [];
-    for await (const batch of batches) all.push(...batch);
+    for await (const batch of tail.batches) all.push(...batch);
     return all;
   };
 
@@ -202,7 +205,7 @@ describe('the link to a node', () => {
       fc.asyncProperty(fc.array(fc.nat(ndjson.length), { maxLength: 6 }), async (cuts) => {
         const places = [0, ...cuts.sort((a, b) => a - b), ndjson.length];
         answer = (response) => {
-          response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+          response.writeHead(200, NDJSON);
           sendPieces(
             response,
             places.slice(1).map((end, index) => ndjson.subarray(places[index], end)),
@@ -215,7 +218,7 @@ describe('the link to a node', () => {
   });
 
   it('asks for the log from an offset on, skips keep-alive lines and drops a line that was cut off', async () => {
-    answer = (response) => response.writeHead(200).end(`\n\n${ndjson.toString()}\n{"offset":3,"epo`);
+    answer = (response) => response.writeHead(200, NDJSON).end(`\n\n${ndjson.toString()}\n{"offset":3,"epo`);
     assert.deepEqual(await read(12), frames);
     assert.equal(seen[0]?.url, '/runs/t-1/frames?from=12');
   });
@@ -223,13 +226,13 @@ describe('the link to a node', () => {
   it('a reader that stops reading ends the connection', async () => {
     const closed = new Promise<void>((resolve) => {
       answer = (response) => {
-        response.writeHead(200).write(ndjson);
+        response.writeHead(200, NDJSON).write(ndjson);
         response.on('close', resolve);
       };
     });
-    const batches = await link.frames('n', 't-1', 0, CALL);
-    assert.ok(batches);
-    for await (const batch of batches) {
+    const tail = await link.frames('n', 't-1', 0, CALL);
+    assert.equal(tail?.liveFrom, 3);
+    for await (const batch of tail.batches) {
       assert.ok(batch.length > 0);
       break;
     }
@@ -238,15 +241,15 @@ describe('the link to a node', () => {
 
   it('a tail that the node breaks off is an error, and an abort ends it', async () => {
     answer = (response, request) => {
-      response.writeHead(200).write(ndjson, () => request.socket.destroy());
+      response.writeHead(200, NDJSON).write(ndjson, () => request.socket.destroy());
     };
     await assert.rejects(read());
     const stop = new AbortController();
-    answer = (response) => void response.writeHead(200).write(ndjson);
-    const batches = await link.frames('n', 't-1', 0, { ...CALL, signal: stop.signal });
-    assert.ok(batches);
+    answer = (response) => void response.writeHead(200, NDJSON).write(ndjson);
+    const tail = await link.frames('n', 't-1', 0, { ...CALL, signal: stop.signal });
+    assert.ok(tail);
     await assert.rejects(async () => {
-      for await (const batch of batches) if (batch.length > 0) stop.abort();
+      for await (const batch of tail.batches) if (batch.length > 0) stop.abort();
     });
   });
 });

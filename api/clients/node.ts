@@ -4,6 +4,7 @@ import type { ZodType } from 'zod';
 import { DroverError, errorEnvelope, type ErrorCode } from '../../contracts/errors.js';
 import { frame, type Frame } from '../../contracts/events.js';
 import {
+  NEXT_OFFSET_HEADER,
   nodePools,
   runView,
   type InferTaskInput,
@@ -128,7 +129,11 @@ class HttpNodeLink implements OpenNodeLink {
     const path = `${runPath(taskId)}/frames?from=${from}`;
     const request: Ask = { method: 'GET', path, timeoutMs: REPORT_TIMEOUT_MS, silenceMs: TAIL_SILENCE_MS };
     const response = await this.send(nodeId, request, call);
-    if (response.statusCode < 400) return frameBatches(response.body);
+    if (response.statusCode < 400) {
+      const liveFrom = Number(response.headers[NEXT_OFFSET_HEADER]);
+      if (!Number.isSafeInteger(liveFrom)) throw notUnderstood(new Error(`no ${NEXT_OFFSET_HEADER}`));
+      return { liveFrom, batches: frameBatches(response.body) };
+    }
     const refusal = await refusalOf(response);
     if (refusal.code === 'TASK_NOT_FOUND') return undefined;
     throw refusal;

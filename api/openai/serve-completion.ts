@@ -4,15 +4,14 @@ import type { Frame } from '../../contracts/events.js';
 import type { Dialect } from '../../contracts/node.js';
 import type { Completion } from '../../contracts/openai.js';
 import { relayTask } from '../relay/relay-task.js';
-import type { TailLease, TaskTails } from '../relay/task-tails.js';
+import type { TailLease } from '../relay/task-tails.js';
 import type { TaskTail } from '../relay/task-tail.js';
 import type { RequestContext } from '../request-context.js';
 import { chunkWriter, completionOf, errorChunk, type ChunkPlace, type CompletionHead } from './chunks.js';
 
-/** What answers are made with. */
+/** What streams are made with. */
 export interface CompletionServer {
   app: FastifyInstance;
-  tails: TaskTails;
   onDrop: (type: Frame['type']) => void;
 }
 
@@ -23,14 +22,14 @@ export interface CompletionWish {
   place: ChunkPlace | undefined;
 }
 
-/** Streams the completion as chunks; resolves when the stream is open. */
-export async function streamCompletion(
-  { app, tails, onDrop }: CompletionServer,
+/** Streams the completion as chunks; the lease ends with the stream. */
+export function streamCompletion(
+  { app, onDrop }: CompletionServer,
+  { tail, release }: TailLease,
   { taskId, dialect, place }: CompletionWish,
   reply: FastifyReply,
   context: RequestContext,
-): Promise<void> {
-  const { tail, release } = await tails.lease(taskId, 0, context);
+): void {
   try {
     const stream = app.openEventStream(reply, {});
     stream.onClose(release);
@@ -47,16 +46,14 @@ export async function streamCompletion(
 }
 
 /**
- * Waits for the whole completion. A client that leaves meanwhile counts as a reader that left.
+ * Waits for the whole completion; the lease ends with it. A client that leaves meanwhile counts as a reader that left.
  * @throws DroverError of the frame that ended the task
  */
 export async function wholeCompletion(
-  { tails }: CompletionServer,
+  lease: TailLease,
   { taskId, dialect }: CompletionWish,
   reply: FastifyReply,
-  context: RequestContext,
 ): Promise<Completion> {
-  const lease = await tails.lease(taskId, 0, context);
   const frames = await allFrames(lease, reply);
   return completionOf(frames, headOf(lease.tail, taskId, dialect));
 }

@@ -71,10 +71,13 @@ function fedTail(liveFrom = 0) {
     }
   }
   const tail = new TaskTail(
-    { connect: () => Promise.resolve(upstream()), mayComeBack: () => Promise.resolve(true), now: Date.now },
+    {
+      connect: () => Promise.resolve({ liveFrom, batches: upstream() }),
+      mayComeBack: () => Promise.resolve(true),
+      now: Date.now,
+    },
     0,
   );
-  tail.liveFrom = liveFrom;
   const feed = (...frames: Frame[]) =>
     new Promise<void>((resolve) => {
       const last = frames.at(-1)?.offset ?? 0;

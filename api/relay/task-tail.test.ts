@@ -50,7 +50,13 @@ function over(tail: TaskTail): Promise<void> {
 
 const QUICK = { firstMs: 1, lastMs: 1, giveUpMs: 1_000 };
 
-function tailOver(connect: TaskTailDeps['connect'], over_: Partial<TaskTailDeps> = {}, from = 0): TaskTail {
+type Connect = (from: number, signal: AbortSignal) => Promise<AsyncIterable<Frame[]> | undefined>;
+
+function tailOver(open: Connect, over_: Partial<TaskTailDeps> = {}, from = 0): TaskTail {
+  const connect: TaskTailDeps['connect'] = async (offset, signal) => {
+    const upstream = await open(offset, signal);
+    return upstream && { liveFrom: offset, batches: upstream };
+  };
   return new TaskTail(
     { connect, mayComeBack: () => Promise.resolve(true), now: Date.now, retry: QUICK, ...over_ },
     from,
@@ -187,6 +193,15 @@ describe('a tail of a log', () => {
     await over(tail);
     assert.equal(tail.covers(3), true);
     assert.equal(tail.covers(0), false);
+  });
+
+  it('calls live what came after it was first opened, however often it connects', async () => {
+    const log = logOf(6);
+    let connections = 0;
+    const tail = tailOver((from) => Promise.resolve(cutAfter(log.slice(from), ++connections, 1)), {}, 1);
+    await over(tail);
+    assert.ok(connections > 1);
+    assert.equal(tail.liveFrom, 1);
   });
 
   it('ends its connection when nobody reads any more', async () => {

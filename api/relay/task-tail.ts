@@ -5,11 +5,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame } from '../../contracts/events.js';
+import type { FrameTail } from '../clients/node-link.js';
 
 /** What a tail is given. */
 export interface TaskTailDeps {
   /** Opens the log from an offset on, at whichever node has the task now; undefined where that node knows no such run. */
-  connect: (from: number, signal: AbortSignal) => Promise<AsyncIterable<Frame[]> | undefined>;
+  connect: (from: number, signal: AbortSignal) => Promise<FrameTail | undefined>;
   /** Whether a run that its node does not know may still come back there. */
   mayComeBack: () => Promise<boolean>;
   now: () => number;
@@ -28,10 +29,9 @@ const RETRY_AFTER_MS = 1_000;
 
 /** The tail of one task. */
 export class TaskTail {
-  /** Offsets below this are the past of the log when the tail was opened: replay, not live traffic. */
-  liveFrom = Number.POSITIVE_INFINITY;
   /** Settles with the first answer about the task: it is there, or (rejected, TASK_NOT_FOUND) it is not. */
   readonly opened: Promise<void>;
+  private liveSince = Number.POSITIVE_INFINITY;
   private kept: Frame[] = [];
   private earlier: Frame[] = [];
   private extending = false;
@@ -55,6 +55,11 @@ export class TaskTail {
   /** Frames in order; the array is replaced when earlier ones are fetched. */
   get frames(): readonly Frame[] {
     return this.kept;
+  }
+
+  /** Offsets below this were in the log when the tail was first opened: replay, which goes out whole to a slow reader too. */
+  get liveFrom(): number {
+    return this.liveSince;
   }
 
   /** True once the closing frame is there. */
@@ -128,11 +133,12 @@ export class TaskTail {
     const before = this.nextOffset();
     let connectedAtMs = Number.POSITIVE_INFINITY;
     try {
-      const batches = await this.deps.connect(before, signal);
-      if (batches === undefined) return await this.unknownToNode();
+      const opened = await this.deps.connect(before, signal);
+      if (opened === undefined) return await this.unknownToNode();
+      this.liveSince = Math.min(this.liveSince, opened.liveFrom);
       connectedAtMs = this.deps.now();
       this.settleOpened.resolve();
-      for await (const batch of batches) {
+      for await (const batch of opened.batches) {
         if (signal.aborted) break; // What is wanted has changed: this batch may lie behind a gap.
         this.accept(batch);
         if (this.ended) break;

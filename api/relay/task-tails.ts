@@ -25,9 +25,10 @@ export interface TailLease {
 export interface TaskTails {
   /**
    * A tail with frames from `from` on.
+   * @param nodeId - where the task is, if that is known already
    * @throws DroverError TASK_NOT_FOUND
    */
-  lease(taskId: string, from: number, call: CallContext): Promise<TailLease>;
+  lease(taskId: string, from: number, call: CallContext, nodeId?: string): Promise<TailLease>;
   /** The run as its node sees it now; undefined where there is none, or nobody can tell. */
   view(taskId: string, call: CallContext): Promise<RunView | undefined>;
   /** True when the task has ended and nothing of its log is left for a reader from `from` on. */
@@ -45,20 +46,21 @@ interface Held {
 export function createTaskTails(deps: TaskTailsDeps): TaskTails {
   const held = new Map<string, Held>();
 
-  function hold(taskId: string, from: number, call: CallContext): Held {
+  function hold(taskId: string, from: number, call: CallContext, nodeId?: string): Held {
     const present = held.get(taskId);
     if (present?.tail.failure === undefined && present?.tail.covers(from) === true) return present;
-    const fresh = { tail: openTail(taskId, from, deps, call), readers: 0 };
+    const fresh = { tail: openTail(taskId, from, deps, call, nodeId), readers: 0 };
     held.set(taskId, fresh);
     return fresh;
   }
 
   return {
-    async lease(taskId, from, call) {
-      if (!held.has(taskId) && (await deps.locator.locate(taskId, call)) === undefined) {
+    async lease(taskId, from, call, nodeId) {
+      const isKnown = held.has(taskId) || nodeId !== undefined;
+      if (!isKnown && (await deps.locator.locate(taskId, call)) === undefined) {
         throw new DroverError('TASK_NOT_FOUND', 'there is no such task');
       }
-      const entry = hold(taskId, from, call);
+      const entry = hold(taskId, from, call, nodeId);
       entry.readers += 1;
       const release = once((byReader: boolean) => {
         entry.readers -= 1;
@@ -118,13 +120,15 @@ function overWithin(tail: TaskTail, limitMs: number): Promise<void> {
 }
 
 /** The first connection goes where the task was last known; each later one asks again where it is. */
-function openTail(taskId: string, from: number, deps: TaskTailsDeps, call: CallContext) {
+function openTail(taskId: string, from: number, deps: TaskTailsDeps, call: CallContext, nodeId?: string) {
   const { nodes, locator, now, log } = deps;
-  const tail = new TaskTail(
+  let first = nodeId === undefined ? undefined : { nodeId };
+  return new TaskTail(
     {
       now,
       async connect(offset, signal) {
-        const place = await locator.locate(taskId, call);
+        const place = first ?? (await locator.locate(taskId, call));
+        first = undefined;
         if (place === undefined) return undefined;
         const ask = { correlationId: call.correlationId, signal };
         try {
@@ -144,11 +148,6 @@ function openTail(taskId: string, from: number, deps: TaskTailsDeps, call: CallC
     },
     from,
   );
-  // What the log held when the tail was opened is replayed whole, also to a slow reader.
-  void viewOf(taskId, deps, call).then((view) => {
-    if (view !== undefined) tail.liveFrom = view.next_offset;
-  });
-  return tail;
 }
 
 /** C-103: a task may have asked to be cancelled when nobody reads it any more; its node knows, and waits a while. */

@@ -45,8 +45,15 @@ export interface AskedTask {
   dialect?: Dialect;
 }
 
-/** Admits a task; the same one again gets the same answer. */
-export type AdmitTask = (task: AskedTask, context: RequestContext) => Promise<Admission>;
+/**
+ * Admits a task; the same one again gets the same answer. `onOffered` is told of the node that has taken the offer, before
+ * the task is on record: whoever wants its frames may open their stream meanwhile, nothing comes before the confirmation.
+ */
+export type AdmitTask = (
+  task: AskedTask,
+  context: RequestContext,
+  onOffered?: (nodeId: string) => void,
+) => Promise<Admission>;
 
 /** Epoch of a task's first placement; its workflow raises it (design §2.7). */
 const FIRST_EPOCH = 1;
@@ -58,13 +65,14 @@ const FIRST_EPOCH = 1;
  */
 export function createAdmission(deps: AdmissionDeps): AdmitTask {
   const { records, locator, metrics } = deps;
-  return async function admitTask(task, context) {
+  return async function admitTask(task, context, onOffered) {
     const { task_id } = task.request;
     const digest = digestOf(task);
     const known = locator.recall(task_id);
     if (known !== undefined) return sameOrConflict(known, digest);
     if (records.away) throw recordsAway();
     const offered = await offerTask(deps, task, digest, context);
+    onOffered?.(offered.nodeId);
     const started = await putOnRecord(deps, offered, context);
     if (started.kind === 'unknown') {
       context.log.warn({ event: 'start_unknown', task_id, err: started.cause }, 'the task is not on record');

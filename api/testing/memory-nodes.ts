@@ -190,7 +190,8 @@ export class MemoryNodes implements NodeLink {
   async frames(nodeId: string, taskId: string, from: number, call: CallContext) {
     this.note(nodeId, `frames ${from}`, taskId, call);
     const run = this.runs.get(taskId);
-    return Promise.resolve(run === undefined ? undefined : this.tail(run, from, call.signal));
+    if (run === undefined) return Promise.resolve(undefined);
+    return Promise.resolve({ liveFrom: run.frames.length, batches: this.tail(run, from, call.signal) });
   }
 
   private async *tail(run: MemoryRun, from: number, signal?: AbortSignal): AsyncGenerator<Frame[]> {

@@ -1,5 +1,6 @@
 /** A run's frames to a relay: one JSON object a line, as they are logged, until the stream is closed. */
 import type { ServerResponse } from 'node:http';
+import { NEXT_OFFSET_HEADER } from '../../contracts/node.js';
 import type { Run } from './run.js';
 
 /** An empty line after this silence shows the relay that the node is alive. */
@@ -12,7 +13,11 @@ const KEEP_ALIVE_MS = 5_000;
 export function streamFrames(run: Run, from: number, out: ServerResponse): void {
   let offset = from;
   let blocked = false;
-  out.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-cache' });
+  out.writeHead(200, {
+    'content-type': 'application/x-ndjson',
+    'cache-control': 'no-cache',
+    [NEXT_OFFSET_HEADER]: run.nextOffset,
+  });
   out.flushHeaders();
   out.socket?.setNoDelay(true);
   const keepAlive = setInterval(() => {

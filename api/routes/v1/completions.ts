@@ -7,15 +7,22 @@ import type { RunView } from '../../../contracts/node.js';
 import { chatCompletion, chatRequest, completionRequest, textCompletion } from '../../../contracts/openai.js';
 import { taskId } from '../../../contracts/task.js';
 import { parsePlace, taskIdOfCompletion, type ChunkPlace } from '../../openai/chunks.js';
-import { streamCompletion, wholeCompletion, type CompletionServer } from '../../openai/serve-completion.js';
+import {
+  streamCompletion,
+  wholeCompletion,
+  type CompletionServer,
+  type CompletionWish,
+} from '../../openai/serve-completion.js';
 import { chatTask, completionTask, type CallerWishes } from '../../openai/to-task.js';
 import { contextOf, type RequestContext } from '../../request-context.js';
+import type { TailLease, TaskTails } from '../../relay/task-tails.js';
 import type { AdmitTask, AskedTask } from '../../tasks/admit-task.js';
 import type { CountRefusal } from '../../tasks/count-refusal.js';
 import { openAiRefusals } from '../refusals.js';
 
 /** What the completion routes call. */
 export interface CompletionRoutesOptions extends Omit<CompletionServer, 'app'> {
+  tails: TaskTails;
   maxOutputTokens: number;
   admitTask: AdmitTask;
   countRefusal: CountRefusal;
@@ -44,7 +51,7 @@ const answers = <T extends z.ZodType>(schema: T) => ({
 
 /** `POST /v1/chat/completions`, `POST /v1/completions`, and what resumes them. */
 export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions> = (app, options, done) => {
-  const server: CompletionServer = { app, tails: options.tails, onDrop: options.onDrop };
+  const server: CompletionServer = { app, onDrop: options.onDrop };
   const onError = (request: FastifyRequest, _reply: FastifyReply, err: Error, next: () => void) => {
     if (request.identity !== null) options.countRefusal(err, request.body);
     next();
@@ -105,10 +112,8 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
         const context = contextOf(request);
         const view = await knownRun(request.params.id, context);
         const wish = { taskId: view.task_id, dialect: dialectOf(view), place: placeOf(request.headers) };
-        if (request.query.stream !== 'true')
-          return reply.send(await wholeCompletion(server, wish, reply, context));
-        await streamCompletion(server, wish, reply, context);
-        return reply;
+        const lease = await options.tails.lease(view.task_id, 0, context);
+        return answer(lease, wish, request.query.stream === 'true', reply, context);
       },
     );
   }
@@ -116,12 +121,37 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
 
   async function serve(task: AskedTask, stream: boolean, request: FastifyRequest, reply: FastifyReply) {
     const context = contextOf(request);
-    await options.admitTask(task, context);
     const { dialect } = task;
     if (dialect === undefined) throw new TypeError('a completion has a dialect');
+    const lease = await admitAndFollow(task, context);
     const wish = { taskId: task.request.task_id, dialect, place: placeOf(request.headers) };
-    if (!stream) return reply.send(await wholeCompletion(server, wish, reply, context));
-    await streamCompletion(server, wish, reply, context);
+    return answer(lease, wish, stream, reply, context);
+  }
+
+  /** The frames are asked for while the task is put on record, so that the first token waits for nothing else. */
+  async function admitAndFollow(task: AskedTask, context: RequestContext): Promise<TailLease> {
+    const { task_id } = task.request;
+    const early: Promise<TailLease | undefined>[] = []; // One that failed is asked for again, when there is a task.
+    try {
+      await options.admitTask(task, context, (nodeId) => {
+        early.push(options.tails.lease(task_id, 0, context, nodeId).catch(() => undefined));
+      });
+    } catch (err) {
+      for (const lease of early) void lease.then((held) => held?.release(false));
+      throw err;
+    }
+    return (await early[0]) ?? options.tails.lease(task_id, 0, context);
+  }
+
+  async function answer(
+    lease: TailLease,
+    wish: CompletionWish,
+    stream: boolean,
+    reply: FastifyReply,
+    context: RequestContext,
+  ) {
+    if (!stream) return reply.send(await wholeCompletion(lease, wish, reply));
+    streamCompletion(server, lease, wish, reply, context);
     return reply;
   }
 

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { eventually } from '../../../testing/changes.js';
+import { startTestApi, type TestApi } from '../../testing/test-api.js';
+
+const CHAT = { model: 'demo', messages: [{ role: 'user', content: 'Hello' }] };
+
+describe('a completion on its way to the record', () => {
+  let api: TestApi;
+  beforeEach(async () => {
+    api = await startTestApi();
+  });
+  afterEach(() => api.close());
+
+  // Awaited in here: an injected request begins when somebody waits for it.
+  const chat = async () => await api.ask('POST', '/v1/chat/completions', { payload: CHAT });
+  const steps = () => api.nodes.calls.map((call) => call.split(' ')[1]).filter((step) => step !== 'pools');
+
+  it('asks for its frames before it is on record, so that the first token waits for the confirmation alone', async () => {
+    const answer = chat();
+    const run = await eventually(
+      () => 'no confirmed run',
+      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
+    );
+    run.publish({ type: 'token', data: { t: 'Hi', i: 0 } });
+    run.publish({
+      type: 'end',
+      data: { tokens_out: 1, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
+    });
+    const { statusCode, body } = await answer;
+    assert.equal(statusCode, 200);
+    assert.match(body, /"content":"Hi"/);
+    assert.deepEqual(steps(), ['offer', 'frames', 'confirm']);
+  });
+
+  it('that does not get there is refused, and its frames are let go', async () => {
+    api.records.down = true;
+    const { statusCode, body } = await chat();
+    assert.equal(statusCode, 503);
+    assert.match(body, /TEMPORAL_UNAVAILABLE/);
+    assert.deepEqual(steps(), ['offer', 'frames', 'withdraw']);
+    await eventually(
+      () => 'an open tail',
+      () => api.nodes.openTails === 0 || undefined,
+    );
+  });
+
+  it('whose frames could not be had early is served all the same', async () => {
+    let refusals = 1;
+    api.nodes.onCall = (call) => {
+      if (call.includes('frames') && refusals-- > 0) api.nodes.away.add('node-1');
+      else api.nodes.away.clear();
+    };
+    const answer = chat();
+    const run = await eventually(
+      () => 'no confirmed run',
+      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
+    );
+    run.publish({
+      type: 'end',
+      data: { tokens_out: 0, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
+    });
+    assert.equal((await answer).statusCode, 200);
+  });
+});
