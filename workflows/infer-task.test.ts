@@ -9,6 +9,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { InferTaskInput, RunView } from '../contracts/node.js';
 import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../domain/identity.js';
 import { offerOf } from '../testing/test-node.js';
+import { completedView, endedView, runView } from '../testing/run-view.js';
 import { testDataConverter, timeSkippingEnvironment } from '../testing/temporal-env.js';
 import type { inferTask } from './infer-task.js';
 import * as attribute from './search-attributes.js';
@@ -70,48 +71,6 @@ function start(nodeId: string) {
   });
 }
 
-function view(changes: Partial<RunView>): RunView {
-  return {
-    task_id: 't',
-    node_id: 'node-1',
-    pool_id: 'default',
-    replica_id: 'r0',
-    epoch: 1,
-    digest: 'digest',
-    confirmed: true,
-    state: 'executing',
-    ended: false,
-    engine: 'llamacpp',
-    engine_version: 'v',
-    model_ref: 'demo',
-    priority: 'interactive',
-    queue_position: null,
-    admission: { queue_position: 0, predicted_start_ms: 0, backoff_ms: 0, preparation: { steps: [] } },
-    admitted_at_ms: 1_000,
-    started_at_ms: 1_001,
-    first_token_at_ms: 1_010,
-    ended_at_ms: null,
-    tokens_in: 3,
-    tokens_out: 1,
-    stop_reason: null,
-    error: null,
-    next_offset: 2,
-    correlation_id: 'c',
-    dialect: null,
-    ...changes,
-  };
-}
-
-const completed = view({
-  state: 'completed',
-  ended: true,
-  ended_at_ms: 2_000,
-  tokens_out: 8,
-  stop_reason: 'EOS',
-});
-const ofState = (state: RunView['state'], code: 'CANCELLED' | 'WORKER_RESET') =>
-  view({ state, ended: true, ended_at_ms: 2_000, error: { code, message: 'it ended', retriable: false } });
-
 async function failureOf(result: Promise<unknown>): Promise<Error> {
   try {
     await result;
@@ -124,7 +83,7 @@ async function failureOf(result: Promise<unknown>): Promise<Error> {
 }
 
 test('B-DUR-007, B-WFH-002: a short task is followed locally and its end stands in search attributes and memo', async () => {
-  await withTask({ attachRun: async () => completed }, async (task) => {
+  await withTask({ attachRun: async () => completedView }, async (task) => {
     const outcome = await task.result();
     assert.equal(outcome.tokens_out, 8);
     const { typedSearchAttributes, memo } = await task.describe();
@@ -142,9 +101,9 @@ test('B-DUR-007, B-WFH-002: a short task is followed locally and its end stands 
 test('a longer task is handed to the heartbeating activity on its node, and costs few events', async () => {
   const followRun = async () => {
     Context.current().heartbeat();
-    return completed;
+    return completedView;
   };
-  await withTask({ attachRun: async () => view({}), followRun }, async (task) => {
+  await withTask({ attachRun: async () => runView(), followRun }, async (task) => {
     assert.equal((await task.result()).state, 'completed');
     const { events } = await task.fetchHistory();
     const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes);
@@ -154,7 +113,7 @@ test('a longer task is handed to the heartbeating activity on its node, and cost
 });
 
 test('B-DUR-006, B-ERR-018: a failed task fails its workflow with the error code as its type, sealed', async () => {
-  await withTask({ attachRun: async () => ofState('failed', 'WORKER_RESET') }, async (task) => {
+  await withTask({ attachRun: async () => endedView('failed', 'WORKER_RESET') }, async (task) => {
     const failure = await failureOf(task.result());
     assert.ok(failure instanceof ApplicationFailure);
     assert.equal(failure.type, 'WORKER_RESET');
@@ -173,7 +132,7 @@ test('a node that is silent for a moment is followed the long way, one that refu
     tries += 1;
     throw ApplicationFailure.retryable('gone', 'POOL_UNAVAILABLE');
   };
-  await withTask({ attachRun: silent, followRun: async () => completed }, async (task) => {
+  await withTask({ attachRun: silent, followRun: async () => completedView }, async (task) => {
     assert.equal((await task.result()).state, 'completed');
     assert.ok(tries > 1);
   });
@@ -188,7 +147,7 @@ test('a node that is silent for a moment is followed the long way, one that refu
 });
 
 test('a node that nobody polls for is given up after 30 s, not waited for until the deadline', async () => {
-  await withTask({ attachRun: async () => view({ state: 'queued' }) }, async (task) => {
+  await withTask({ attachRun: async () => runView({ state: 'queued' }) }, async (task) => {
     await env.sleep('31s');
     const failure = await failureOf(task.result());
     assert.equal(failure instanceof ApplicationFailure && failure.type, 'WORKER_RESET');
@@ -214,13 +173,13 @@ test('B-DUR-005, B-DP-200: a cancel reaches the activity, frees the slot and lea
       .finally(() => {
         clearInterval(beat);
       });
-    return completed;
+    return completedView;
   };
   const cancelRun = async ({ task_id }: { task_id: string }) => {
     cancelled.push(task_id);
-    return ofState('cancelled', 'CANCELLED');
+    return endedView('cancelled', 'CANCELLED');
   };
-  await withTask({ attachRun: async () => view({}), followRun, cancelRun }, async (task) => {
+  await withTask({ attachRun: async () => runView(), followRun, cancelRun }, async (task) => {
     await isFollowing;
     await task.cancel();
     const failure = await failureOf(task.result());
@@ -241,10 +200,10 @@ test('B-DP-207: a cancel that comes after the end changes nothing: the record sa
     await Context.current().cancelled.finally(() => {
       clearInterval(beat);
     });
-    return completed;
+    return completedView;
   };
-  const cancelRun = async () => completed;
-  await withTask({ attachRun: async () => view({}), followRun, cancelRun }, async (task) => {
+  const cancelRun = async () => completedView;
+  await withTask({ attachRun: async () => runView(), followRun, cancelRun }, async (task) => {
     await isFollowing;
     await task.cancel();
     assert.equal((await task.result()).state, 'completed');

@@ -1,0 +1,82 @@
+/** What histories are recorded with: a real Temporal server, our workflows, and workers that name no host. */
+import { fileURLToPath } from 'node:url';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import type { temporal } from '@temporalio/proto';
+import { createLogger } from '../../telemetry/logger.js';
+import { installTemporalRuntime } from '../../workers/temporal.js';
+import { registerSearchAttributes } from '../temporal-env.js';
+import { historyDataConverter } from './history-key.js';
+
+/** A history as the server has it. */
+export type History = temporal.api.history.v1.IHistory;
+
+/** Plays one story to its end and gives its history. */
+export type Scenario = (stage: RecordingStage) => Promise<History>;
+
+/** The node that scenarios speak of. */
+export const NODE = 'node-1';
+/** Instead of process and host of whoever records. */
+const IDENTITY = 'recorder';
+
+/** Where scenarios are played. */
+export class RecordingStage {
+  private constructor(
+    private readonly env: TestWorkflowEnvironment,
+    private readonly workflowBundle: WorkflowBundleWithSourceMap,
+  ) {}
+
+  /** @throws Error when `DROVER_TEST_TEMPORAL` does not name the program */
+  static async open(): Promise<RecordingStage> {
+    const path = process.env['DROVER_TEST_TEMPORAL'];
+    if (path === undefined) throw new Error('DROVER_TEST_TEMPORAL must name the temporal program');
+    installTemporalRuntime(createLogger('record', 'warn'));
+    const env = await TestWorkflowEnvironment.createLocal({
+      server: { executable: { type: 'existing-path', path } },
+      client: { dataConverter: historyDataConverter, identity: IDENTITY },
+    });
+    await registerSearchAttributes(env);
+    const workflowBundle = await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+      failureConverterPath: fileURLToPath(
+        new URL('../../workflows/parts/failure-converter.ts', import.meta.url),
+      ),
+      logger: new DefaultLogger('ERROR'),
+    });
+    return new RecordingStage(env, workflowBundle);
+  }
+
+  get workflows() {
+    return this.env.client.workflow;
+  }
+
+  /** A worker that runs activities only. */
+  activities(taskQueue: string, activities: object): Promise<Worker> {
+    return this.worker({ taskQueue, activities });
+  }
+
+  /** A worker that runs workflows, and `activities` beside them. */
+  workflowsAnd(taskQueue: string, activities: object = {}): Promise<Worker> {
+    return this.worker({ taskQueue, activities, workflowBundle: this.workflowBundle });
+  }
+
+  close(): Promise<void> {
+    return this.env.teardown();
+  }
+
+  private worker(options: WorkerOptions): Promise<Worker> {
+    return Worker.create({
+      connection: this.env.nativeConnection,
+      identity: IDENTITY,
+      dataConverter: historyDataConverter,
+      maxHeartbeatThrottleInterval: '50ms',
+      ...options,
+    });
+  }
+}

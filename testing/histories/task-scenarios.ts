@@ -1,0 +1,69 @@
+/** Tasks to record: how their node answers, and whether a client cancels them. */
+import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import type { RunView } from '../../contracts/node.js';
+import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../../domain/identity.js';
+import type { inferTask } from '../../workflows/infer-task.js';
+import { completedView, endedView, runView } from '../run-view.js';
+import { offerOf } from '../test-node.js';
+import { NODE, type Scenario } from './stage.js';
+
+interface Task {
+  attachRun?: () => Promise<RunView>;
+  /** What the long follow comes to; without it the task is cancelled while it is followed. */
+  followed?: RunView;
+}
+
+/** By the name of their history. */
+export const taskScenarios: Readonly<Record<string, Scenario>> = {
+  'task-short': task('t-short', { attachRun: () => Promise.resolve(completedView), followed: completedView }),
+  'task-followed': task('t-followed', { followed: completedView }),
+  'task-failed': task('t-failed', { followed: endedView('failed', 'WORKER_RESET') }),
+  'task-cancelled': task('t-cancelled', {}),
+  'task-withdrawn': task('t-withdrawn', {
+    attachRun: () => Promise.reject(ApplicationFailure.nonRetryable('withdrawn', 'OFFER_WITHDRAWN')),
+    followed: completedView,
+  }),
+};
+
+function task(taskId: string, { attachRun, followed }: Task): Scenario {
+  return async (stage) => {
+    let follows = (): void => undefined;
+    const following = new Promise<void>((resolve) => (follows = resolve));
+    const tasks = await stage.workflowsAnd(TASKS_QUEUE, {
+      attachRun: attachRun ?? (() => Promise.resolve(runView())),
+      cancelRun: () => Promise.resolve(endedView('cancelled', 'CANCELLED')),
+    });
+    const runs = await stage.activities(nodeRunsQueue(NODE), {
+      followRun: () => {
+        follows();
+        return followed === undefined ? untilCancelled() : Promise.resolve(followed);
+      },
+    });
+    return tasks.runUntil(
+      runs.runUntil(async () => {
+        const handle = await stage.workflows.start<typeof inferTask>('inferTask', {
+          taskQueue: TASKS_QUEUE,
+          workflowId: taskWorkflowId(taskId),
+          args: [{ ...offerOf(taskId), node_id: NODE }],
+        });
+        if (followed === undefined) {
+          await following;
+          await handle.cancel();
+        }
+        await handle.result().catch(() => undefined); // Some scenarios are failures.
+        return handle.fetchHistory();
+      }),
+    );
+  };
+}
+
+async function untilCancelled(): Promise<never> {
+  const { cancelled, heartbeat } = Context.current();
+  const beat = setInterval(() => {
+    heartbeat();
+  }, 50);
+  return cancelled.finally(() => {
+    clearInterval(beat);
+  });
+}
