@@ -82,3 +82,6 @@ export function taskIdOfRunLog(fileName: string): string | undefined {
   const taskId = /^run-(.+)\.log$/.exec(fileName)?.[1];
   return taskId !== undefined && isTaskId(taskId) ? taskId : undefined;
 }
+
+/** Header of Temporal's activities that carries a request's correlation id on from their workflow. */
+export const CORRELATION_HEADER = 'correlation-id';

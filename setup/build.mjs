@@ -95,6 +95,7 @@ async function bundleWorkflows() {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(DIST, 'workflows', 'index.js'),
+    workflowInterceptorModules: [join(DIST, 'workflows', 'parts', 'correlation.js')],
     failureConverterPath: join(DIST, 'workflows', 'parts', 'failure-converter.js'),
     logger: new DefaultLogger('WARN'),
   });

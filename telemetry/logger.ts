@@ -1,5 +1,6 @@
 /** Structured logs: one JSON object a line on stdout, redacted by name (B-OBS-021, B-RED-001..005). */
 import { pino, type DestinationStream, type Logger } from 'pino';
+import { correlationFields } from './correlation.js';
 
 /** Logger of a process or a part of it. */
 export type { Logger };
@@ -59,6 +60,7 @@ export function createLogger(component: string, level = 'info'): Logger {
       messageKey: 'msg',
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
+      mixin: correlationFields,
       redact: { paths: SECRET_PATHS, censor: '[REDACTED]' },
     },
     (output ??= standardOutput()),

@@ -1,14 +1,14 @@
 /** The stage for tests of `preloadPool`: a time-skipping server, a control worker, and a node played by twins. */
 import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
 import { Context } from '@temporalio/activity';
 import { type WorkflowHandleWithFirstExecutionRunId, WorkflowFailedError } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import type { PreloadPoolInput } from '../contracts/pool.js';
 import { CONTROL_QUEUE, nodeQueue } from '../domain/identity.js';
 import type { preloadPool } from '../workflows/preload-pool.js';
 import { preloadInput, type PreloadActivity, type preloadTwin } from './preload-twin.js';
 import { testDataConverter, timeSkippingEnvironment } from './temporal-env.js';
+import { bundleWorkflows } from './workflow-bundle.js';
 
 /** A preload that was started. */
 export type PreloadRun = WorkflowHandleWithFirstExecutionRunId<typeof preloadPool>;
@@ -50,7 +50,7 @@ export async function openPreloadStage(): Promise<PreloadStage> {
   };
   const shared = { connection: env.nativeConnection, dataConverter: testDataConverter };
   const workers = await Promise.all([
-    Worker.create({ ...shared, taskQueue: CONTROL_QUEUE, workflowBundle: await bundlePreload() }),
+    Worker.create({ ...shared, taskQueue: CONTROL_QUEUE, workflowBundle: await bundleWorkflows() }),
     Worker.create({
       ...shared,
       taskQueue: nodeQueue(TWIN_NODE),
@@ -75,14 +75,6 @@ export async function openPreloadStage(): Promise<PreloadStage> {
       await env.teardown();
     },
   };
-}
-
-function bundlePreload() {
-  return bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../workflows/preload-pool.ts', import.meta.url)),
-    failureConverterPath: fileURLToPath(new URL('../workflows/parts/failure-converter.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR', () => undefined),
-  });
 }
 
 /** Between start and end of a run by the server's clock; the clock itself jumps on once nothing runs. */

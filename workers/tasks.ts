@@ -6,6 +6,7 @@ import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
 import { createTaskActivities, type RunLink } from '../activities/task-activities.js';
 import { TASKS_QUEUE } from '../domain/identity.js';
+import { activityCorrelation } from './activity-correlation.js';
 import { workflowBundlePath } from './temporal.js';
 
 /** What the worker is given. */
@@ -36,6 +37,7 @@ export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> 
     workflowBundle: { codePath: workflowBundlePath() },
     activities: createTaskActivities(runs),
     enableNonLocalActivities: false,
+    interceptors: { activity: [activityCorrelation] },
     maxConcurrentWorkflowTaskExecutions: SLOTS,
     maxConcurrentLocalActivityExecutions: SLOTS,
     shutdownGraceTime: SHUTDOWN_GRACE,

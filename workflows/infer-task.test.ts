@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
-import { Worker, bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { InferTaskInput, RunView } from '../contracts/node.js';
 import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../domain/identity.js';
 import { offerOf } from '../testing/test-node.js';
 import { completedView, endedView, runView } from '../testing/run-view.js';
 import { testDataConverter, timeSkippingEnvironment } from '../testing/temporal-env.js';
+import { bundleWorkflows } from '../testing/workflow-bundle.js';
 import type { inferTask } from './infer-task.js';
 import * as attribute from './search-attributes.js';
 
@@ -23,11 +23,7 @@ before(async () => {
   env = await timeSkippingEnvironment();
   // Its `result()` lets the server skip time.
   client = env.client;
-  workflowBundle = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('./index.ts', import.meta.url)),
-    failureConverterPath: fileURLToPath(new URL('./parts/failure-converter.ts', import.meta.url)),
-    logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
-  });
+  workflowBundle = await bundleWorkflows();
 });
 after(() => env.teardown());
 

@@ -9,6 +9,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   isCancellation,
+  log,
   setCurrentDetails,
   upsertMemo,
   upsertSearchAttributes,
@@ -61,6 +62,12 @@ function followLong(input: InferTaskInput, view: RunView | undefined): Promise<R
   const state = view?.state ?? 'queued';
   upsertSearchAttributes([{ key: TaskStateKey, value: state }]);
   setCurrentDetails(`following the run on ${input.node_id}, which is ${state}`);
+  log.info('following a task', {
+    event: 'task_followed',
+    task_id: input.task_id,
+    node_id: input.node_id,
+    state,
+  });
   return followOn(input);
 }
 
@@ -87,6 +94,17 @@ function settle(view: RunView): TaskOutcome {
     { key: EndedAt, value: dateOf(view.ended_at_ms) },
   ]);
   upsertMemo({ outcome });
+  const { state, node_id, tokens_out, stop_reason } = outcome;
+  const code = outcome.error?.code;
+  log.info('task settled', {
+    event: 'task_settled',
+    task_id: view.task_id,
+    state,
+    node_id,
+    tokens_out,
+    stop_reason,
+    code,
+  });
   return outcome;
 }
 

@@ -9,6 +9,7 @@ import {
   CancellationScope,
   CancelledFailure,
   isCancellation,
+  log,
   setCurrentDetails,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -111,6 +112,8 @@ function index({ node_id, correlation_id, prepared }: PreloadPoolInput): void {
 function enter(run: Run, step: PreloadStep, doing: string): void {
   if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('preload cancelled');
   run.step = step;
+  const { pool_id, replica_id } = run.input.prepared;
+  log.info(`preload: ${doing}`, { event: 'preload_step', pool_id, replica_id, step });
   setCurrentDetails(`${step}: ${doing}`);
 }
 

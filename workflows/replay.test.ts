@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger, Worker, type ReplayWorkerOptions } from '@temporalio/worker';
+import { pino } from 'pino';
+import { Worker, type ReplayWorkerOptions } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { SEALED_ENCODING } from '../security/payload-codec.js';
 import { historyCodec, historyDataConverter } from '../testing/histories/history-key.js';
-import { createLogger } from '../telemetry/logger.js';
+import { bundleWorkflows } from '../testing/workflow-bundle.js';
 import { installTemporalRuntime } from '../workers/temporal.js';
 
 const FOLDER = new URL('./histories/', import.meta.url);
@@ -16,14 +16,13 @@ interface RecordedHistory {
   events: { activityTaskScheduledEventAttributes?: { activityType: { name: string } } }[];
 }
 
+/** What was logged. */
+const lines: string[] = [];
+
 let options: ReplayWorkerOptions;
 before(async () => {
-  installTemporalRuntime(createLogger('test', 'silent'));
-  const workflowBundle = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('./index.ts', import.meta.url)),
-    failureConverterPath: fileURLToPath(new URL('./parts/failure-converter.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR', () => undefined),
-  });
+  installTemporalRuntime(pino({ level: 'info' }, { write: (line) => void lines.push(line) }));
+  const workflowBundle = await bundleWorkflows();
   options = { workflowBundle, dataConverter: historyDataConverter };
 });
 
@@ -52,6 +51,15 @@ describe('replay of recorded histories', () => {
       await Worker.runReplayHistory(options, await history(name));
     });
   }
+
+  test('B-OBS-040: a replay repeats no line of the log', async () => {
+    lines.length = 0;
+    await Worker.runReplayHistory(options, await history('task-followed.json'));
+    assert.deepEqual(
+      lines.filter((line) => /following a task|task settled/.test(line)),
+      [],
+    );
+  });
 
   test('a history that took another step is refused, so a replay that passes proves something', async () => {
     const changed = await history('preload-ready.json');

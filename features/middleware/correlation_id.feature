@@ -61,6 +61,23 @@ Feature: One id follows a request
     And a search in Temporal for CorrelationId "thread-7" finds the workflow of "a" alone
     And the memo of "a", opened, holds the correlation id "thread-7"
 
+  @B-OBS-040 @B-COR-004
+  Scenario: An operator follows one id through the logs of all processes
+    Given a fresh installation whose pool is not loaded
+    When the pool is preloaded with the correlation id "load-1"
+    Then each of these has logged with the correlation id "load-1":
+      | process | event          | beside             |
+      | control | preload_step   | workflowId, runId  |
+      | node    | engine_spawned | pool_id, pid       |
+      | node    | pool_ready     | pool_id, pid       |
+    When the task "a" is posted with the correlation id "thread-8"
+    And a reader has read the stream of "a" to its end
+    Then each of these has logged with the correlation id "thread-8":
+      | process | event        | beside              |
+      | api     | admitted     | task_id, node_id    |
+      | node    | run_ended    | task_id, tokens_out |
+      | api     | task_settled | workflowId, runId   |
+
   @B-COR-005
   Scenario: Two requests at once keep their ids apart
     When 20 requests are sent at the same moment, each with an id of its own

@@ -1,8 +1,9 @@
 /** What the processes have logged, and what they must not. */
-import { Then } from '@cucumber/cucumber';
+import { Then, type DataTable } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { fingerprint } from '../support/answer-checks.js';
 import { logFilesHolding, logLine, logLines } from '../support/logs.js';
+import type { Owner } from '../support/meter.js';
 import { theRun } from '../support/run.js';
 import type { DroverWorld } from '../support/world.js';
 
@@ -76,6 +77,19 @@ Then(
   async function (this: DroverWorld, name: string, correlation_id: string) {
     for (const owner of ['api', 'node'] as const) {
       await logLine(this.operator.processOf(owner), { task_id: this.tasks.of(name).id, correlation_id });
+    }
+  },
+);
+
+Then(
+  'each of these has logged with the correlation id {string}:',
+  async function (this: DroverWorld, correlation_id: string, table: DataTable) {
+    for (const { process, event, beside } of table.hashes()) {
+      const line = await logLine(this.operator.processOf(process as Owner | 'control'), {
+        event,
+        correlation_id,
+      });
+      for (const field of (beside ?? '').split(', ')) assert.ok(line[field] != null, `${event}: ${field}`);
     }
   },
 );

@@ -107,7 +107,10 @@ Given(
 When(
   'a task {string} is posted that takes {int} s at the measured pace',
   async function (this: DroverWorld, name: string, seconds: number) {
-    const max_tokens = Math.min(4000, Math.ceil((seconds * 1000) / (await this.msPerToken())));
+    // The fastest of some: whatever else the machine does for a moment must not make the task shorter.
+    const paces: number[] = [];
+    for (const name of ['pace-1', 'pace-2', 'pace-3']) paces.push(await this.msPerToken(name));
+    const max_tokens = Math.min(4000, Math.ceil((seconds * 1000) / Math.min(...paces)));
     await this.tasks.admit(name, { ...ENDLESS, max_tokens });
   },
 );

@@ -13,6 +13,13 @@ When('the pool is preloaded', async function (this: DroverWorld) {
 });
 
 When(
+  'the pool is preloaded with the correlation id {string}',
+  async function (this: DroverWorld, correlationId: string) {
+    await this.stack.preload({ 'x-correlation-id': correlationId });
+  },
+);
+
+When(
   'a preload is tried of an engine that stays in loading, for {int} ms',
   async function (this: DroverWorld, limitMs: number) {
     await this.tryPreload(await this.stack.prepareFakeEngine(['--never-ready']), limitMs);

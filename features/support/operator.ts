@@ -26,7 +26,8 @@ export class Operator {
   }
 
   /** The process whose log is read. */
-  processOf(owner: Owner): Program {
+  processOf(owner: Owner | 'control'): Program {
+    if (owner === 'control') return this.stack.mustControl();
     return owner === 'api' ? this.stack.mustApi().program : this.stack.mustNode();
   }
 

@@ -144,11 +144,11 @@ export class Stack {
   }
 
   /** Loads the pool `default` as any operator would, and waits until the API calls it ready. */
-  async preload(): Promise<void> {
+  async preload(headers: Record<string, string> = {}): Promise<void> {
     const { client } = this.mustApi();
     this.prepared = await this.prepareEngine();
     const body = { prepared: this.prepared, wait_ms: PRELOAD_WAIT_MS };
-    const answer = await client.request('POST', PRELOAD_PATH, { body });
+    const answer = await client.request('POST', PRELOAD_PATH, { body, headers });
     if (answer.status !== 200) throw new Error(`preload of ${this.name}: ${answer.status} ${answer.text}`);
     this.preloaded = preloadResult.parse(answer.json);
     await eventually(
@@ -185,6 +185,12 @@ export class Stack {
   mustNode(): Program {
     if (this.node === undefined) throw new Error(`${this.name} has no node worker`);
     return this.node;
+  }
+
+  /** The control worker. @throws Error when none was started */
+  mustControl(): Program {
+    if (this.control === undefined) throw new Error(`${this.name} has no control worker`);
+    return this.control;
   }
 
   /** Ends the engine as a crash would; the node worker is not told. */

@@ -136,9 +136,9 @@ export class DroverWorld {
   }
 
   /** The pace of this scenario's engine, measured now. */
-  async msPerToken(): Promise<number> {
-    await this.tasks.admit('pace', { ...ENDLESS, max_tokens: 40 });
-    const { data } = await (await this.readers.readToEnd('pace')).waitForFrame('end');
+  async msPerToken(name = 'pace'): Promise<number> {
+    await this.tasks.admit(name, { ...ENDLESS, max_tokens: 40 });
+    const { data } = await (await this.readers.readToEnd(name)).waitForFrame('end');
     return Number(data['decode_ms']) / Number(data['tokens_out']);
   }
 

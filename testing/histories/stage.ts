@@ -1,17 +1,11 @@
 /** What histories are recorded with: a real Temporal server, our workflows, and workers that name no host. */
-import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Worker,
-  type WorkerOptions,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { Worker, type WorkerOptions, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { temporal } from '@temporalio/proto';
 import { createLogger } from '../../telemetry/logger.js';
 import { installTemporalRuntime } from '../../workers/temporal.js';
 import { registerSearchAttributes } from '../temporal-env.js';
+import { bundleWorkflows } from '../workflow-bundle.js';
 import { historyDataConverter } from './history-key.js';
 
 /** A history as the server has it. */
@@ -42,14 +36,7 @@ export class RecordingStage {
       client: { dataConverter: historyDataConverter, identity: IDENTITY },
     });
     await registerSearchAttributes(env);
-    const workflowBundle = await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-      failureConverterPath: fileURLToPath(
-        new URL('../../workflows/parts/failure-converter.ts', import.meta.url),
-      ),
-      logger: new DefaultLogger('ERROR'),
-    });
-    return new RecordingStage(env, workflowBundle);
+    return new RecordingStage(env, await bundleWorkflows());
   }
 
   get workflows() {

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
 import { cancelRun, runOffer } from '../../contracts/node.js';
 import { sameSecret } from '../../security/constant-time.js';
+import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { streamFrames } from './frame-stream.js';
 import type { PoolRegistry } from './pool-registry.js';
@@ -47,6 +48,7 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
     bodyLimit: deps.bodyLimitBytes * OFFER_FACTOR,
     forceCloseConnections: true,
   });
+  app.addHook('onRequest', carryCorrelation);
   app.addHook('onRequest', authenticate(deps.token));
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
@@ -97,6 +99,13 @@ function runRoutes(app: FastifyInstance, { runs }: GatewayDeps): void {
     reply.hijack();
     streamFrames(run, from, reply.raw);
   });
+}
+
+/** What is logged on the way to an answer names the request that it is for (B-MW-007). */
+function carryCorrelation(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  const id = request.headers['x-correlation-id'];
+  if (typeof id === 'string') withCorrelation(id, done);
+  else done();
 }
 
 function authenticate(token: string) {

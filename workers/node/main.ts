@@ -18,6 +18,7 @@ import {
   requireSearchAttributes,
   temporalDataConverter,
 } from '../temporal.js';
+import { activityCorrelation } from '../activity-correlation.js';
 import { adoptEngines } from './adopt-engines.js';
 import { buildGateway } from './gateway.js';
 import { PoolRegistry } from './pool-registry.js';
@@ -138,6 +139,7 @@ function createWorkers(
     namespace: settings.TEMPORAL_NAMESPACE,
     dataConverter: temporalDataConverter(requirePayloadKeys(settings)),
     activities: createNodeActivities(deps),
+    interceptors: { activity: [activityCorrelation] },
     shutdownGraceTime: settings.DROVER_NODE_STOP_GRACE_MS + 5_000,
   };
   return Promise.all([

@@ -1,5 +1,5 @@
 /** What the register says of its runs: views for the gateway, labels and gauges for the metrics, lines for the log. */
-import type { RunView } from '../../contracts/node.js';
+import type { RunOffer, RunView } from '../../contracts/node.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Pool, PoolRegistry } from './pool-registry.js';
@@ -101,8 +101,9 @@ export class RunReports {
     this.deps.log.warn({ event: 'offer_dropped', why, ...fields(run) }, 'offer dropped');
   }
 
-  logFailed(taskId: string, err: unknown): void {
-    this.deps.log.error({ err, event: 'run_log_failed', task_id: taskId }, 'the run log cannot be written');
+  logFailed({ task_id, correlation_id }: RunOffer, err: unknown): void {
+    const line = { err, event: 'run_log_failed', task_id, correlation_id };
+    this.deps.log.error(line, 'the run log cannot be written');
   }
 
   private poolOf(run: Run): Pool {

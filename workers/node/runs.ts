@@ -239,7 +239,7 @@ export class RunRegister implements RunKeeper {
       }
       await run.close(end, this.deps.now());
     } catch (err) {
-      this.reports.logFailed(run.taskId, err);
+      this.reports.logFailed(run.offer, err);
     }
     this.arm(run);
     this.reports.ended(run, end);
@@ -269,7 +269,7 @@ export class RunRegister implements RunKeeper {
     } catch (err) {
       scheduler.remove(offer.task_id);
       if (err instanceof DroverError) throw err;
-      this.reports.logFailed(offer.task_id, err);
+      this.reports.logFailed(offer, err);
       throw new DroverError('POOL_UNAVAILABLE', 'the node cannot record a task now', {
         retry_after_ms: 1000,
       });

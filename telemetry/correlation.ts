@@ -1,0 +1,14 @@
+/** The id that follows one request (B-OBS-040): whatever is logged while a piece of work is carried out names it. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+const current = new AsyncLocalStorage<{ correlation_id: string }>();
+
+/** Carries out work on behalf of the request with this id. */
+export function withCorrelation<T>(correlationId: string, work: () => T): T {
+  return current.run({ correlation_id: correlationId }, work);
+}
+
+/** What a line of the log says of the request at hand; nothing outside of any. */
+export function correlationFields(): { correlation_id?: string } {
+  return current.getStore() ?? {};
+}
