@@ -1,6 +1,7 @@
 /** What node activities are given: how tests reach in, and how activities stay ignorant of the worker around them. */
 import type { PoolStatus, PreparedEngine } from '../contracts/pool.js';
 import type { RunOffer, RunView } from '../contracts/node.js';
+import type { DeviceClaim } from '../domain/device-mask.js';
 import type { CancelReason } from '../domain/task.js';
 import type { Logger } from '../telemetry/logger.js';
 
@@ -19,6 +20,8 @@ export interface PoolKeeper {
   status(poolId: string): PoolStatus | undefined;
   /** The engine that serves this replica now, if any. */
   running(poolId: string, replicaId: string): RunningEngine | undefined;
+  /** Devices of the pools that run, or are about to. */
+  claims(): DeviceClaim[];
   /** A preload began: not live, not ready. */
   starting(prepared: PreparedEngine): void;
   /** Health, probe and handoff are done: bind the engine, clear `last_error`, take work. */

@@ -30,7 +30,12 @@ export const preparedEngine = z
     model_ref: z.string().min(1),
     model_name: z.string().nullable().default(null),
     backend: z.enum(['cuda', 'cpu', 'metal', 'vulkan']).default('cuda'),
-    device_mask: z.string().nullable().default(null),
+    device_mask: z.string().max(256).nullable().default(null).meta({
+      description: 'GPUs by index, `GPU0`, UUID or MIG name, comma-separated, in the order for the engine',
+    }),
+    share_devices: z.boolean().default(false).meta({
+      description: 'may have the devices of its mask together with pools that say the same (B-DEVICE-015)',
+    }),
     slots_total: z.int().min(1).max(1024),
     ctx_max: z.int().min(1).meta({ description: 'context of one slot, in tokens' }),
     env: z.record(z.string(), z.string()).default({}),

@@ -2,20 +2,9 @@
  * Preflight: what was found on the node goes in, a verdict comes out. GPU-only unless the pool itself declares another
  * backend; never a silent fallback to the CPU (OC-POOL-3012, pool-lifecycle 2).
  */
-import { maskedDevices } from './device-mask.js';
+import { gpusOfMask, maskProblem } from './device-mask.js';
+import type { DeviceQuery, GpuDevice } from './gpu.js';
 import type { PoolFailureType } from './pool-failure.js';
-
-/** A GPU as its driver reports it (B-PREFLIGHT-015). */
-export interface GpuDevice {
-  index: string;
-  name: string;
-  compute_capability: string;
-  vram_total_bytes: number;
-  vram_free_bytes: number;
-}
-
-/** What was asked of the driver: its devices, or what went wrong; undefined when there was nobody to ask. */
-export type DeviceQuery = { devices: readonly GpuDevice[] } | { problem: string } | undefined;
 
 /** A file that the launch names; `problem` says in words why it cannot be used. */
 export interface FileFacts {
@@ -124,6 +113,7 @@ export function estimateMemoryBytes({
 }
 
 const OK: PreflightVerdict = { ok: true };
+const ENFORCED = 'GPU-only enforcement';
 
 function refuse(type: PoolFailureType, message: string): PreflightVerdict {
   return { ok: false, type, message };
@@ -145,25 +135,17 @@ function checkGpuTools({ backend, gpuTools }: PreflightFacts): PreflightVerdict 
   if (backend !== 'cuda' || gpuTools.length > 0) return OK;
   return refuse(
     'GpuRequired',
-    'GPU-only enforcement: nvcc/nvidia-smi not found on the PATH; ' +
+    `${ENFORCED}: nvcc/nvidia-smi not found on the PATH; ` +
       'a pool runs without a GPU only when it declares backend "cpu" itself',
   );
 }
 
 function checkDevices({ backend, gpu, device_mask }: PreflightFacts): PreflightVerdict {
-  if (backend !== 'cuda' || gpu === undefined) return OK;
-  if ('problem' in gpu) return refuse('GpuRequired', `GPU-only enforcement: ${gpu.problem}`);
-  if (gpu.devices.length === 0)
-    return refuse('GpuRequired', 'GPU-only enforcement: the driver lists no device');
-  const known = gpu.devices.map((device) => device.index);
-  // Names that are no index (MIG slices) are for the engine to find.
-  const unknown = maskOf(device_mask).filter((name) => /^\d*$/.test(name) && !known.includes(name));
-  if (unknown.length === 0) return OK;
-  const list = gpu.devices.map(({ index, name }) => `${index} (${name})`).join(', ');
-  return refuse(
-    'GpuRequired',
-    `GPU-only enforcement: device_mask names "${unknown.join(',')}", the node has ${list}`,
-  );
+  if (backend !== 'cuda') return OK;
+  if (gpu !== undefined && 'problem' in gpu) return refuse('GpuRequired', `${ENFORCED}: ${gpu.problem}`);
+  if (gpu?.devices.length === 0) return refuse('GpuRequired', `${ENFORCED}: the driver lists no device`);
+  const problem = device_mask === null ? undefined : maskProblem(device_mask, gpu?.devices);
+  return problem === undefined ? OK : refuse('GpuRequired', `${ENFORCED}: ${problem}`);
 }
 
 function checkFlags({ backend, flags }: PreflightFacts): PreflightVerdict {
@@ -175,18 +157,15 @@ function checkFlags({ backend, flags }: PreflightFacts): PreflightVerdict {
     const value = inline ?? flags[at + 1] ?? '';
     if (values.length > 0 && !values.includes(value)) continue;
     const shown = values.length === 0 ? name : `${name} ${value}`;
-    return refuse('GpuRequired', `GPU-only enforcement: flag ${shown} keeps work off the GPU`);
+    return refuse('GpuRequired', `${ENFORCED}: flag ${shown} keeps work off the GPU`);
   }
   return OK;
 }
 
 function checkVram(facts: PreflightFacts): PreflightVerdict {
-  const { backend, gpu, device_mask } = facts;
-  if (backend !== 'cuda' || gpu === undefined || 'problem' in gpu) return OK;
-  const mask = maskOf(device_mask);
-  const visible = mask.length === 0 ? gpu.devices : gpu.devices.filter(({ index }) => mask.includes(index));
-  if (visible.length === 0) return OK; // Only MIG slices are named, and the driver's list does not size them.
-  const available = visible.reduce((sum, device) => sum + device.vram_free_bytes, 0);
+  const visible = visibleGpus(facts);
+  const available = freeBytes(visible);
+  if (available === undefined) return OK;
   const required = estimateMemoryBytes(facts);
   if (required <= available) return OK;
   const devices = visible.map(({ index }) => index).join(',');
@@ -194,6 +173,23 @@ function checkVram(facts: PreflightFacts): PreflightVerdict {
     'InsufficientVram',
     `the model needs about ${required} bytes of GPU memory (required), device ${devices} has ${available} (available)`,
   );
+}
+
+/** The whole GPUs that the engine will see; none where nobody knows. */
+function visibleGpus({ backend, gpu, device_mask }: PreflightFacts): readonly GpuDevice[] {
+  if (backend !== 'cuda' || gpu === undefined || 'problem' in gpu) return [];
+  return device_mask === null ? gpu.devices : gpusOfMask(device_mask, gpu.devices);
+}
+
+/** Undefined where one does not tell, or only MIG slices are seen, which the driver's list does not size. */
+function freeBytes(gpus: readonly GpuDevice[]): number | undefined {
+  if (gpus.length === 0) return undefined;
+  let sum = 0;
+  for (const { vram_free_bytes } of gpus) {
+    if (vram_free_bytes === null) return undefined;
+    sum += vram_free_bytes;
+  }
+  return sum;
 }
 
 function checkRam(facts: PreflightFacts): PreflightVerdict {
@@ -215,8 +211,4 @@ function checkPort({ port }: PreflightFacts): PreflightVerdict {
       ? `no port is free from ${port.wanted} on (${PORT_TRIES} tries)`
       : `port ${port.wanted} is taken, and no flag names it, so the engine cannot be given another`;
   return { ok: false, type: 'SpawnFailed', message, retryable: true }; // Whoever has it may end.
-}
-
-function maskOf(mask: string | null): string[] {
-  return mask === null ? [] : maskedDevices(mask);
 }

@@ -7,10 +7,9 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PreparedEngine } from '../../contracts/pool.js';
+import { fakeGpus } from '../../testing/fake-gpus.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
-import { findGpuTools, parseDevice } from './gpu-tools.js';
-
-const MIB = 1024 * 1024;
+import { findGpuTools } from './gpu-tools.js';
 
 async function failureOf(result: Promise<unknown>): Promise<ApplicationFailure> {
   const err = await result.then(
@@ -112,15 +111,12 @@ test('B-PREFLIGHT-004: the PATH is that of the worker when it is asked, not when
 });
 
 test('B-PREFLIGHT-010 B-PREFLIGHT-014: the driver is asked for its devices, and a GPU pool passes', async (t) => {
-  const node = await nodeWithPath(t, { 'nvidia-smi': 'echo "0, NVIDIA H100, 9.0, 81559, 80000"' });
-  assert.equal((await node.run('preflight', await node.prepared([], { backend: 'cuda' }))).serving, null);
-  assert.deepEqual(parseDevice('0, NVIDIA H100, 9.0, 81559, 80000'), {
-    index: '0',
-    name: 'NVIDIA H100',
-    compute_capability: '9.0',
-    vram_total_bytes: 81_559 * MIB,
-    vram_free_bytes: 80_000 * MIB,
-  });
+  const { PATH } = await fakeGpus(t, [{ index: '0' }, { index: '1', mig: ['MIG-1c2e'] }]);
+  const node = await poolNode(t, { env: () => ({ PATH }) });
+  for (const device_mask of [null, '0', 'MIG-1c2e,GPU0']) {
+    const prepared = await node.prepared([], { backend: 'cuda', device_mask });
+    assert.equal((await node.run('preflight', prepared)).serving, null);
+  }
 });
 
 for (const { title, script, type, said } of [
@@ -133,7 +129,7 @@ for (const { title, script, type, said } of [
   { title: 'no device', script: 'true', type: 'GpuRequired', said: /no device/ },
   {
     title: 'a full GPU',
-    script: 'echo "0, NVIDIA H100, 9.0, 81559, 0"',
+    script: 'echo "index, name, memory.free [MiB]"; echo "0, NVIDIA H100, 0 MiB"',
     type: 'InsufficientVram',
     said: /device 0 has 0 \(available\)/,
   },
@@ -145,6 +141,22 @@ for (const { title, script, type, said } of [
     assert.match(failure.message, said);
   });
 }
+
+test('B-DEVICE-003 B-DEVICE-004 B-DEVICE-011: a mask is checked against the devices that are there, and held to them', async (t) => {
+  const { PATH } = await fakeGpus(t, [{ index: '0' }, { index: '1', freeMib: 0 }]);
+  const node = await poolNode(t, { env: () => ({ PATH }) });
+  for (const [device_mask, type, said] of [
+    ['0,7', 'GpuRequired', /"7" is unknown; the node has 0 \(NVIDIA H100 80GB HBM3\), 1 /],
+    ['0,GPU0', 'GpuRequired', /"GPU0" names device 0 again/],
+    ['GPU1', 'InsufficientVram', /device 1 has 0 \(available\)/],
+  ] as const) {
+    const failure = await failureOf(
+      node.run('preflight', await node.prepared([], { backend: 'cuda', device_mask })),
+    );
+    assert.equal(failure.type, type);
+    assert.match(failure.message, said);
+  }
+});
 
 test('B-PREFLIGHT-017 B-PREFLIGHT-024: a model larger than the memory is a shortage, which may pass', async (t) => {
   const node = await poolNode(t);

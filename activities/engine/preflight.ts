@@ -12,6 +12,7 @@ import type { EngineRoom } from './engine-room.js';
 import { findPort } from './find-port.js';
 import { findGpuTools, queryDevices } from './gpu-tools.js';
 import { inspectBinary, inspectModel } from './inspect-files.js';
+import { requireFreeDevices } from './require-free-devices.js';
 import { engineUrl, isSameLaunch } from './same-launch.js';
 
 /** What a preload goes on with. */
@@ -27,13 +28,14 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
   /**
    * Checks the launch and the node; changes nothing but the memory of which port is promised.
    * @throws ApplicationFailure of the verdict's type; `INVALID_PARAMS` naming each wrong field; `POOL_CONFLICT` when
-   *   another engine of this replica runs
+   *   another engine of this replica runs, or another pool has its devices
    */
   return async function preflight(input: PreparedEngine): Promise<PreflightResult> {
     const wanted = parseLaunch(input);
     await requireAdapter(wanted);
     const running = await findRunning(deps, wanted);
     if (running !== undefined) return running;
+    requireFreeDevices(deps.pools, wanted);
     const movable = moveToPort(wanted, wanted.port + 1) !== undefined;
     const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable };
     const free = await room.promisePort(wanted, (promised) => findPort(wish, promised));

@@ -101,9 +101,10 @@ test('B-PREP-004 B-SEC-002: an engine sees listed variables and a safe base, and
 
 test('B-DEVICE-012: the mask decides which GPUs an engine sees, whatever is inherited or listed', () => {
   const worker = { CUDA_VISIBLE_DEVICES: '7' };
-  const env = { CUDA_VISIBLE_DEVICES: '6' };
+  const env = { CUDA_VISIBLE_DEVICES: '6', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' };
   const seen = engineEnvironment({ env, device_mask: 'GPU0,GPU1' }, worker, 't');
   assert.equal(seen['CUDA_VISIBLE_DEVICES'], '0,1');
+  assert.equal(seen['CUDA_DEVICE_ORDER'], 'PCI_BUS_ID'); // Or 0 might be another GPU than the driver's 0.
 });
 
 test('B-PRELOAD-073 B-PDUR-003: a second try finds the child of the first, and starts nothing', async (t) => {

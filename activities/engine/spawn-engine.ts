@@ -37,6 +37,9 @@ export interface SpawnedEngine {
 /** Variables that every engine gets when the worker has them; all others must be listed in `env` (B-PREP-004). */
 const SAFE_BASE = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
 
+/** A mask counts as the driver does; CUDA's own default is the fastest GPU first, which may be another one. */
+const DRIVER_ORDER = { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' };
+
 /** One launch of an engine on this node. */
 interface Launch {
   deps: NodeActivityDeps;
@@ -137,7 +140,9 @@ export function engineEnvironment(
   return {
     ...Object.fromEntries(base),
     ...env,
-    ...(device_mask === null ? {} : { CUDA_VISIBLE_DEVICES: cudaVisibleDevices(device_mask) }),
+    ...(device_mask === null
+      ? {}
+      : { ...DRIVER_ORDER, CUDA_VISIBLE_DEVICES: cudaVisibleDevices(device_mask) }),
     [SPAWN_TOKEN_VARIABLE]: token,
   };
 }

@@ -7,7 +7,8 @@ import type { PoolKeeper, RunningEngine } from '../../activities/deps.js';
 import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
 import type { EngineKind } from '../../contracts/task.js';
 import { measured, type Throughput } from '../../domain/estimate.js';
-import { isLive, isReady, type PoolState } from '../../domain/pool.js';
+import type { DeviceClaim } from '../../domain/device-mask.js';
+import { isLive, isReady, mayBecomeReady, type PoolState } from '../../domain/pool.js';
 import { Scheduler, type SchedulerEffects } from './scheduler.js';
 
 /** An engine that takes work, and the adapter that speaks to it. */
@@ -71,6 +72,14 @@ export class PoolRegistry implements PoolKeeper {
 
   running(poolId: string, replicaId: string): RunningEngine | undefined {
     return this.pools.get(poolId)?.replicas.get(replicaId)?.engine;
+  }
+
+  claims(): DeviceClaim[] {
+    const held = [...this.pools.values()].filter(({ state }) => isLive(state) || mayBecomeReady(state));
+    return held.flatMap(({ prepared, replicas }) => [
+      ...(prepared === null ? [] : [prepared]),
+      ...[...replicas.values()].map(({ engine }) => engine.prepared),
+    ]);
   }
 
   starting(prepared: PreparedEngine): void {
