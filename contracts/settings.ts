@@ -147,6 +147,9 @@ export const settingsSchema = z.object({
   DROVER_NODE_STOP_GRACE_MS: ms(5_000).describe(
     'Time between SIGTERM and SIGKILL when an engine is stopped.',
   ),
+  DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS: ms(10_000, 100).describe(
+    'How often a node asks the driver for its GPUs and their memory.',
+  ),
   DROVER_CODEC_SECRET: z
     .string()
     .min(16)

@@ -22,6 +22,8 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   model_state: ['gauge', 'model_id', 'state'],
   placement_decisions_total: ['counter', 'outcome', 'pinned', 'fallback'],
   placement_candidates_considered: ['gauge'],
+  device_vram_total_bytes: ['gauge', 'device_id'],
+  device_vram_free_bytes: ['gauge', 'device_id'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };
@@ -39,7 +41,7 @@ const BOUNDED_LABELS = [
     'state',
     'model_id',
   ],
-  ...['outcome', 'pinned', 'fallback', 'device', 'policy', 'event_type'],
+  ...['outcome', 'pinned', 'fallback', 'device', 'device_id', 'policy', 'event_type'],
 ];
 
 function declared(): { registry: Registry; metrics: MetricObject[] } {

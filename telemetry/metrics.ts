@@ -1,5 +1,5 @@
 /**
- * Every metric of the contract, declared once (observability 2.1, 2.4): names, types, labels and buckets are fixed, and
+ * Every metric of the contract, declared once (observability 2.1, 2.2, 2.4): names, types, labels and buckets are fixed, and
  * `metrics.test.ts` holds the table they are compared with. API and node worker both announce all of them; each moves
  * only what it owns (B-OBS-016). An id is never a label.
  */
@@ -67,6 +67,8 @@ export function declareMetrics(registry: Registry) {
       'fallback',
     ]),
     placementCandidates: gauge('placement_candidates_considered', 'Pools weighed in the last placement.', []),
+    deviceVramTotal: gauge('device_vram_total_bytes', 'Memory of the device.', ['device_id']),
+    deviceVramFree: gauge('device_vram_free_bytes', 'Memory of the device that is free.', ['device_id']),
     streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
     streamDrops: counter('sse_backpressure_drops_total', "Events left out of a slow reader's stream.", [
       'event_type',

@@ -6,6 +6,7 @@ import { Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
+import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
 import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
@@ -26,6 +27,7 @@ import { nodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
 import { RunRegister } from './runs.js';
 import { stopEngines } from './stop-engines.js';
+import { DeviceWatch } from './watch-devices.js';
 import { watchEngines } from './watch-engines.js';
 
 /** Long runs that one node follows at once; each costs a timer and a heartbeat. */
@@ -37,6 +39,7 @@ interface NodeParts {
   runs: RunRegister;
   pools: PoolRegistry;
   activities: NodeActivityDeps;
+  devices: DeviceWatch;
   metricsText: () => Promise<string>;
 }
 
@@ -73,7 +76,14 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     env: () => process.env,
     now: Date.now,
   };
-  return { runs, pools, activities, metricsText: metrics.text };
+  const devices = new DeviceWatch({
+    query: async () => queryDevices(await findGpuTools(process.env), process.env),
+    pools,
+    gauge: metrics.devices,
+    log,
+    now: Date.now,
+  });
+  return { runs, pools, activities, devices, metricsText: metrics.text };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -81,7 +91,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   if (token === undefined)
     throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
   const parts = assemble(settings, log);
-  const { runs, pools, activities } = parts;
+  const { runs, pools, activities, devices } = parts;
   const recovery = {
     runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
     ring: requirePayloadKeys(settings),
@@ -94,6 +104,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   await recoverRuns(recovery);
   await adoptEngines(activities, pools, log);
   const stopWatching = watchEngines(pools, isAlive, log);
+  devices.start(settings.DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS);
   const sweep = setInterval(() => {
     void sweepRuns(recovery, Date.now() - settings.DROVER_RUN_RETENTION_MS);
   }, SWEEP_INTERVAL_MS).unref();
@@ -105,6 +116,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     bodyLimitBytes: settings.DROVER_BODY_LIMIT_BYTES,
     runs,
     pools,
+    devices: () => devices.snapshot(),
     metrics: parts.metricsText,
     log,
   });
@@ -115,6 +127,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     close: async () => {
       clearInterval(sweep);
       stopWatching();
+      devices.stop();
       await gateway.close();
       await runs.close();
       for (const worker of workers) worker.shutdown();

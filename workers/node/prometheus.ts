@@ -1,10 +1,19 @@
 /** The node's metrics on Prometheus' registry: what runs say, in the contract's names (observability 2.1). */
 import { Registry } from 'prom-client';
+import type { GpuDevice } from '../../domain/gpu.js';
 import { declareMetrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
 
-/** The metrics that runs move, and the text that a scrape reads. */
-export function nodeMetrics(): { runs: RunMetrics; text: () => Promise<string> } {
+/** The node's metrics: what runs move, what the watch of the devices shows, and the text that a scrape reads. */
+export interface NodeMetrics {
+  runs: RunMetrics;
+  /** Shows these devices and no others. */
+  devices: (devices: readonly GpuDevice[]) => void;
+  text: () => Promise<string>;
+}
+
+/** Declares them. */
+export function nodeMetrics(): NodeMetrics {
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const runs: RunMetrics = {
@@ -24,7 +33,15 @@ export function nodeMetrics(): { runs: RunMetrics; text: () => Promise<string> }
       metrics.queueDepth.set({ ...labels }, depth);
     },
   };
-  return { runs, text: () => registry.metrics() };
+  const devices = (gpus: readonly GpuDevice[]): void => {
+    metrics.deviceVramTotal.reset();
+    metrics.deviceVramFree.reset();
+    for (const { index: device_id, vram_total_bytes, vram_free_bytes } of gpus) {
+      if (vram_total_bytes !== null) metrics.deviceVramTotal.set({ device_id }, vram_total_bytes);
+      if (vram_free_bytes !== null) metrics.deviceVramFree.set({ device_id }, vram_free_bytes);
+    }
+  };
+  return { runs, devices, text: () => registry.metrics() };
 }
 
 function ofClass({ engine, engine_version, pool_id, priority }: RunLabels) {
