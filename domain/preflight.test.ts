@@ -28,6 +28,9 @@ function facts(changes: Partial<PreflightFacts> = {}): PreflightFacts {
     backend: 'cuda',
     flags: ['--model', '/m.gguf', '--port', '8001'],
     device_mask: null,
+    engine: 'llamacpp',
+    tensor_split: null,
+    env: {},
     binary: { path: '/opt/llama-server' },
     model: { path: '/m.gguf', bytes: 4 * GIB },
     context_tokens: 8_192,
@@ -69,7 +72,7 @@ describe('preflight', () => {
     const verdict = refusalOf({ device_mask: '0,5' });
     assert.equal(verdict.type, 'GpuRequired');
     assert.match(verdict.message, /"5".*0 \(NVIDIA H100\), 1 \(NVIDIA H100\)/);
-    assert.deepEqual(judgePreflight(facts({ device_mask: '1,GPU0' })), { ok: true });
+    assert.deepEqual(judgePreflight(facts({ device_mask: '0,GPU1' })), { ok: true });
     assert.match(
       refusalOf({ device_mask: '0,', gpuTools: ['nvcc'], gpu: undefined }).message,
       /item 2 is empty/,

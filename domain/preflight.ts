@@ -4,6 +4,7 @@
  */
 import { gpusOfMask, maskProblem } from './device-mask.js';
 import type { DeviceQuery, GpuDevice } from './gpu.js';
+import { planSplit, staysOnOneGpu, type SplitVerdict, type TensorSplit } from './hetero-split.js';
 import type { PoolFailureType } from './pool-failure.js';
 
 /** A file that the launch names; `problem` says in words why it cannot be used. */
@@ -18,6 +19,9 @@ export interface PreflightFacts {
   backend: 'cuda' | 'cpu' | 'metal' | 'vulkan';
   flags: readonly string[];
   device_mask: string | null;
+  engine: string;
+  tensor_split: TensorSplit;
+  env: Readonly<Record<string, string>>;
   binary: FileFacts;
   /** `cacheBytesPerToken`: keys and values of one token over all layers, where the file says so. */
   model: FileFacts & { bytes: number; cacheBytesPerToken?: number };
@@ -105,11 +109,24 @@ export function moveToPort<T extends PortBinding>(launch: T, port: number): T | 
  * Memory that an engine needs, roughly: the weights, a fifth of them for buffers, and the cache of every slot. Where the
  * model does not say how large its cache is, only the first two: a promise that it will not load with less.
  */
-export function estimateMemoryBytes({
-  model,
-  context_tokens,
-}: Pick<PreflightFacts, 'model' | 'context_tokens'>): number {
-  return Math.ceil(model.bytes * BUFFER_FACTOR + (model.cacheBytesPerToken ?? 0) * context_tokens);
+export function estimateMemoryBytes(facts: Pick<PreflightFacts, 'model' | 'context_tokens'>): number {
+  const { weights_bytes, kv_bytes } = needOf(facts);
+  return weights_bytes + kv_bytes;
+}
+
+/** How the model is spread over the GPUs of its mask; no plan where none was asked for (domain/hetero-split.ts). */
+export function splitOf(facts: PreflightFacts): SplitVerdict {
+  const { gpu, tensor_split, device_mask } = facts;
+  if (tensor_split === null) return { ok: true, plan: null };
+  const devices = gpu !== undefined && 'devices' in gpu ? gpu.devices : [];
+  return planSplit(tensor_split, device_mask, devices, needOf(facts));
+}
+
+function needOf({ model, context_tokens }: Pick<PreflightFacts, 'model' | 'context_tokens'>) {
+  return {
+    weights_bytes: Math.ceil(model.bytes * BUFFER_FACTOR),
+    kv_bytes: Math.ceil((model.cacheBytesPerToken ?? 0) * context_tokens),
+  };
 }
 
 const OK: PreflightVerdict = { ok: true };
@@ -163,20 +180,31 @@ function checkFlags({ backend, flags }: PreflightFacts): PreflightVerdict {
 }
 
 function checkVram(facts: PreflightFacts): PreflightVerdict {
+  if (facts.tensor_split !== null) {
+    const split = splitOf(facts);
+    if (!split.ok) return refuse('InsufficientVram', split.problem);
+  }
   const visible = visibleGpus(facts);
   const available = freeBytes(visible);
   if (available === undefined) return OK;
   const required = estimateMemoryBytes(facts);
   if (required <= available) return OK;
   const devices = visible.map(({ index }) => index).join(',');
+  const others =
+    gpusAllowed(facts).length > visible.length ? '; tensor_split "auto" spreads it over a mask' : '';
   return refuse(
     'InsufficientVram',
-    `the model needs about ${required} bytes of GPU memory (required), device ${devices} has ${available} (available)`,
+    `the model needs about ${required} bytes of GPU memory (required), device ${devices} has ${available} (available)${others}`,
   );
 }
 
-/** The whole GPUs that the engine will see; none where nobody knows. */
-function visibleGpus({ backend, gpu, device_mask }: PreflightFacts): readonly GpuDevice[] {
+/** The whole GPUs that the engine will use; none where nobody knows. */
+function visibleGpus(facts: PreflightFacts): readonly GpuDevice[] {
+  const allowed = gpusAllowed(facts);
+  return staysOnOneGpu(facts) ? allowed.slice(0, 1) : allowed;
+}
+
+function gpusAllowed({ backend, gpu, device_mask }: PreflightFacts): readonly GpuDevice[] {
   if (backend !== 'cuda' || gpu === undefined || 'problem' in gpu) return [];
   return device_mask === null ? gpu.devices : gpusOfMask(device_mask, gpu.devices);
 }

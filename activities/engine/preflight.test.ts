@@ -35,6 +35,13 @@ async function nodeWithPath(t: TestContext, scripts: Record<string, string>): Pr
   return poolNode(t, { env: () => ({ PATH }) });
 }
 
+/** Makes a model larger, sparsely. */
+async function resize(path: string, mib: number): Promise<void> {
+  const file = await open(path, 'r+');
+  await file.truncate(mib * 1024 ** 2);
+  await file.close();
+}
+
 async function takePort(t: TestContext, port: number): Promise<void> {
   const server = createServer().listen(port, '127.0.0.1');
   await once(server, 'listening');
@@ -158,12 +165,69 @@ test('B-DEVICE-003 B-DEVICE-004 B-DEVICE-011: a mask is checked against the devi
   }
 });
 
+test('B-HETERO-007 B-HETERO-010: a split that is asked for is planned, told to the engine, logged and kept', async (t) => {
+  const { PATH } = await fakeGpus(t, [
+    { index: '0', freeMib: 24_000 },
+    { index: '1', freeMib: 8_000 },
+  ]);
+  const node = await poolNode(t, { env: () => ({ ...process.env, PATH: `${PATH}:${process.env['PATH']}` }) });
+  const wanted = await node.prepared([], { backend: 'cuda', device_mask: '1,0', tensor_split: 'auto' });
+  const { prepared } = await node.run('preflight', wanted);
+  assert.deepEqual(prepared.flags.slice(-2), ['--tensor-split', '0.25,0.75']);
+  assert.deepEqual(
+    prepared.split_plan?.parts.map(({ device, ratio }) => [device, ratio]),
+    [
+      ['1', 0.25],
+      ['0', 0.75],
+    ],
+  );
+  assert.deepEqual(node.logged.find(({ event }) => event === 'split_planned')?.['plan'], prepared.split_plan);
+  const engine = await node.run('spawnEngine', prepared);
+  await node.run('markPoolReady', { prepared, engine, duration_ms: 1 });
+  assert.deepEqual(node.pools.status('gpu-0')?.split_plan, prepared.split_plan);
+  const again = await node.run('preflight', wanted); // Its own plan makes it no other launch.
+  assert.equal(again.serving?.pid, engine.pid);
+});
+
+test('B-HETERO-004 B-HETERO-005 B-HETERO-009: a split is capped with a warning, refused with figures, or not valid', async (t) => {
+  const smi = await fakeGpus(t, [{ index: '0' }, { index: '1' }]);
+  const node = await poolNode(t, { env: () => ({ PATH: smi.PATH }) });
+  const halves = await node.prepared([], { backend: 'cuda', device_mask: '0,1', tensor_split: [0.5, 0.5] });
+  await resize(halves.model_path, 10);
+  await smi.change([{ index: '0' }, { index: '1', freeMib: 3 }]);
+  const { prepared } = await node.run('preflight', halves);
+  assert.deepEqual(prepared.flags.slice(-2), ['--tensor-split', '0.75,0.25']);
+  assert.deepEqual(node.logged.find(({ event }) => event === 'split_planned')?.['level'], 40);
+  await smi.change([
+    { index: '0', freeMib: 5 },
+    { index: '1', freeMib: 3 },
+  ]);
+  const refused = await failureOf(node.run('preflight', halves));
+  assert.equal(refused.type, 'InsufficientVram');
+  assert.match(refused.message, /about 12582912 bytes.*1 has 3145728, 0 has 5242880/);
+  const invalid = await failureOf(node.run('preflight', { ...halves, tensor_split: [0.5, 0.6] }));
+  assert.equal(invalid.type, 'INVALID_PARAMS');
+  assert.match(invalid.message, /^tensor_split: the ratios add up to 1\.1/);
+});
+
+test('B-HETERO-006: a model that nobody asked to split must fit the first GPU of its mask', async (t) => {
+  const { PATH } = await fakeGpus(t, [
+    { index: '0', freeMib: 8 },
+    { index: '1', freeMib: 20 },
+  ]);
+  const node = await poolNode(t, { env: () => ({ PATH }) });
+  const wanted = await node.prepared([], { backend: 'cuda', device_mask: '0,1' });
+  await resize(wanted.model_path, 10);
+  const refused = await failureOf(node.run('preflight', wanted));
+  assert.match(refused.message, /device 0 has 8388608 \(available\); tensor_split "auto" spreads it/);
+  const { prepared } = await node.run('preflight', { ...wanted, device_mask: '1,0' });
+  assert.deepEqual([prepared.split_plan, prepared.flags.includes('--tensor-split')], [null, false]);
+});
+
 test('B-PREFLIGHT-017 B-PREFLIGHT-024: a model larger than the memory is a shortage, which may pass', async (t) => {
   const node = await poolNode(t);
   const prepared = await node.prepared();
-  const file = await open(prepared.model_path, 'r+');
-  await file.truncate(2 * 1024 ** 4); // Sparse: 2 TiB that nobody stores.
-  await file.close();
+  await resize(prepared.model_path, 2 * 1024 ** 2); // 2 TiB that nobody stores.
   const failure = await failureOf(node.run('preflight', prepared));
   assert.equal(failure.type, 'InsufficientRam');
   assert.equal(failure.nonRetryable, false);

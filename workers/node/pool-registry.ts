@@ -163,6 +163,7 @@ export class PoolRegistry implements PoolKeeper {
       engine_version: prepared?.engine_version ?? null,
       backend: prepared?.backend ?? null,
       device_mask: prepared?.device_mask ?? null,
+      split_plan: prepared?.split_plan ?? null,
       model_ref: prepared?.model_ref ?? null,
       model_name: prepared?.model_name ?? null,
       ctx_max: prepared?.ctx_max ?? null,
