@@ -24,6 +24,8 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   placement_candidates_considered: ['gauge'],
   device_vram_total_bytes: ['gauge', 'device_id'],
   device_vram_free_bytes: ['gauge', 'device_id'],
+  pool_handoff_files_processed_total: ['counter', 'pool_id', 'outcome'],
+  pool_handoff_processing_duration_ms: ['histogram', 'pool_id'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };

@@ -13,6 +13,9 @@ const CLASS = ['engine', 'engine_version', 'pool_id', 'priority'] as const;
 const FIRST_TOKEN_BUCKETS_MS = [50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000];
 const DECODE_BUCKETS_MS = [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000];
 
+/** A health poll and one token. */
+const HANDOFF_BUCKETS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+
 /** Declares the contract's metrics in `registry`; their TYPE and HELP are announced from then on. */
 export function declareMetrics(registry: Registry) {
   const registers = [registry];
@@ -69,6 +72,17 @@ export function declareMetrics(registry: Registry) {
     placementCandidates: gauge('placement_candidates_considered', 'Pools weighed in the last placement.', []),
     deviceVramTotal: gauge('device_vram_total_bytes', 'Memory of the device.', ['device_id']),
     deviceVramFree: gauge('device_vram_free_bytes', 'Memory of the device that is free.', ['device_id']),
+    handoffsProcessed: counter(
+      'pool_handoff_files_processed_total',
+      'Handoff files taken up, by how that ended.',
+      ['pool_id', 'outcome'],
+    ),
+    handoffDuration: histogram(
+      'pool_handoff_processing_duration_ms',
+      'From reading a handoff file to its outcome.',
+      ['pool_id'],
+      HANDOFF_BUCKETS_MS,
+    ),
     streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
     streamDrops: counter('sse_backpressure_drops_total', "Events left out of a slow reader's stream.", [
       'event_type',

@@ -20,6 +20,7 @@ import {
   temporalDataConverter,
 } from '../temporal.js';
 import { activityCorrelation } from '../activity-correlation.js';
+import { allowHosts } from './allowed-hosts.js';
 import { adoptEngines } from './adopt-engines.js';
 import { buildGateway } from './gateway.js';
 import { PoolRegistry } from './pool-registry.js';
@@ -28,6 +29,7 @@ import { recoverRuns, sweepRuns } from './recover-runs.js';
 import { RunRegister } from './runs.js';
 import { stopEngines } from './stop-engines.js';
 import { DeviceWatch } from './watch-devices.js';
+import { HandoffWatch } from './watch-handoffs.js';
 import { watchEngines } from './watch-engines.js';
 
 /** Long runs that one node follows at once; each costs a timer and a heartbeat. */
@@ -40,6 +42,7 @@ interface NodeParts {
   pools: PoolRegistry;
   activities: NodeActivityDeps;
   devices: DeviceWatch;
+  handoffs: HandoffWatch;
   metricsText: () => Promise<string>;
 }
 
@@ -68,7 +71,10 @@ function assemble(settings: Settings, log: Logger): NodeParts {
   );
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
-    paths: { runtimeDir: join(stateDir, 'node'), handoffDir: join(stateDir, 'engines') },
+    paths: {
+      runtimeDir: join(stateDir, 'node'),
+      handoffDir: settings.DROVER_RUNTIME_DIR ?? join(stateDir, 'engines'),
+    },
     pools,
     runs,
     log,
@@ -83,7 +89,17 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     log,
     now: Date.now,
   });
-  return { runs, pools, activities, devices, metricsText: metrics.text };
+  const handoffs = new HandoffWatch({
+    paths: activities.paths,
+    pools,
+    adapterOf: adapterFor,
+    hostProblem: allowHosts(settings.DROVER_NODE_HANDOFF_NETWORKS),
+    autoDelete: settings.DROVER_NODE_AUTO_DELETE_HANDOFF,
+    processed: metrics.handoff,
+    log,
+    now: Date.now,
+  });
+  return { runs, pools, activities, devices, handoffs, metricsText: metrics.text };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -91,7 +107,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   if (token === undefined)
     throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
   const parts = assemble(settings, log);
-  const { runs, pools, activities, devices } = parts;
+  const { runs, pools, activities, devices, handoffs } = parts;
   const recovery = {
     runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
     ring: requirePayloadKeys(settings),
@@ -105,6 +121,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   await adoptEngines(activities, pools, log);
   const stopWatching = watchEngines(pools, isAlive, log);
   devices.start(settings.DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS);
+  handoffs.start(settings.DROVER_HANDOFF_WATCH_INTERVAL_MS);
   const sweep = setInterval(() => {
     void sweepRuns(recovery, Date.now() - settings.DROVER_RUN_RETENTION_MS);
   }, SWEEP_INTERVAL_MS).unref();
@@ -128,6 +145,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
       clearInterval(sweep);
       stopWatching();
       devices.stop();
+      await handoffs.stop();
       await gateway.close();
       await runs.close();
       for (const worker of workers) worker.shutdown();
@@ -138,7 +156,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   };
 }
 
-async function isAlive({ pid, startTicks }: { pid: number; startTicks: string }): Promise<boolean> {
+async function isAlive({ pid, startTicks }: { pid: number; startTicks: string | null }): Promise<boolean> {
   return (await processStartTicks(pid)) === startTicks;
 }
 

@@ -3,12 +3,15 @@ import { Registry } from 'prom-client';
 import type { GpuDevice } from '../../domain/gpu.js';
 import { declareMetrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
+import type { HandoffWatchDeps } from './watch-handoffs.js';
 
 /** The node's metrics: what runs move, what the watch of the devices shows, and the text that a scrape reads. */
 export interface NodeMetrics {
   runs: RunMetrics;
   /** Shows these devices and no others. */
   devices: (devices: readonly GpuDevice[]) => void;
+  /** A handoff file was taken up. */
+  handoff: HandoffWatchDeps['processed'];
   text: () => Promise<string>;
 }
 
@@ -41,7 +44,11 @@ export function nodeMetrics(): NodeMetrics {
       if (vram_free_bytes !== null) metrics.deviceVramFree.set({ device_id }, vram_free_bytes);
     }
   };
-  return { runs, devices, text: () => registry.metrics() };
+  const handoff: NodeMetrics['handoff'] = (pool_id, outcome, durationMs) => {
+    metrics.handoffsProcessed.inc({ pool_id, outcome });
+    metrics.handoffDuration.observe({ pool_id }, durationMs);
+  };
+  return { runs, devices, handoff, text: () => registry.metrics() };
 }
 
 function ofClass({ engine, engine_version, pool_id, priority }: RunLabels) {
