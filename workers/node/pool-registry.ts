@@ -11,6 +11,9 @@ import type { DeviceClaim } from '../../domain/device-mask.js';
 import { isLive, isReady, mayBecomeReady, type PoolState } from '../../domain/pool.js';
 import { Scheduler, type SchedulerEffects } from './scheduler.js';
 
+/** A pool without a sign of life for longer is shown as failed. */
+const HEARTBEAT_LIMIT_MS = 30_000;
+
 /** An engine that takes work, and the adapter that speaks to it. */
 export interface Replica {
   engine: RunningEngine;
@@ -24,6 +27,8 @@ export interface Pool {
   prepared: ServedEngine | null;
   lastError: string | null;
   changedAtMs: number;
+  /** When an engine of it was last seen alive; null before the first. */
+  heartbeatAtMs: number | null;
   scheduler: Scheduler;
   replicas: Map<string, Replica>;
   throughput: Throughput;
@@ -55,6 +60,7 @@ export class PoolRegistry implements PoolKeeper {
       prepared: null,
       lastError: null,
       changedAtMs: this.now(),
+      heartbeatAtMs: null,
       scheduler: new Scheduler(this.capacity, this.effects),
       replicas: new Map(),
       throughput: {},
@@ -93,6 +99,7 @@ export class PoolRegistry implements PoolKeeper {
     const pool = this.ensure(prepared.pool_id);
     pool.prepared = prepared;
     pool.lastError = null;
+    pool.heartbeatAtMs = this.now();
     const before = pool.replicas.get(prepared.replica_id);
     if (before?.engine.pid !== engine.pid || before.engine.url !== engine.url) {
       void before?.adapter.close();
@@ -104,6 +111,11 @@ export class PoolRegistry implements PoolKeeper {
     pool.scheduler.setSlots(prepared.replica_id, slots);
     this.move(pool, 'ready');
     pool.scheduler.pump();
+  }
+
+  /** An engine of the pool was seen alive: its process is there, or its health answers. */
+  seen(poolId: string): void {
+    this.ensure(poolId).heartbeatAtMs = this.now();
   }
 
   failed(poolId: string, lastError: string): void {
@@ -158,14 +170,22 @@ export class PoolRegistry implements PoolKeeper {
     return pools.map((pool) => this.statusOf(pool));
   }
 
+  /** A pool whose engine nobody has seen for long serves nobody, whatever it was told to be (B-REG-136). */
+  private shown({ state, lastError, heartbeatAtMs }: Pool): Pick<Pool, 'state' | 'lastError'> {
+    const ageMs = heartbeatAtMs === null ? 0 : this.now() - heartbeatAtMs;
+    if (!isLive(state) || ageMs <= HEARTBEAT_LIMIT_MS) return { state, lastError };
+    return { state: 'failed', lastError: `no sign of life of its engine for ${ageMs} ms` };
+  }
+
   private statusOf(pool: Pool): PoolStatus {
     const { prepared, scheduler } = pool;
+    const { state, lastError } = this.shown(pool);
     return {
       pool_id: pool.poolId,
-      state: pool.state,
-      live: isLive(pool.state),
-      ready: isReady(pool.state),
-      draining: pool.state === 'draining',
+      state,
+      live: isLive(state),
+      ready: isReady(state),
+      draining: state === 'draining',
       active_leases: scheduler.activeLeases,
       slots_total: prepared?.slots_total ?? null,
       slots_free: prepared?.slots_total == null ? null : scheduler.slotsFree,
@@ -178,8 +198,8 @@ export class PoolRegistry implements PoolKeeper {
       model_ref: prepared?.model_ref ?? null,
       model_name: prepared?.model_name ?? null,
       ctx_max: prepared?.ctx_max ?? null,
-      last_error: pool.lastError,
-      last_heartbeat_ms: this.now(),
+      last_error: lastError,
+      last_heartbeat_ms: pool.heartbeatAtMs,
     };
   }
 }

@@ -261,3 +261,27 @@ test('C-103, B-DP-166: a task that asked for it is cancelled once its last reade
   assert.deepEqual([view.state, canceled], ['cancelled', ['disconnect']]);
   assert.equal(runs.mustView('kept').ended, false);
 });
+
+test('B-REG-131: a task of a pool that this node does not have is refused, and the pool is not made', async () => {
+  const node = await aNode();
+  await assert.rejects(
+    node.runs.offer({ ...offerOf('t'), pool_id: 'unknown' }),
+    refusedWith('POOL_NOT_FOUND'),
+  );
+  assert.equal(node.pools.get('unknown'), undefined);
+});
+
+test('B-REG-133: a lease ends with its task, however that ends, once', async () => {
+  const node = await aNode({ slots: 2 });
+  const leases = () => node.pools.status('default')?.active_leases;
+  const end = { done: () => node.engine.finish('EOS'), broken: () => node.engine.breakOff() };
+  for (const [at, id] of (['done', 'broken'] as const).entries()) {
+    await node.runs.attach(offerOf(id));
+    await node.engine.asked(at + 1);
+    assert.equal(leases(), 1);
+    end[id]();
+    await node.runs.waitForEnd(id, AbortSignal.timeout(5_000));
+    await gone(() => leases() === 0);
+    assert.equal(node.pools.status('default')?.slots_free, 2);
+  }
+});

@@ -27,7 +27,11 @@ export function watchEngines(
       const { pool_id, replica_id, engine: kind, engine_version, device_mask } = engine.prepared;
       const { pid } = engine;
       // Engines of others are known by their health (watch-handoffs.ts).
-      if (pid === null || (await isAlive({ ...engine, pid }))) continue;
+      if (pid === null) continue;
+      if (await isAlive({ ...engine, pid })) {
+        pools.seen(pool_id);
+        continue;
+      }
       if (pools.running(pool_id, replica_id)?.pid !== pid) continue;
       const last_error = `the engine of replica ${replica_id} (pid ${pid}) has exited`;
       log.error(

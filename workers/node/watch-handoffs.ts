@@ -23,7 +23,7 @@ export type HandoffOutcome = 'bound' | 'rebound' | 'unhealthy' | 'refused' | 'in
 /** What the watch works with. */
 export interface HandoffWatchDeps {
   paths: NodePaths;
-  pools: Pick<PoolRegistry, 'ready' | 'running' | 'dropReplica'>;
+  pools: Pick<PoolRegistry, 'ready' | 'running' | 'seen' | 'dropReplica'>;
   /** @throws Error for a kind that has no adapter */
   adapterOf: (kind: EngineKind, url: string) => EngineAdapter;
   /** Why an engine at this url may not be spoken to; undefined when it may (B-BG-025). */
@@ -165,6 +165,7 @@ export class HandoffWatch {
     // What somebody else took away, a drain for one, stays away until its handoff changes.
     if (pools.running(pool_id, replica_id)?.url !== url) return;
     bound.misses = (await answersHealth(bound.adapter)) ? 0 : bound.misses + 1;
+    if (bound.misses === 0) return pools.seen(pool_id);
     const isThere = files.includes(bound.file);
     if (bound.misses < (isThere ? MISSES_ALLOWED : 1)) return;
     this.bound.delete(key);

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PreparedEngine } from '../../contracts/pool.js';
+import { ManualEngine } from '../../testing/test-node.js';
+import { preparedEngine } from '../../contracts/pool.js';
+import { PoolRegistry } from './pool-registry.js';
+
+function registry() {
+  const clock = { now: 1_000 };
+  const dispatched: string[] = [];
+  const effects = { dispatch: (taskId: string) => dispatched.push(taskId) };
+  const pools = new PoolRegistry(
+    16,
+    () => new ManualEngine(),
+    effects,
+    () => clock.now,
+  );
+  const ready = (pool_id: string, changes: Partial<PreparedEngine> = {}) =>
+    pools.ready({ prepared: launch(pool_id, changes), url: `http://127.0.0.1:1`, pid: 1, startTicks: '1' });
+  /** A task takes a slot, or waits for one. */
+  const lease = (pool_id: string, taskId: string) => {
+    const { scheduler } = pools.ensure(pool_id);
+    scheduler.enqueue(taskId, 'interactive');
+    scheduler.pump();
+  };
+  const release = (pool_id: string, taskId: string) => pools.ensure(pool_id).scheduler.release(taskId);
+  return { pools, clock, dispatched, ready, lease, release };
+}
+
+function launch(pool_id: string, changes: Partial<PreparedEngine>): PreparedEngine {
+  return preparedEngine.parse({
+    ...{ pool_id, engine_version: 'b1', binary_path: '/bin/true', port: 1, model_path: '/m.gguf' },
+    ...{ model_ref: 'demo', slots_total: 2, ctx_max: 64, backend: 'cpu' },
+    ...changes,
+  });
+}
+
+test('B-REG-001 B-REG-002 B-REG-003 B-REG-004: health is what was last said of a pool, none of an unknown one', () => {
+  const { pools, ready } = registry();
+  const health = () => [pools.status('a')?.live, pools.status('a')?.ready];
+  assert.equal(pools.status('a'), undefined);
+  pools.ensure('a');
+  assert.deepEqual(health(), [false, false]);
+  ready('a');
+  assert.deepEqual(health(), [true, true]);
+  pools.failed('a', 'it died');
+  assert.deepEqual(health(), [false, false]);
+});
+
+test('B-REG-010 B-REG-011 B-REG-012 B-REG-013: an error stays through all that happens, until a readiness clears it', () => {
+  const { pools, clock, ready, lease } = registry();
+  pools.ensure('a');
+  assert.equal(pools.status('a')?.last_error, null);
+  pools.failed('a', 'no memory');
+  clock.now += 86_400_000;
+  lease('a', 't');
+  pools.learn('a', { tokensOut: 1, decodeMs: 1, serviceMs: 1 });
+  pools.starting(launch('a', {}));
+  assert.equal(pools.status('a')?.last_error, 'no memory');
+  pools.failed('a', 'no port');
+  assert.equal(pools.status('a')?.last_error, 'no port');
+  ready('a');
+  assert.equal(pools.status('a')?.last_error, null);
+});
+
+test('B-REG-020 B-REG-021 B-REG-022: the heartbeat is when an engine was last seen, none before the first', () => {
+  const { pools, clock, ready } = registry();
+  pools.starting(launch('a', {}));
+  assert.equal(pools.status('a')?.last_heartbeat_ms, null);
+  ready('a');
+  assert.equal(pools.status('a')?.last_heartbeat_ms, 1_000);
+  clock.now = 2_000;
+  assert.equal(pools.status('a')?.last_heartbeat_ms, 1_000);
+  pools.seen('a');
+  assert.equal(pools.status('a')?.last_heartbeat_ms, 2_000);
+});
+
+test('B-REG-136: without a heartbeat for more than 30 s a pool is neither live nor ready, and says why, until the next', () => {
+  const { pools, clock, ready } = registry();
+  ready('a');
+  const shown = () => {
+    const { live, ready: isReady, state, last_error } = pools.status('a') ?? {};
+    return { live, ready: isReady, state, last_error };
+  };
+  clock.now += 30_000;
+  assert.deepEqual(shown(), { live: true, ready: true, state: 'ready', last_error: null });
+  clock.now += 1;
+  const last_error = 'no sign of life of its engine for 30001 ms';
+  assert.deepEqual(shown(), { live: false, ready: false, state: 'failed', last_error });
+  pools.seen('a');
+  assert.deepEqual(shown(), { live: true, ready: true, state: 'ready', last_error: null });
+});
+
+test('B-REG-032 B-REG-033 B-REG-050 B-REG-051 B-REG-052: version and mask are those of the launch, no mask is none', () => {
+  const { pools, ready } = registry();
+  ready('a', { engine_version: 'b7', device_mask: 'GPU0,1' });
+  ready('b');
+  const facts = (poolId: string) => [pools.status(poolId)?.engine_version, pools.status(poolId)?.device_mask];
+  assert.deepEqual(facts('a'), ['b7', 'GPU0,1']);
+  assert.deepEqual(facts('b'), ['b1', null]);
+});
+
+test('B-REG-060 B-REG-061 B-REG-062 B-REG-130: slots are those of the launch, and the free ones move with the leases', () => {
+  const { pools, ready, lease, release, dispatched } = registry();
+  ready('a', { slots_total: 2 });
+  const slots = () => {
+    const { slots_total, slots_free, active_leases } = pools.status('a') ?? {};
+    return [slots_total, slots_free, active_leases];
+  };
+  assert.deepEqual(slots(), [2, 2, 0]);
+  lease('a', 'one');
+  assert.deepEqual(slots(), [2, 1, 1]);
+  lease('a', 'two');
+  lease('a', 'three'); // Beyond the total: it waits.
+  assert.deepEqual(
+    [slots(), dispatched],
+    [
+      [2, 0, 2],
+      ['one', 'two'],
+    ],
+  );
+  release('a', 'one');
+  assert.deepEqual(
+    [slots(), dispatched],
+    [
+      [2, 0, 2],
+      ['one', 'two', 'three'],
+    ],
+  );
+});
+
+test('B-REG-072 B-REG-073 B-REG-080 B-REG-112: a pool is made by the first that says something of it, not draining', () => {
+  const { pools } = registry();
+  assert.equal(pools.get('a'), undefined);
+  assert.equal(pools.status('a')?.draining ?? false, false);
+  pools.failed('a', 'no GPU');
+  assert.deepEqual([pools.get('a')?.poolId, pools.status('a')?.draining], ['a', false]);
+});
+
+test('B-REG-090 B-REG-092 B-REG-095 B-REG-096 B-REG-098: leases are counted as they are taken and given back', () => {
+  const { pools, ready, lease, release } = registry();
+  const count = () => pools.ensure('a').scheduler.activeLeases;
+  assert.equal(count(), 0);
+  ready('a');
+  lease('a', 'one');
+  assert.equal(count(), 1);
+  lease('a', 'two');
+  assert.equal(count(), 2);
+  release('a', 'one');
+  assert.equal(count(), 1);
+  lease('a', 'three');
+  assert.equal(count(), 2);
+});
+
+test('B-REG-094 B-REG-099 B-REG-132 OC-POOL-3007: a lease is given back once, no count falls below zero, pools are apart', () => {
+  const { pools, ready, lease, release } = registry();
+  for (const pool of ['a', 'b']) ready(pool);
+  const counts = () => ['a', 'b'].map((pool) => pools.status(pool)?.active_leases);
+  release('a', 'nobody');
+  assert.deepEqual(counts(), [0, 0]);
+  lease('a', 'one');
+  lease('a', 'two');
+  lease('b', 'three');
+  assert.deepEqual(pools.get('a')?.scheduler.leasesOf('r0'), ['one', 'two']);
+  for (let times = 0; times < 3; times += 1) release('a', 'one');
+  assert.deepEqual(counts(), [1, 1]);
+  assert.equal(pools.status('a')?.slots_free, 1);
+});
+
+test('B-REG-135: a hundred leases that are taken and given back in any order leave the right count', async () => {
+  const { pools, ready, lease, release, dispatched } = registry();
+  ready('a', { slots_total: 100 });
+  const ids = Array.from({ length: 100 }, (_, index) => `t${index}`);
+  const pair = async (id: string, index: number) => {
+    for (let turns = 0; turns < index % 7; turns += 1) await Promise.resolve();
+    lease('a', id);
+    for (let turns = 0; turns < (index * 3) % 5; turns += 1) await Promise.resolve();
+    release('a', id);
+  };
+  lease('a', 'stays');
+  await Promise.all(ids.map(pair));
+  assert.equal(dispatched.length, 101);
+  assert.deepEqual([pools.status('a')?.active_leases, pools.status('a')?.slots_free], [1, 99]);
+});
+
+test('B-REG-120 B-REG-121 B-REG-122 B-REG-123 OC-POOL-3109: a snapshot has every pool, whole, sorted by id', () => {
+  const { pools, ready } = registry();
+  assert.deepEqual(pools.snapshot(), []);
+  ready('b', { device_mask: '0' });
+  pools.failed('c', 'no GPU');
+  ready('a');
+  const all = pools.snapshot();
+  assert.deepEqual(
+    all.map(({ pool_id }) => pool_id),
+    ['a', 'b', 'c'],
+  );
+  assert.deepEqual(all[1], {
+    ...{ pool_id: 'b', state: 'ready', live: true, ready: true, draining: false },
+    ...{ active_leases: 0, slots_total: 2, slots_free: 2, queue_depth: 0 },
+    ...{ engine: 'llamacpp', engine_version: 'b1', backend: 'cpu', device_mask: '0', split_plan: null },
+    ...{ model_ref: 'demo', model_name: null, ctx_max: 64, last_error: null, last_heartbeat_ms: 1_000 },
+  });
+});
