@@ -161,6 +161,12 @@ export const settingsSchema = z.object({
   DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS: ms(10_000, 100).describe(
     'How often a node asks the driver for its GPUs and their memory.',
   ),
+  DROVER_NODE_ENGINE_LOG_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(64 * 1_048_576)
+    .describe("Size at which an engine's log is cut; what it held is kept once, as `.log.1`."),
   DROVER_RUNTIME_DIR: z
     .string()
     .min(1)

@@ -71,6 +71,18 @@ When('the node worker is killed', async function (this: DroverWorld) {
   await this.breakStack().mustNode().kill('SIGKILL');
 });
 
+Given('a fresh installation whose node worker leaves its engines', async function (this: DroverWorld) {
+  await this.useFreshStack({ onExit: 'leave' });
+});
+
+When('the node worker is told to end', async function (this: DroverWorld) {
+  await this.breakStack().mustNode().stop();
+});
+
+When('the node worker is started again', async function (this: DroverWorld) {
+  await this.stack.startNode();
+});
+
 When('the node worker is killed and started again', async function (this: DroverWorld) {
   const stack = this.breakStack();
   await stack.mustNode().kill('SIGKILL');

@@ -32,6 +32,8 @@ export interface StackWish {
   model?: ModelName;
   /** False: the pool `default` stays unloaded. */
   preload?: boolean;
+  /** What the node worker does with its engines at its end; default: the product's own, it stops them. */
+  onExit?: 'leave';
   /** The node's GPUs; default: those of the machine. */
   gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
@@ -229,7 +231,7 @@ export class Stack {
 
   /** The environment of a process of this stack; `extra` wins. */
   environment(extra: Record<string, string> = {}): Record<string, string> {
-    const { capacity, disconnectGraceMs } = this.wish;
+    const { capacity, disconnectGraceMs, onExit } = this.wish;
     return {
       ...SHORT_WAITS,
       TEMPORAL_ADDRESS: this.temporal.address,
@@ -242,6 +244,7 @@ export class Stack {
       DROVER_PAYLOAD_KEYS: this.payloadKeys,
       DROVER_CODEC_SECRET: this.codecSecret,
       DROVER_EXIT_WITH_PARENT: 'true',
+      ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
       ...(disconnectGraceMs === undefined ? {} : { DROVER_DISCONNECT_GRACE_MS: String(disconnectGraceMs) }),
       ...extra,

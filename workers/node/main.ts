@@ -22,6 +22,7 @@ import {
 import { activityCorrelation } from '../activity-correlation.js';
 import { allowHosts } from './allowed-hosts.js';
 import { adoptEngines } from './adopt-engines.js';
+import { boundLogs } from './bound-logs.js';
 import { buildGateway } from './gateway.js';
 import { PoolRegistry } from './pool-registry.js';
 import { nodeMetrics } from './prometheus.js';
@@ -120,6 +121,11 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   await recoverRuns(recovery);
   await adoptEngines(activities, pools, log);
   const stopWatching = watchEngines(pools, isAlive, log);
+  const stopCutting = boundLogs({
+    runtimeDir: activities.paths.runtimeDir,
+    limitBytes: settings.DROVER_NODE_ENGINE_LOG_BYTES,
+    log,
+  });
   devices.start(settings.DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS);
   handoffs.start(settings.DROVER_HANDOFF_WATCH_INTERVAL_MS);
   const sweep = setInterval(() => {
@@ -144,6 +150,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     close: async () => {
       clearInterval(sweep);
       stopWatching();
+      stopCutting();
       devices.stop();
       await handoffs.stop();
       await gateway.close();

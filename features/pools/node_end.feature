@@ -1,0 +1,18 @@
+Feature: The end of a node worker is no accident for its engines
+
+  Told to end, a node worker stops its engines or leaves them to the next worker, as it was set. It never just forgets them.
+
+  @B-PROC-024
+  Scenario: Engines are stopped with their node worker
+    Given a fresh installation whose pool is not loaded
+    When an engine with "--fork-child" is preloaded
+    And the node worker is told to end
+    Then nothing is left of the engine: no process, no pid file, no handoff
+
+  @B-PROC-024
+  Scenario: Engines are left, and the next node worker adopts them
+    Given a fresh installation whose node worker leaves its engines
+    When the node worker is told to end
+    And the node worker is started again
+    Then it has adopted the engine that ran before
+    And the pool "default" is ready
