@@ -8,7 +8,15 @@ import type { Logger } from '../telemetry/logger.js';
 /** What is known of an engine that serves: all of its launch, or what the handoff of somebody else's engine told. */
 export type ServedEngine = Pick<
   PreparedEngine,
-  'pool_id' | 'replica_id' | 'engine' | 'device_mask' | 'share_devices' | 'split_plan' | 'model_name'
+  | 'pool_id'
+  | 'replica_id'
+  | 'engine'
+  | 'engine_digest'
+  | 'engine_catalog_id'
+  | 'device_mask'
+  | 'share_devices'
+  | 'split_plan'
+  | 'model_name'
 > & {
   [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'ctx_max']: PreparedEngine[K] | null;
 };

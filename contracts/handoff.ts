@@ -60,6 +60,8 @@ const announcement = z
     replica_id: poolId.default(FIRST_REPLICA),
     engine: engineKind.default('llamacpp'),
     engine_version: z.string().min(1).nullable().default(null),
+    engine_digest: z.string().nullable().default(null),
+    engine_catalog_id: z.string().nullable().default(null),
     device_mask: z.string().nullable().default(null),
     slots_total: z.int().min(1).nullable().default(null),
     slots_free: z.int().nullable().default(null),

@@ -33,6 +33,16 @@ export const preparedEngine = z
     replica_id: poolId.default('r0'),
     engine: engineKind.default('llamacpp'),
     engine_version: z.string().min(1),
+    engine_digest: z
+      .string()
+      .nullable()
+      .default(null)
+      .meta({ description: 'digest of the engine as it was provided' }),
+    engine_catalog_id: z
+      .string()
+      .nullable()
+      .default(null)
+      .meta({ description: 'its entry in the catalog of engines' }),
     provisioning_mode: z.enum(['external', 'source', 'container', 'package', 'binary']).default('binary'),
     binary_path: absolutePath,
     flags: z.array(z.string()).default([]),
@@ -117,6 +127,8 @@ export const poolStatus = z
     queue_depth: z.int(),
     engine: z.string().nullable(),
     engine_version: z.string().nullable(),
+    engine_digest: z.string().nullable(),
+    engine_catalog_id: z.string().nullable(),
     backend: z.string().nullable(),
     device_mask: z.string().nullable(),
     split_plan: splitPlan.nullable(),

@@ -77,6 +77,8 @@ describe('the end of a stack', () => {
           device_mask: null,
           share_devices: false,
           tensor_split: null,
+          engine_digest: null,
+          engine_catalog_id: null,
           split_plan: null,
           slots_total: 1,
           ctx_max: 64,

@@ -22,6 +22,8 @@ export function readyPool(over: Partial<PoolStatus> = {}): PoolStatus {
     backend: 'cpu',
     device_mask: null,
     split_plan: null,
+    engine_digest: null,
+    engine_catalog_id: null,
     model_ref: 'file:/models/demo.gguf',
     model_name: 'demo',
     ctx_max: 4096,

@@ -100,6 +100,18 @@ test('B-REG-032 B-REG-033 B-REG-050 B-REG-051 B-REG-052: version and mask are th
   assert.deepEqual(facts('b'), ['b1', null]);
 });
 
+test('B-REG-040 B-REG-041 B-REG-042 B-REG-044 B-REG-045: an engine has its version, its digest and its catalog id, each apart', () => {
+  const { pools, ready } = registry();
+  const facts = (poolId: string) => {
+    const { engine_version, engine_digest, engine_catalog_id } = pools.status(poolId) ?? {};
+    return [engine_version, engine_digest, engine_catalog_id];
+  };
+  ready('a', { engine_version: 'b7', engine_digest: 'sha256:1', engine_catalog_id: 'llamacpp-b7' });
+  assert.deepEqual(facts('a'), ['b7', 'sha256:1', 'llamacpp-b7']);
+  ready('a', { engine_version: 'b8', engine_digest: 'sha256:2' });
+  assert.deepEqual(facts('a'), ['b8', 'sha256:2', null]);
+});
+
 test('B-REG-060 B-REG-061 B-REG-062 B-REG-130: slots are those of the launch, and the free ones move with the leases', () => {
   const { pools, ready, lease, release, dispatched } = registry();
   ready('a', { slots_total: 2 });
@@ -197,7 +209,8 @@ test('B-REG-120 B-REG-121 B-REG-122 B-REG-123 OC-POOL-3109: a snapshot has every
   assert.deepEqual(all[1], {
     ...{ pool_id: 'b', state: 'ready', live: true, ready: true, draining: false },
     ...{ active_leases: 0, slots_total: 2, slots_free: 2, queue_depth: 0 },
-    ...{ engine: 'llamacpp', engine_version: 'b1', backend: 'cpu', device_mask: '0', split_plan: null },
+    ...{ engine: 'llamacpp', engine_version: 'b1', engine_digest: null, engine_catalog_id: null },
+    ...{ backend: 'cpu', device_mask: '0', split_plan: null },
     ...{ model_ref: 'demo', model_name: null, ctx_max: 64, last_error: null, last_heartbeat_ms: 1_000 },
   });
 });

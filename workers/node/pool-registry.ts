@@ -192,6 +192,8 @@ export class PoolRegistry implements PoolKeeper {
       queue_depth: scheduler.depth(),
       engine: prepared?.engine ?? null,
       engine_version: prepared?.engine_version ?? null,
+      engine_digest: prepared?.engine_digest ?? null,
+      engine_catalog_id: prepared?.engine_catalog_id ?? null,
       backend: prepared?.backend ?? null,
       device_mask: prepared?.device_mask ?? null,
       split_plan: prepared?.split_plan ?? null,
