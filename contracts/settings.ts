@@ -21,6 +21,14 @@ const list = z.string().transform((s) =>
     .filter((x) => x !== ''),
 );
 
+const secretFile = (setting: string) =>
+  z
+    .string()
+    .optional()
+    .describe(
+      `File that holds \`${setting}\` in one line, mode 0600 or 0400; systemd's credential directory is looked into too.`,
+    );
+
 const nodes = list.transform((entries, ctx) =>
   entries.flatMap((entry) => {
     const [, id, url] = /^([A-Za-z0-9._-]+)=(https?:\/\/.+)$/.exec(entry) ?? [];
@@ -51,6 +59,7 @@ export const settingsSchema = z.object({
     .describe(
       'Accepted keys, comma-separated. Without it `npm start` makes one and keeps it in the state folder.',
     ),
+  DROVER_API_KEYS_FILE: secretFile('DROVER_API_KEYS'),
   DROVER_MODEL: z
     .string()
     .optional()
@@ -83,6 +92,7 @@ export const settingsSchema = z.object({
     .describe(
       'Keys that seal workflow payloads and run logs: `id:base64` of 32 bytes, comma-separated; the first seals, all open. Without it one is made in the state folder.',
     ),
+  DROVER_PAYLOAD_KEYS_FILE: secretFile('DROVER_PAYLOAD_KEYS'),
   TEMPORAL_ADDRESS: z
     .string()
     .optional()
@@ -101,6 +111,7 @@ export const settingsSchema = z.object({
     .min(16)
     .optional()
     .describe('Bearer token between API, workflows and node gateways.'),
+  DROVER_NODE_TOKEN_FILE: secretFile('DROVER_NODE_TOKEN'),
   DROVER_NODES: nodes
     .default([])
     .describe('Nodes that the API may place tasks on: `<node id>=<http url>`, comma-separated.'),
@@ -152,6 +163,7 @@ export const settingsSchema = z.object({
     .min(16)
     .optional()
     .describe("Unguessable part of the codec endpoint's path; without it the endpoint is off."),
+  DROVER_CODEC_SECRET_FILE: secretFile('DROVER_CODEC_SECRET'),
   DROVER_UI_ORIGIN: z
     .string()
     .optional()
