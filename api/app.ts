@@ -90,7 +90,7 @@ export const api = fp<ApiDeps>(
     await app.register(securityHeaders);
     await app.register(errors);
     await app.register(hostCheck, { host: settings.DROVER_API_HOST });
-    await app.register(auth, { keys: settings.DROVER_API_KEYS });
+    await app.register(auth, { keys: settings.DROVER_API_KEYS, optional: settings.AUTH_OPTIONAL });
     await app.register(docsPage);
     await app.register(lenientJson);
     await app.register(metricsPage, { registry });

@@ -59,6 +59,12 @@ export const settingsSchema = z.object({
     .describe(
       'Accepted keys, comma-separated. Without it `npm start` makes one and keeps it in the state folder.',
     ),
+  AUTH_OPTIONAL: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'Programs on the same machine need no key. A reverse proxy there must send `X-Forwarded-For`, or all its callers count as local.',
+    ),
   DROVER_API_KEYS_FILE: secretFile('DROVER_API_KEYS'),
   DROVER_MODEL: z
     .string()
