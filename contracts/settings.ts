@@ -127,6 +127,13 @@ export const settingsSchema = z.object({
     .describe(
       'What a node worker does with its engines when it is told to end: `stop` them, or `leave` them for the next worker to adopt.',
     ),
+  DROVER_ADMISSION_POLICY: z
+    .enum(['reject', 'drop-lru', 'reject-new'])
+    .default('reject')
+    .transform((policy) => (policy === 'reject-new' ? 'reject' : policy))
+    .describe(
+      'What a full queue does with one more task: refuse it, or drop the one that waits longest, batch before interactive. `reject-new` is another name of `reject`.',
+    ),
   DROVER_ADMISSION_CAPACITY: z.coerce
     .number()
     .int()

@@ -14,6 +14,7 @@ import { preparedEngine } from '../contracts/pool.js';
 import type { TaskRequest } from '../contracts/task.js';
 import type { StopReason } from '../domain/task.js';
 import { newPayloadKey, parsePayloadKeys } from '../security/payload-keys.js';
+import type { FullQueuePolicy } from '../workers/node/displacement.js';
 import { PoolRegistry } from '../workers/node/pool-registry.js';
 import { recoverRuns } from '../workers/node/recover-runs.js';
 import { RunRegister } from '../workers/node/runs.js';
@@ -115,11 +116,13 @@ export async function nodeOnDisk(options: {
   slots?: number;
   offerTtlMs?: number;
   runsDir?: string;
+  policy?: FullQueuePolicy;
 }) {
   const runsDir = options.runsDir ?? mkdtempSync(join(tmpdir(), 'drover-runs-'));
   const engine = new ManualEngine();
   const log = pino({ level: 'silent' });
   const canceled: string[] = [];
+  const evicted: string[] = [];
   const ignore = () => undefined;
   const runs: RunRegister = new RunRegister({
     nodeId: 'node-1',
@@ -131,11 +134,13 @@ export async function nodeOnDisk(options: {
       firstToken: ignore,
       completed: ignore,
       queueDepth: ignore,
+      evicted: (engine) => evicted.push(engine),
       canceled: (_labels, reason) => canceled.push(reason),
     },
     log,
     now: Date.now,
     offerTtlMs: options.offerTtlMs ?? 10_000,
+    fullQueuePolicy: options.policy ?? 'reject',
     tombstoneMs: 600_000,
     metricsFrameMs: 1_000,
     disconnectGraceMs: 30,
@@ -172,6 +177,7 @@ export async function nodeOnDisk(options: {
     engine,
     runsDir,
     canceled,
+    evicted,
     open,
     crash,
     close: () => (crashed ? Promise.resolve() : crash()),

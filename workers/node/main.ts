@@ -53,6 +53,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     log,
     now: Date.now,
     offerTtlMs: settings.DROVER_OFFER_TTL_MS,
+    fullQueuePolicy: settings.DROVER_ADMISSION_POLICY,
     tombstoneMs: settings.DROVER_TOMBSTONE_MS,
     metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,

@@ -17,6 +17,10 @@ export function nodeMetrics(): { runs: RunMetrics; text: () => Promise<string> }
       metrics.tokensIn.inc(ofReplica(labels), tokensIn);
       metrics.tokensOut.inc(ofReplica(labels), tokensOut);
     },
+    evicted: (engine) => {
+      metrics.tasksRejected.inc({ engine, reason: 'QUEUE_FULL_DROP_LRU' });
+      metrics.backpressure.inc({ engine, policy: 'drop-lru' });
+    },
     canceled: (labels, reason) => {
       metrics.tasksCanceled.inc({ ...ofReplica(labels), reason });
     },

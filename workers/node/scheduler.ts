@@ -64,6 +64,16 @@ export class Scheduler {
     return admission.hasRoom(this.queue, this.slotsFree);
   }
 
+  /** Waiting tasks beyond the queue's bound. */
+  get excess(): number {
+    return admission.excess(this.queue, this.slotsFree);
+  }
+
+  /** Waiting tasks that may be dropped for a newcomer of this class, the first to go first. */
+  droppable(newcomer: PriorityClass): string[] {
+    return admission.droppable(this.queue, newcomer);
+  }
+
   /** Takes a waiting task out; false when it does not wait. */
   remove(taskId: string): boolean {
     const before = this.queue;
