@@ -117,6 +117,8 @@ export async function nodeOnDisk(options: {
   offerTtlMs?: number;
   runsDir?: string;
   policy?: FullQueuePolicy;
+  /** Which engine is at a URL; without it one engine is everywhere. */
+  adapterOf?: (url: string) => EngineAdapter;
 }) {
   const runsDir = options.runsDir ?? mkdtempSync(join(tmpdir(), 'drover-runs-'));
   const engine = new ManualEngine();
@@ -145,12 +147,12 @@ export async function nodeOnDisk(options: {
     metricsFrameMs: 1_000,
     disconnectGraceMs: 30,
   });
-  const makeAdapter = () => engine;
+  const makeAdapter = (_kind: unknown, url: string) => options.adapterOf?.(url) ?? engine;
   const pools: PoolRegistry = new PoolRegistry(options.capacity ?? 16, makeAdapter, runs, Date.now);
   await recoverRuns({ runsDir, ring: RING, register: runs, log });
-  const open = (slots: number) => {
+  const open = (slots: number, poolId = 'default') => {
     const prepared = preparedEngine.parse({
-      pool_id: 'default',
+      pool_id: poolId,
       engine_version: 'test',
       binary_path: '/bin/true',
       port: 1,
@@ -160,7 +162,7 @@ export async function nodeOnDisk(options: {
       ctx_max: ManualEngine.CONTEXT,
       backend: 'cpu',
     });
-    pools.ready({ prepared, url: 'http://127.0.0.1:1', pid: 1, startTicks: '1' });
+    pools.ready({ prepared, url: `http://${poolId}:1`, pid: 1, startTicks: '1' });
   };
   if (options.slots !== 0) open(options.slots ?? 1);
   // The node's own timers keep no process alive; a test that waits for one must.
