@@ -8,6 +8,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import type { Settings } from '../contracts/settings.js';
+import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
 import type { TaskRecords } from './clients/task-records.js';
@@ -19,7 +20,7 @@ import { errors } from './plugins/errors.js';
 import { hostCheck } from './plugins/host-check.js';
 import { lenientJson } from './plugins/lenient-json.js';
 import { metricsPage } from './plugins/metrics.js';
-import { openapi } from './plugins/openapi.js';
+import { API_VERSION, openapi } from './plugins/openapi.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { eventStreams } from './plugins/sse.js';
 import { createTaskTails } from './relay/task-tails.js';
@@ -27,11 +28,13 @@ import { codecRoutes } from './routes/codec.js';
 import { healthRoutes } from './routes/health.js';
 import { completionRoutes } from './routes/v1/completions.js';
 import { modelRoutes } from './routes/v1/models.js';
+import { metaRoutes } from './routes/v2/meta.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
 import { createAdmission } from './tasks/admit-task.js';
 import { createCancel } from './tasks/cancel-task.js';
+import { createCapabilities } from './tasks/capabilities.js';
 import { refusalCounter } from './tasks/count-refusal.js';
 import { createTaskLocator } from './tasks/locate-task.js';
 import { createPlacer } from './tasks/place-task.js';
@@ -123,6 +126,16 @@ async function registerRoutes(
     readTaskStatus: createTaskStatus({ nodes, records, locator }),
     cancelTask: createCancel({ nodes, records, locator, tails }),
     countRefusal,
+  });
+  const { commit: build_commit, time: build_time } = readBuildInfo();
+  await app.register(metaRoutes, {
+    readCapabilities: createCapabilities({
+      readPools,
+      apiVersion: API_VERSION,
+      maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS,
+      now,
+    }),
+    version: { api_version: API_VERSION, version: deps.version, build_commit, build_time },
   });
   await app.register(taskEventRoutes, { tails, metrics });
   await app.register(completionRoutes, {
