@@ -40,6 +40,7 @@ import { createTaskLocator } from './tasks/locate-task.js';
 import { createPlacer } from './tasks/place-task.js';
 import { createPoolBoard } from './tasks/pool-board.js';
 import { createReadPools } from './tasks/pool-health.js';
+import { createDrain } from './tasks/drain.js';
 import { createPreload } from './tasks/preload.js';
 import { createTaskStatus } from './tasks/task-status.js';
 
@@ -146,7 +147,11 @@ async function registerRoutes(
     onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
   });
   await app.register(modelRoutes, { readPools, startedAtMs: now() });
-  await app.register(poolRoutes, { readPools, preloadPool: createPreload(records, board) });
+  await app.register(poolRoutes, {
+    readPools,
+    preloadPool: createPreload(records, board),
+    drainPool: createDrain(records, readPools, board),
+  });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });
 }

@@ -22,6 +22,10 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   model_state: ['gauge', 'model_id', 'state'],
   placement_decisions_total: ['counter', 'outcome', 'pinned', 'fallback'],
   placement_candidates_considered: ['gauge'],
+  pool_drain_total: ['counter', 'pool_id', 'outcome'],
+  pool_drain_force_stop_total: ['counter', 'pool_id'],
+  drain_duration_ms: ['histogram', 'pool_id'],
+  drain_events_total: ['counter', 'pool_id', 'reason'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };

@@ -69,6 +69,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     paths: { runtimeDir: join(stateDir, 'node'), handoffDir: join(stateDir, 'engines') },
     pools,
     runs,
+    metrics: metrics.pools,
     log,
     stopGraceMs: settings.DROVER_NODE_STOP_GRACE_MS,
     env: () => process.env,

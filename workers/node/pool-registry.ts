@@ -80,6 +80,15 @@ export class PoolRegistry implements PoolKeeper {
   }
 
   ready(engine: RunningEngine): void {
+    this.bind(engine, 'ready');
+  }
+
+  /** Takes over the engine of an earlier worker; a pool that it was draining drains on (B-DRAIN-012). */
+  adopted(engine: RunningEngine, isDraining: boolean): void {
+    this.bind(engine, isDraining ? 'draining' : 'ready');
+  }
+
+  private bind(engine: RunningEngine, state: 'ready' | 'draining'): void {
     const { prepared } = engine;
     const pool = this.ensure(prepared.pool_id);
     pool.prepared = prepared;
@@ -91,8 +100,34 @@ export class PoolRegistry implements PoolKeeper {
       pool.replicas.set(prepared.replica_id, { engine, adapter });
     }
     pool.scheduler.setSlots(prepared.replica_id, prepared.slots_total);
+    this.move(pool, state);
+    pool.scheduler.pump();
+  }
+
+  draining(poolId: string): void {
+    const pool = this.ensure(poolId);
+    if (pool.state !== 'draining') this.move(pool, 'draining');
+  }
+
+  serving(poolId: string): boolean {
+    const pool = this.ensure(poolId);
+    if (pool.state !== 'draining' || pool.replicas.size === 0) return false;
     this.move(pool, 'ready');
     pool.scheduler.pump();
+    return true;
+  }
+
+  replicas(poolId: string): string[] {
+    return [...(this.pools.get(poolId)?.replicas.keys() ?? [])];
+  }
+
+  leases(poolId: string): string[] {
+    return this.pools.get(poolId)?.scheduler.leases ?? [];
+  }
+
+  release(poolId: string): void {
+    const pool = this.pools.get(poolId);
+    if (pool !== undefined) this.unbind(pool);
   }
 
   failed(poolId: string, lastError: string): void {
@@ -124,6 +159,7 @@ export class PoolRegistry implements PoolKeeper {
 
   private move(pool: Pool, state: PoolState): void {
     pool.state = state;
+    pool.scheduler.pause(state === 'draining');
     pool.changedAtMs = this.now();
   }
 

@@ -1,10 +1,11 @@
 /** The node's metrics on Prometheus' registry: what runs say, in the contract's names (observability 2.1). */
 import { Registry } from 'prom-client';
+import type { PoolMetrics } from '../../activities/deps.js';
 import { declareMetrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
 
-/** The metrics that runs move, and the text that a scrape reads. */
-export function nodeMetrics(): { runs: RunMetrics; text: () => Promise<string> } {
+/** The metrics that runs and operations on pools move, and the text that a scrape reads. */
+export function nodeMetrics(): { runs: RunMetrics; pools: PoolMetrics; text: () => Promise<string> } {
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const runs: RunMetrics = {
@@ -28,7 +29,16 @@ export function nodeMetrics(): { runs: RunMetrics; text: () => Promise<string> }
       metrics.queueDepth.set({ ...labels }, depth);
     },
   };
-  return { runs, text: () => registry.metrics() };
+  const pools: PoolMetrics = {
+    drainStarted: (pool_id, reason) => metrics.drainEvents.inc({ pool_id, reason }),
+    drainEnded: (pool_id, outcome, durationMs) => {
+      metrics.poolDrains.inc({ pool_id, outcome });
+      if (outcome === 'forced') metrics.poolDrainForceStops.inc({ pool_id });
+      if (outcome === 'forced' || outcome === 'drained')
+        metrics.drainDuration.observe({ pool_id }, durationMs);
+    },
+  };
+  return { runs, pools, text: () => registry.metrics() };
 }
 
 function ofClass({ engine, engine_version, pool_id, priority }: RunLabels) {

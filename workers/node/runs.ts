@@ -134,12 +134,26 @@ export class RunRegister implements RunKeeper {
   async cancel(taskId: string, reason: CancelReason): Promise<RunView> {
     const run = this.mustGet(taskId);
     if (!run.ended && run.cancelReason === null) this.requestCancel(run, reason);
-    const stopped = this.executions.get(taskId);
-    if (stopped !== undefined) {
-      await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, CANCEL_LIMIT_MS).unref())]);
-    }
+    await this.stopped(taskId);
     if (!run.ended) await this.end(run, cancelledEnd(run));
     return this.reports.view(run);
+  }
+
+  /** The engine of a running task is to be stopped: its stream ends with `WORKER_RESET` (B-DRAIN-005). */
+  async reset(taskId: string, why: string): Promise<void> {
+    if (this.runs.get(taskId)?.ended !== false) return;
+    const run = this.mustGet(taskId);
+    const error = new DroverError('WORKER_RESET', why);
+    run.abort.abort(error);
+    await this.stopped(taskId);
+    if (!run.ended) await this.end(run, failedEnd(run, error));
+  }
+
+  /** Resolves when the task's engine call is over, or has been given up. */
+  private async stopped(taskId: string): Promise<void> {
+    const execution = this.executions.get(taskId);
+    if (execution === undefined) return;
+    await Promise.race([execution, new Promise((resolve) => setTimeout(resolve, CANCEL_LIMIT_MS).unref())]);
   }
 
   private requestCancel(run: Run, reason: CancelReason): void {
@@ -182,7 +196,9 @@ export class RunRegister implements RunKeeper {
     if (run.streamClosed) return run.close(streamedEnd(run), this.deps.now());
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     run.requeue();
-    this.poolOf(run).scheduler.enqueue(run.taskId, run.offer.request.priority, true);
+    const { scheduler } = this.poolOf(run);
+    scheduler.enqueue(run.taskId, run.offer.request.priority, true);
+    if (run.startedAtMs !== null) scheduler.goOn(run.taskId);
     this.arm(run);
   }
 
@@ -192,6 +208,8 @@ export class RunRegister implements RunKeeper {
     const run = this.mustGet(taskId);
     const execution = this.execute(run, replicaId).finally(() => {
       this.executions.delete(taskId);
+      // A worker that ends leaves its tasks unfinished: a lease given back now would tell a drain that they have ended.
+      if (this.closing) return;
       this.poolOf(run).scheduler.release(taskId);
       this.reports.queue(run.offer.pool_id);
     });
@@ -233,7 +251,8 @@ export class RunRegister implements RunKeeper {
   private async endFailed(run: Run, err: unknown): Promise<void> {
     if (this.closing || this.runs.get(run.taskId) !== run) return;
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
-    const end = failedEnd(run, err);
+    const { reason } = run.abort.signal as { reason: unknown };
+    const end = failedEnd(run, reason instanceof DroverError ? reason : err);
     this.reports.failed(run, err, end.error?.code);
     await this.end(run, end);
   }
