@@ -1,17 +1,29 @@
 /** What node activities are given: how tests reach in, and how activities stay ignorant of the worker around them. */
 import type { PoolStatus, PreparedEngine } from '../contracts/pool.js';
 import type { RunOffer, RunView } from '../contracts/node.js';
+import type { DeviceClaim } from '../domain/device-mask.js';
 import type { CancelReason } from '../domain/task.js';
 import type { Logger } from '../telemetry/logger.js';
 
+/** What is known of an engine that serves: all of its launch, or what the handoff of somebody else's engine told. */
+export type ServedEngine = Pick<
+  PreparedEngine,
+  'pool_id' | 'replica_id' | 'engine' | 'device_mask' | 'share_devices' | 'split_plan' | 'model_name'
+> & {
+  [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'ctx_max']: PreparedEngine[K] | null;
+};
+
 /** A replica's engine that is up: where it answers and which process it is. */
 export interface RunningEngine {
-  prepared: PreparedEngine;
+  prepared: ServedEngine;
   /** Base URL, `http://host:port`. */
   url: string;
-  pid: number;
+  /** Null where somebody else started it: such an engine is known by its health alone. */
+  pid: number | null;
   /** Start time of the process: with the pid it proves that the engine still runs. */
-  startTicks: string;
+  startTicks: string | null;
+  /** Slots that others have left us; absent or null: all of them. */
+  slotsFree?: number | null;
 }
 
 /** The node's pool registry, as activities see it. The node owns it; the pool's workflow says when to move it. */
@@ -19,6 +31,8 @@ export interface PoolKeeper {
   status(poolId: string): PoolStatus | undefined;
   /** The engine that serves this replica now, if any. */
   running(poolId: string, replicaId: string): RunningEngine | undefined;
+  /** Devices of the pools that run, or are about to. */
+  claims(): DeviceClaim[];
   /** A preload began: not live, not ready. */
   starting(prepared: PreparedEngine): void;
   /** Health, probe and handoff are done: bind the engine, clear `last_error`, take work. */

@@ -12,6 +12,7 @@
  * | `POST /runs/:task_id/abandon` | the last reader at one API has left: a run that asked for it is cancelled after a grace, unless a reader comes: 204 |
  * | `POST /runs/:task_id/cancel` body {@link cancelRun} | answers when the slot is free: 200 {@link runView} |
  * | `GET /pools` | 200 {@link nodePools} |
+ * | `GET /devices` | 200 {@link nodeDevices} |
  * | `GET /pools/:id/status`, `GET /health`, `GET /metrics` | pool-lifecycle 1 |
  *
  * Headers: `Authorization: Bearer <node token>` on all but `/health` and `/metrics`; `X-Correlation-Id` passes through.
@@ -109,6 +110,29 @@ export const nodePools = z.object({ node_id: z.string(), pools: z.array(poolStat
 
 /** What a node reports of its pools. */
 export type NodePools = z.infer<typeof nodePools>;
+
+/** Body of `GET /devices`: the node's GPUs when the driver last listed them (B-PREFLIGHT-015). */
+export const nodeDevices = z.object({
+  devices: z.array(
+    z.object({
+      index: z.string(),
+      uuid: z.string().nullable(),
+      name: z.string(),
+      compute_capability: z.string().nullable(),
+      vram_total_bytes: z.int().nullable(),
+      vram_free_bytes: z.int().nullable(),
+      mig_devices: z.array(z.string()).readonly(),
+    }),
+  ),
+  problem: z
+    .string()
+    .nullable()
+    .meta({ description: 'why the driver did not answer when it was last asked' }),
+  seen_at_ms: z.int().nullable(),
+});
+
+/** What a node knows of its GPUs. */
+export type NodeDevices = z.infer<typeof nodeDevices>;
 
 /** Input of the workflow `inferTask`: the offer as the node took it, and which node that was. */
 export interface InferTaskInput extends RunOffer {

@@ -4,8 +4,25 @@
  */
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
 import { engineKind, poolId } from './task.js';
+
+/** How a model is spread over the GPUs of its mask (B-HETERO-010). */
+const splitPlan = z
+  .object({
+    parts: z.array(
+      z.object({
+        device: z.string(),
+        ratio: z.number(),
+        weights_bytes: z.int(),
+        kv_bytes: z.int(),
+        free_bytes: z.int(),
+      }),
+    ),
+    capped: z.boolean().meta({ description: 'the smallest GPU could not hold the part that was asked for' }),
+  })
+  .meta({ id: 'SplitPlan' });
 
 const absolutePath = z.string().refine(isAbsolute, 'must be an absolute path');
 
@@ -30,10 +47,31 @@ export const preparedEngine = z
     model_ref: z.string().min(1),
     model_name: z.string().nullable().default(null),
     backend: z.enum(['cuda', 'cpu', 'metal', 'vulkan']).default('cuda'),
-    device_mask: z.string().nullable().default(null),
+    device_mask: z.string().max(256).nullable().default(null).meta({
+      description: 'GPUs by index, `GPU0`, UUID or MIG name, comma-separated, in the order for the engine',
+    }),
+    share_devices: z.boolean().default(false).meta({
+      description: 'may have the devices of its mask together with pools that say the same (B-DEVICE-015)',
+    }),
+    tensor_split: z
+      .union([z.literal('auto'), z.array(z.number())])
+      .nullable()
+      .default(null)
+      .meta({
+        description:
+          'llama.cpp over several GPUs: `auto` by their free memory, or a ratio for each device of the mask, 1 in all; null keeps it on one GPU',
+      }),
+    split_plan: splitPlan
+      .nullable()
+      .default(null)
+      .meta({ description: 'written by preflight; what is given is replaced' }),
     slots_total: z.int().min(1).max(1024),
     ctx_max: z.int().min(1).meta({ description: 'context of one slot, in tokens' }),
     env: z.record(z.string(), z.string()).default({}),
+  })
+  .superRefine((launch, ctx) => {
+    const message = splitWishProblem(launch);
+    if (message !== undefined) ctx.addIssue({ code: 'custom', path: ['tensor_split'], message });
   })
   .meta({ id: 'PreparedEngine' });
 
@@ -119,6 +157,7 @@ export const poolStatus = z
     engine_version: z.string().nullable(),
     backend: z.string().nullable(),
     device_mask: z.string().nullable(),
+    split_plan: splitPlan.nullable(),
     model_ref: z.string().nullable(),
     model_name: z.string().nullable(),
     ctx_max: z.int().nullable(),

@@ -50,3 +50,25 @@ test('lists are split and trimmed', () => {
     { id: 'b', url: 'https://gpu.example:2' },
   ]);
 });
+
+test('B-BG-001, B-BG-002, B-CFG-006, B-CFG-007: handoffs are looked for every second in the state folder, or as it is set', () => {
+  const byDefault = readSettings({});
+  assert.equal(byDefault.DROVER_RUNTIME_DIR, undefined); // Which is `engines` in the state folder.
+  assert.equal(byDefault.DROVER_HANDOFF_WATCH_INTERVAL_MS, 1_000);
+  const env = { DROVER_RUNTIME_DIR: 'handoffs', DROVER_HANDOFF_WATCH_INTERVAL_MS: '100' };
+  const { DROVER_RUNTIME_DIR: folder, DROVER_HANDOFF_WATCH_INTERVAL_MS: interval } = readSettings(env);
+  assert.ok(folder !== undefined && isAbsolute(folder) && folder.endsWith('/handoffs'));
+  assert.equal(interval, 100);
+  for (const wrong of ['99', '10001'])
+    assert.match(refusal({ DROVER_HANDOFF_WATCH_INTERVAL_MS: wrong }), /DROVER_HANDOFF_WATCH_INTERVAL_MS/);
+});
+
+test('B-BG-025: networks of engines are blocks of addresses', () => {
+  const networks = '10.0.0.0/8, fd00::/8';
+  assert.deepEqual(readSettings({ DROVER_NODE_HANDOFF_NETWORKS: networks }).DROVER_NODE_HANDOFF_NETWORKS, [
+    '10.0.0.0/8',
+    'fd00::/8',
+  ]);
+  for (const wrong of ['10.0.0.0', '10.0.0.0/33', 'host/8', '10.0.0.0/x'])
+    assert.match(refusal({ DROVER_NODE_HANDOFF_NETWORKS: wrong }), /is not <address>\/<bits>/);
+});

@@ -2,6 +2,7 @@
  * Every setting of every process, read once at start from the environment (B-OBS-052: a wrong one stops the process
  * with its name, what it was meant to be, and exit code 1). The table in `docs/configuration.md` is made from here.
  */
+import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
@@ -28,6 +29,16 @@ const secretFile = (setting: string) =>
     .describe(
       `File that holds \`${setting}\` in one line, mode 0600 or 0400; systemd's credential directory is looked into too.`,
     );
+
+const networks = list.transform((entries, ctx) =>
+  entries.filter((entry) => {
+    const [address = '', prefix = ''] = entry.split('/');
+    const bits = isIP(address) === 6 ? 128 : 32;
+    if (isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits) return true;
+    ctx.addIssue({ code: 'custom', message: `"${entry}" is not <address>/<bits>` });
+    return false;
+  }),
+);
 
 const nodes = list.transform((entries, ctx) =>
   entries.flatMap((entry) => {
@@ -171,6 +182,33 @@ export const settingsSchema = z.object({
   DROVER_NODE_STOP_GRACE_MS: ms(5_000).describe(
     'Time between SIGTERM and SIGKILL when an engine is stopped.',
   ),
+  DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS: ms(10_000, 100).describe(
+    'How often a node asks the driver for its GPUs and their memory.',
+  ),
+  DROVER_RUNTIME_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .transform((p) => (p === undefined ? undefined : resolve(p)))
+    .describe(
+      'Folder of the handoff files, where engines announce themselves; without it `engines` in the state folder.',
+    ),
+  DROVER_HANDOFF_WATCH_INTERVAL_MS: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(10_000)
+    .default(1_000)
+    .describe('How often a node looks for handoff files of engines that others started.'),
+  DROVER_NODE_HANDOFF_NETWORKS: networks
+    .default([])
+    .describe(
+      'Networks beside this machine whose engines a handoff file may announce: `<address>/<bits>`, comma-separated.',
+    ),
+  DROVER_NODE_AUTO_DELETE_HANDOFF: z
+    .stringbool()
+    .default(false)
+    .describe('Remove the handoff file of an engine that others started once the engine is bound.'),
   DROVER_CODEC_SECRET: z
     .string()
     .min(16)

@@ -98,6 +98,12 @@ const PLACED: Row[] = [
     goesTo: 'b@node-1',
   },
   {
+    title: 'B-DEVICE-014: where the devices of its mask are, in whatever order and spelling',
+    asked: { deviceMask: '0,1' },
+    pools: [pool('a', { deviceMask: '0' }), pool('b', { deviceMask: 'GPU1,GPU0' })],
+    goesTo: 'b@node-1',
+  },
+  {
     title: 'B-PL-012: nowhere that it avoids',
     asked: { avoidedPools: ['a'] },
     pools: [pool('a', { slotsFree: 9 }), pool('b')],

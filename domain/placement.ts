@@ -3,6 +3,7 @@
  * Filters come before scoring, in the order in which a client can act on them: what it asked for wrongly, then what is
  * not there, then what is not ready. Equal facts give the equal verdict.
  */
+import { sameDevices } from './device-mask.js';
 import { DEFAULT_MODEL, servesModel } from './model-ref.js';
 import { isReady, mayBecomeReady, type PoolState } from './pool.js';
 
@@ -20,7 +21,7 @@ export interface PlacementRequest {
   pinnedPool: string | null;
   preferredPools: readonly string[];
   avoidedPools: readonly string[];
-  /** Only pools with exactly this mask. */
+  /** Only pools whose mask names exactly these devices (B-DEVICE-014). */
   deviceMask: string | null;
   /** Whether other pools may serve when no preferred one can. */
   allowFallback: boolean;
@@ -139,7 +140,7 @@ function filtersFor(request: PlacementRequest): Filter[] {
     {
       name: 'device_mask',
       problem: 'excluded_by_request',
-      keeps: (c) => deviceMask === null || c.deviceMask === deviceMask,
+      keeps: (c) => deviceMask === null || sameDevices(c.deviceMask, deviceMask),
     },
     { name: 'readiness', problem: 'pool_not_ready', keeps: (c) => mayBecomeReady(c.state) && !c.draining },
   ];

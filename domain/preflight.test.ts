@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { GpuDevice } from './gpu.js';
 import {
   estimateMemoryBytes,
   judgePreflight,
   moveToPort,
   portCandidates,
-  type GpuDevice,
   type PreflightFacts,
 } from './preflight.js';
 
@@ -13,10 +13,12 @@ const GIB = 1024 ** 3;
 
 const gpu0: GpuDevice = {
   index: '0',
+  uuid: null,
   name: 'NVIDIA H100',
   compute_capability: '9.0',
   vram_total_bytes: 80 * GIB,
   vram_free_bytes: 70 * GIB,
+  mig_devices: [],
 };
 const gpu1: GpuDevice = { ...gpu0, index: '1', vram_free_bytes: 2 * GIB };
 
@@ -26,6 +28,9 @@ function facts(changes: Partial<PreflightFacts> = {}): PreflightFacts {
     backend: 'cuda',
     flags: ['--model', '/m.gguf', '--port', '8001'],
     device_mask: null,
+    engine: 'llamacpp',
+    tensor_split: null,
+    env: {},
     binary: { path: '/opt/llama-server' },
     model: { path: '/m.gguf', bytes: 4 * GIB },
     context_tokens: 8_192,
@@ -63,11 +68,24 @@ describe('preflight', () => {
     assert.match(refusalOf({ gpu: { devices: [] } }).message, /no device/);
   });
 
-  test('B-DEVICE-004: a mask that names an unknown device is refused with the known ones', () => {
+  test('B-DEVICE-003 B-DEVICE-004: a mask that names an unknown device is refused with the known ones', () => {
     const verdict = refusalOf({ device_mask: '0,5' });
     assert.equal(verdict.type, 'GpuRequired');
     assert.match(verdict.message, /"5".*0 \(NVIDIA H100\), 1 \(NVIDIA H100\)/);
-    assert.deepEqual(judgePreflight(facts({ device_mask: 'MIG-1c2e' })), { ok: true });
+    assert.deepEqual(judgePreflight(facts({ device_mask: '0,GPU1' })), { ok: true });
+    assert.match(
+      refusalOf({ device_mask: '0,', gpuTools: ['nvcc'], gpu: undefined }).message,
+      /item 2 is empty/,
+    );
+  });
+
+  test('B-DEVICE-016: a MIG slice passes when it was discovered, and its size is left to the engine', () => {
+    const sliced = { devices: [{ ...gpu0, mig_devices: ['MIG-1c2e'], vram_free_bytes: 0 }] };
+    assert.deepEqual(judgePreflight(facts({ device_mask: 'MIG-1c2e', gpu: sliced })), { ok: true });
+    assert.match(
+      refusalOf({ device_mask: 'MIG-9999', gpu: sliced }).message,
+      /"MIG-9999" is unknown.*MIG-1c2e/,
+    );
   });
 
   for (const flags of [
@@ -95,11 +113,16 @@ describe('preflight', () => {
     });
   }
 
-  test('B-PREFLIGHT-016: a model too large for the mask is refused with the figures, though another GPU had room', () => {
+  test('B-PREFLIGHT-016 B-DEVICE-011: a model too large for the mask is refused with the figures, though another GPU had room', () => {
     const verdict = refusalOf({ device_mask: 'GPU1' });
     assert.equal(verdict.type, 'InsufficientVram');
     assert.match(verdict.message, new RegExp(`${Math.ceil(4 * GIB * 1.2)} bytes.*device 1 has ${2 * GIB}`));
     assert.deepEqual(judgePreflight(facts({ device_mask: '0' })), { ok: true });
+  });
+
+  test('a GPU that does not tell its memory is no reason to refuse', () => {
+    const silent = { ...gpu0, vram_total_bytes: null, vram_free_bytes: null };
+    assert.deepEqual(judgePreflight(facts({ gpu: { devices: [silent] } })), { ok: true });
   });
 
   test('B-PREFLIGHT-017: a model too large for the host is refused with the figures where the CPU runs it', () => {

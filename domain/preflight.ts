@@ -2,20 +2,10 @@
  * Preflight: what was found on the node goes in, a verdict comes out. GPU-only unless the pool itself declares another
  * backend; never a silent fallback to the CPU (OC-POOL-3012, pool-lifecycle 2).
  */
-import { maskedDevices } from './device-mask.js';
+import { gpusOfMask, maskProblem } from './device-mask.js';
+import type { DeviceQuery, GpuDevice } from './gpu.js';
+import { planSplit, staysOnOneGpu, type SplitVerdict, type TensorSplit } from './hetero-split.js';
 import type { PoolFailureType } from './pool-failure.js';
-
-/** A GPU as its driver reports it (B-PREFLIGHT-015). */
-export interface GpuDevice {
-  index: string;
-  name: string;
-  compute_capability: string;
-  vram_total_bytes: number;
-  vram_free_bytes: number;
-}
-
-/** What was asked of the driver: its devices, or what went wrong; undefined when there was nobody to ask. */
-export type DeviceQuery = { devices: readonly GpuDevice[] } | { problem: string } | undefined;
 
 /** A file that the launch names; `problem` says in words why it cannot be used. */
 export interface FileFacts {
@@ -29,6 +19,9 @@ export interface PreflightFacts {
   backend: 'cuda' | 'cpu' | 'metal' | 'vulkan';
   flags: readonly string[];
   device_mask: string | null;
+  engine: string;
+  tensor_split: TensorSplit;
+  env: Readonly<Record<string, string>>;
   binary: FileFacts;
   /** `cacheBytesPerToken`: keys and values of one token over all layers, where the file says so. */
   model: FileFacts & { bytes: number; cacheBytesPerToken?: number };
@@ -116,14 +109,28 @@ export function moveToPort<T extends PortBinding>(launch: T, port: number): T | 
  * Memory that an engine needs, roughly: the weights, a fifth of them for buffers, and the cache of every slot. Where the
  * model does not say how large its cache is, only the first two: a promise that it will not load with less.
  */
-export function estimateMemoryBytes({
-  model,
-  context_tokens,
-}: Pick<PreflightFacts, 'model' | 'context_tokens'>): number {
-  return Math.ceil(model.bytes * BUFFER_FACTOR + (model.cacheBytesPerToken ?? 0) * context_tokens);
+export function estimateMemoryBytes(facts: Pick<PreflightFacts, 'model' | 'context_tokens'>): number {
+  const { weights_bytes, kv_bytes } = needOf(facts);
+  return weights_bytes + kv_bytes;
+}
+
+/** How the model is spread over the GPUs of its mask; no plan where none was asked for (domain/hetero-split.ts). */
+export function splitOf(facts: PreflightFacts): SplitVerdict {
+  const { gpu, tensor_split, device_mask } = facts;
+  if (tensor_split === null) return { ok: true, plan: null };
+  const devices = gpu !== undefined && 'devices' in gpu ? gpu.devices : [];
+  return planSplit(tensor_split, device_mask, devices, needOf(facts));
+}
+
+function needOf({ model, context_tokens }: Pick<PreflightFacts, 'model' | 'context_tokens'>) {
+  return {
+    weights_bytes: Math.ceil(model.bytes * BUFFER_FACTOR),
+    kv_bytes: Math.ceil((model.cacheBytesPerToken ?? 0) * context_tokens),
+  };
 }
 
 const OK: PreflightVerdict = { ok: true };
+const ENFORCED = 'GPU-only enforcement';
 
 function refuse(type: PoolFailureType, message: string): PreflightVerdict {
   return { ok: false, type, message };
@@ -145,25 +152,17 @@ function checkGpuTools({ backend, gpuTools }: PreflightFacts): PreflightVerdict 
   if (backend !== 'cuda' || gpuTools.length > 0) return OK;
   return refuse(
     'GpuRequired',
-    'GPU-only enforcement: nvcc/nvidia-smi not found on the PATH; ' +
+    `${ENFORCED}: nvcc/nvidia-smi not found on the PATH; ` +
       'a pool runs without a GPU only when it declares backend "cpu" itself',
   );
 }
 
 function checkDevices({ backend, gpu, device_mask }: PreflightFacts): PreflightVerdict {
-  if (backend !== 'cuda' || gpu === undefined) return OK;
-  if ('problem' in gpu) return refuse('GpuRequired', `GPU-only enforcement: ${gpu.problem}`);
-  if (gpu.devices.length === 0)
-    return refuse('GpuRequired', 'GPU-only enforcement: the driver lists no device');
-  const known = gpu.devices.map((device) => device.index);
-  // Names that are no index (MIG slices) are for the engine to find.
-  const unknown = maskOf(device_mask).filter((name) => /^\d*$/.test(name) && !known.includes(name));
-  if (unknown.length === 0) return OK;
-  const list = gpu.devices.map(({ index, name }) => `${index} (${name})`).join(', ');
-  return refuse(
-    'GpuRequired',
-    `GPU-only enforcement: device_mask names "${unknown.join(',')}", the node has ${list}`,
-  );
+  if (backend !== 'cuda') return OK;
+  if (gpu !== undefined && 'problem' in gpu) return refuse('GpuRequired', `${ENFORCED}: ${gpu.problem}`);
+  if (gpu?.devices.length === 0) return refuse('GpuRequired', `${ENFORCED}: the driver lists no device`);
+  const problem = device_mask === null ? undefined : maskProblem(device_mask, gpu?.devices);
+  return problem === undefined ? OK : refuse('GpuRequired', `${ENFORCED}: ${problem}`);
 }
 
 function checkFlags({ backend, flags }: PreflightFacts): PreflightVerdict {
@@ -175,25 +174,50 @@ function checkFlags({ backend, flags }: PreflightFacts): PreflightVerdict {
     const value = inline ?? flags[at + 1] ?? '';
     if (values.length > 0 && !values.includes(value)) continue;
     const shown = values.length === 0 ? name : `${name} ${value}`;
-    return refuse('GpuRequired', `GPU-only enforcement: flag ${shown} keeps work off the GPU`);
+    return refuse('GpuRequired', `${ENFORCED}: flag ${shown} keeps work off the GPU`);
   }
   return OK;
 }
 
 function checkVram(facts: PreflightFacts): PreflightVerdict {
-  const { backend, gpu, device_mask } = facts;
-  if (backend !== 'cuda' || gpu === undefined || 'problem' in gpu) return OK;
-  const mask = maskOf(device_mask);
-  const visible = mask.length === 0 ? gpu.devices : gpu.devices.filter(({ index }) => mask.includes(index));
-  if (visible.length === 0) return OK; // Only MIG slices are named, and the driver's list does not size them.
-  const available = visible.reduce((sum, device) => sum + device.vram_free_bytes, 0);
+  if (facts.tensor_split !== null) {
+    const split = splitOf(facts);
+    if (!split.ok) return refuse('InsufficientVram', split.problem);
+  }
+  const visible = visibleGpus(facts);
+  const available = freeBytes(visible);
+  if (available === undefined) return OK;
   const required = estimateMemoryBytes(facts);
   if (required <= available) return OK;
   const devices = visible.map(({ index }) => index).join(',');
+  const others =
+    gpusAllowed(facts).length > visible.length ? '; tensor_split "auto" spreads it over a mask' : '';
   return refuse(
     'InsufficientVram',
-    `the model needs about ${required} bytes of GPU memory (required), device ${devices} has ${available} (available)`,
+    `the model needs about ${required} bytes of GPU memory (required), device ${devices} has ${available} (available)${others}`,
   );
+}
+
+/** The whole GPUs that the engine will use; none where nobody knows. */
+function visibleGpus(facts: PreflightFacts): readonly GpuDevice[] {
+  const allowed = gpusAllowed(facts);
+  return staysOnOneGpu(facts) ? allowed.slice(0, 1) : allowed;
+}
+
+function gpusAllowed({ backend, gpu, device_mask }: PreflightFacts): readonly GpuDevice[] {
+  if (backend !== 'cuda' || gpu === undefined || 'problem' in gpu) return [];
+  return device_mask === null ? gpu.devices : gpusOfMask(device_mask, gpu.devices);
+}
+
+/** Undefined where one does not tell, or only MIG slices are seen, which the driver's list does not size. */
+function freeBytes(gpus: readonly GpuDevice[]): number | undefined {
+  if (gpus.length === 0) return undefined;
+  let sum = 0;
+  for (const { vram_free_bytes } of gpus) {
+    if (vram_free_bytes === null) return undefined;
+    sum += vram_free_bytes;
+  }
+  return sum;
 }
 
 function checkRam(facts: PreflightFacts): PreflightVerdict {
@@ -215,8 +239,4 @@ function checkPort({ port }: PreflightFacts): PreflightVerdict {
       ? `no port is free from ${port.wanted} on (${PORT_TRIES} tries)`
       : `port ${port.wanted} is taken, and no flag names it, so the engine cannot be given another`;
   return { ok: false, type: 'SpawnFailed', message, retryable: true }; // Whoever has it may end.
-}
-
-function maskOf(mask: string | null): string[] {
-  return mask === null ? [] : maskedDevices(mask);
 }

@@ -73,7 +73,15 @@ describe('the end of a stack', () => {
           port_fixed: false,
         },
         ...{ health_path: '/health', model_path: '/m', model_ref: 'demo', model_name: null, backend: 'cpu' },
-        ...{ device_mask: null, slots_total: 1, ctx_max: 64, env: {} },
+        ...{
+          device_mask: null,
+          share_devices: false,
+          tensor_split: null,
+          split_plan: null,
+          slots_total: 1,
+          ctx_max: 64,
+          env: {},
+        },
       },
     };
     await writeFile(join(folder, 'node', 'default.spawn.json'), JSON.stringify(record));

@@ -26,6 +26,10 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   pool_drain_force_stop_total: ['counter', 'pool_id'],
   drain_duration_ms: ['histogram', 'pool_id'],
   drain_events_total: ['counter', 'pool_id', 'reason'],
+  device_vram_total_bytes: ['gauge', 'device_id'],
+  device_vram_free_bytes: ['gauge', 'device_id'],
+  pool_handoff_files_processed_total: ['counter', 'pool_id', 'outcome'],
+  pool_handoff_processing_duration_ms: ['histogram', 'pool_id'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };
@@ -43,7 +47,7 @@ const BOUNDED_LABELS = [
     'state',
     'model_id',
   ],
-  ...['outcome', 'pinned', 'fallback', 'device', 'policy', 'event_type'],
+  ...['outcome', 'pinned', 'fallback', 'device', 'device_id', 'policy', 'event_type'],
 ];
 
 function declared(): { registry: Registry; metrics: MetricObject[] } {

@@ -1,5 +1,5 @@
 /**
- * Every metric of the contract, declared once (observability 2.1, 2.4): names, types, labels and buckets are fixed, and
+ * Every metric of the contract, declared once (observability 2.1, 2.2, 2.4): names, types, labels and buckets are fixed, and
  * `metrics.test.ts` holds the table they are compared with. API and node worker both announce all of them; each moves
  * only what it owns (B-OBS-016). An id is never a label.
  */
@@ -15,6 +15,8 @@ const DECODE_BUCKETS_MS = [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 1
 
 /** An idle pool drains in milliseconds; long generations take minutes. */
 const DRAIN_BUCKETS_MS = [100, 500, 1000, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000];
+/** A health poll and one token. */
+const HANDOFF_BUCKETS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 /** Declares the contract's metrics in `registry`; their TYPE and HELP are announced from then on. */
 export function declareMetrics(registry: Registry) {
@@ -83,6 +85,19 @@ export function declareMetrics(registry: Registry) {
       DRAIN_BUCKETS_MS,
     ),
     drainEvents: counter('drain_events_total', 'Drains begun, by who asked for them.', ['pool_id', 'reason']),
+    deviceVramTotal: gauge('device_vram_total_bytes', 'Memory of the device.', ['device_id']),
+    deviceVramFree: gauge('device_vram_free_bytes', 'Memory of the device that is free.', ['device_id']),
+    handoffsProcessed: counter(
+      'pool_handoff_files_processed_total',
+      'Handoff files taken up, by how that ended.',
+      ['pool_id', 'outcome'],
+    ),
+    handoffDuration: histogram(
+      'pool_handoff_processing_duration_ms',
+      'From reading a handoff file to its outcome.',
+      ['pool_id'],
+      HANDOFF_BUCKETS_MS,
+    ),
     streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
     streamDrops: counter('sse_backpressure_drops_total', "Events left out of a slow reader's stream.", [
       'event_type',

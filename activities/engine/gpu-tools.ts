@@ -1,18 +1,14 @@
 /** The node's GPUs: which tools are on the PATH now, and what the driver says when it is asked (B-PREFLIGHT-001..015). */
 import { access, constants, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import type { DeviceQuery, GpuDevice } from '../../domain/preflight.js';
-import { runTool } from '../process/run.js';
+import type { DeviceQuery } from '../../domain/gpu.js';
+import { runTool, type ToolResult } from '../process/run.js';
+import { GPU_LIST, GPU_QUERY, parseGpuList, parseGpuQuery } from './nvidia-smi.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const MIB = 1024 * 1024;
 /** A healthy driver answers in under a second, one whose GPUs sleep in several. */
 const QUERY_TIMEOUT_MS = 10_000;
-const QUERY = [
-  '--query-gpu=index,name,compute_cap,memory.total,memory.free',
-  '--format=csv,noheader,nounits',
-];
 
 /** Of `nvcc` and `nvidia-smi`, those that the environment's PATH has, with their paths. */
 export async function findGpuTools(env: Environment): Promise<Map<string, string>> {
@@ -31,26 +27,22 @@ export async function queryDevices(
 ): Promise<DeviceQuery> {
   const nvidiaSmi = tools.get('nvidia-smi');
   if (nvidiaSmi === undefined) return undefined;
-  const result = await runTool(nvidiaSmi, QUERY, { timeoutMs: QUERY_TIMEOUT_MS, env: { ...env } });
-  if (!result.ok) {
-    const said = `${result.stdout}\n${result.stderr}`.trim().split('\n')[0] ?? '';
-    return { problem: said === '' ? result.outcome : `${result.outcome}: ${said}` };
-  }
-  return { devices: result.stdout.split('\n').flatMap((line) => parseDevice(line) ?? []) };
+  const ask = (question: readonly string[]): Promise<ToolResult> =>
+    runTool(nvidiaSmi, question, { timeoutMs: QUERY_TIMEOUT_MS, env: { ...env } });
+  const answer = await ask(GPU_QUERY);
+  if (!answer.ok) return { problem: problemOf(answer) };
+  const { devices, migEnabled } = parseGpuQuery(answer.stdout);
+  if (!migEnabled) return { devices };
+  const list = await ask(GPU_LIST);
+  if (!list.ok) return { problem: problemOf(list) };
+  const slices = parseGpuList(list.stdout);
+  return { devices: devices.map((gpu) => ({ ...gpu, mig_devices: slices.get(gpu.index) ?? [] })) };
 }
 
-/** One line of the query; sizes come in MiB. */
-export function parseDevice(line: string): GpuDevice | undefined {
-  const [index, name, capability, total, free] = line.split(',').map((cell) => cell.trim());
-  if (index === undefined || name === undefined || capability === undefined || free === undefined)
-    return undefined;
-  return {
-    index,
-    name,
-    compute_capability: capability,
-    vram_total_bytes: Number(total) * MIB,
-    vram_free_bytes: Number(free) * MIB,
-  };
+/** The tool prints its errors where it prints its answers. */
+function problemOf({ stdout, stderr, outcome }: ToolResult): string {
+  const said = `${stdout}\n${stderr}`.trim().split('\n')[0] ?? '';
+  return said === '' ? outcome : `${outcome}: ${said}`;
 }
 
 async function onPath(program: string, env: Environment): Promise<string | undefined> {

@@ -7,10 +7,9 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PreparedEngine } from '../../contracts/pool.js';
+import { fakeGpus } from '../../testing/fake-gpus.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
-import { findGpuTools, parseDevice } from './gpu-tools.js';
-
-const MIB = 1024 * 1024;
+import { findGpuTools } from './gpu-tools.js';
 
 async function failureOf(result: Promise<unknown>): Promise<ApplicationFailure> {
   const err = await result.then(
@@ -34,6 +33,13 @@ async function programs(t: TestContext, scripts: Record<string, string>): Promis
 async function nodeWithPath(t: TestContext, scripts: Record<string, string>): Promise<PoolNode> {
   const PATH = await programs(t, scripts);
   return poolNode(t, { env: () => ({ PATH }) });
+}
+
+/** Makes a model larger, sparsely. */
+async function resize(path: string, mib: number): Promise<void> {
+  const file = await open(path, 'r+');
+  await file.truncate(mib * 1024 ** 2);
+  await file.close();
 }
 
 async function takePort(t: TestContext, port: number): Promise<void> {
@@ -112,15 +118,12 @@ test('B-PREFLIGHT-004: the PATH is that of the worker when it is asked, not when
 });
 
 test('B-PREFLIGHT-010 B-PREFLIGHT-014: the driver is asked for its devices, and a GPU pool passes', async (t) => {
-  const node = await nodeWithPath(t, { 'nvidia-smi': 'echo "0, NVIDIA H100, 9.0, 81559, 80000"' });
-  assert.equal((await node.run('preflight', await node.prepared([], { backend: 'cuda' }))).serving, null);
-  assert.deepEqual(parseDevice('0, NVIDIA H100, 9.0, 81559, 80000'), {
-    index: '0',
-    name: 'NVIDIA H100',
-    compute_capability: '9.0',
-    vram_total_bytes: 81_559 * MIB,
-    vram_free_bytes: 80_000 * MIB,
-  });
+  const { PATH } = await fakeGpus(t, [{ index: '0' }, { index: '1', mig: ['MIG-1c2e'] }]);
+  const node = await poolNode(t, { env: () => ({ PATH }) });
+  for (const device_mask of [null, '0', 'MIG-1c2e,GPU0']) {
+    const prepared = await node.prepared([], { backend: 'cuda', device_mask });
+    assert.equal((await node.run('preflight', prepared)).serving, null);
+  }
 });
 
 for (const { title, script, type, said } of [
@@ -133,7 +136,7 @@ for (const { title, script, type, said } of [
   { title: 'no device', script: 'true', type: 'GpuRequired', said: /no device/ },
   {
     title: 'a full GPU',
-    script: 'echo "0, NVIDIA H100, 9.0, 81559, 0"',
+    script: 'echo "index, name, memory.free [MiB]"; echo "0, NVIDIA H100, 0 MiB"',
     type: 'InsufficientVram',
     said: /device 0 has 0 \(available\)/,
   },
@@ -146,12 +149,85 @@ for (const { title, script, type, said } of [
   });
 }
 
+test('B-DEVICE-003 B-DEVICE-004 B-DEVICE-011: a mask is checked against the devices that are there, and held to them', async (t) => {
+  const { PATH } = await fakeGpus(t, [{ index: '0' }, { index: '1', freeMib: 0 }]);
+  const node = await poolNode(t, { env: () => ({ PATH }) });
+  for (const [device_mask, type, said] of [
+    ['0,7', 'GpuRequired', /"7" is unknown; the node has 0 \(NVIDIA H100 80GB HBM3\), 1 /],
+    ['0,GPU0', 'GpuRequired', /"GPU0" names device 0 again/],
+    ['GPU1', 'InsufficientVram', /device 1 has 0 \(available\)/],
+  ] as const) {
+    const failure = await failureOf(
+      node.run('preflight', await node.prepared([], { backend: 'cuda', device_mask })),
+    );
+    assert.equal(failure.type, type);
+    assert.match(failure.message, said);
+  }
+});
+
+test('B-HETERO-007 B-HETERO-010: a split that is asked for is planned, told to the engine, logged and kept', async (t) => {
+  const { PATH } = await fakeGpus(t, [
+    { index: '0', freeMib: 24_000 },
+    { index: '1', freeMib: 8_000 },
+  ]);
+  const node = await poolNode(t, { env: () => ({ ...process.env, PATH: `${PATH}:${process.env['PATH']}` }) });
+  const wanted = await node.prepared([], { backend: 'cuda', device_mask: '1,0', tensor_split: 'auto' });
+  const { prepared } = await node.run('preflight', wanted);
+  assert.deepEqual(prepared.flags.slice(-2), ['--tensor-split', '0.25,0.75']);
+  assert.deepEqual(
+    prepared.split_plan?.parts.map(({ device, ratio }) => [device, ratio]),
+    [
+      ['1', 0.25],
+      ['0', 0.75],
+    ],
+  );
+  assert.deepEqual(node.logged.find(({ event }) => event === 'split_planned')?.['plan'], prepared.split_plan);
+  const engine = await node.run('spawnEngine', prepared);
+  await node.run('markPoolReady', { prepared, engine, duration_ms: 1 });
+  assert.deepEqual(node.pools.status('gpu-0')?.split_plan, prepared.split_plan);
+  const again = await node.run('preflight', wanted); // Its own plan makes it no other launch.
+  assert.equal(again.serving?.pid, engine.pid);
+});
+
+test('B-HETERO-004 B-HETERO-005 B-HETERO-009: a split is capped with a warning, refused with figures, or not valid', async (t) => {
+  const smi = await fakeGpus(t, [{ index: '0' }, { index: '1' }]);
+  const node = await poolNode(t, { env: () => ({ PATH: smi.PATH }) });
+  const halves = await node.prepared([], { backend: 'cuda', device_mask: '0,1', tensor_split: [0.5, 0.5] });
+  await resize(halves.model_path, 10);
+  await smi.change([{ index: '0' }, { index: '1', freeMib: 3 }]);
+  const { prepared } = await node.run('preflight', halves);
+  assert.deepEqual(prepared.flags.slice(-2), ['--tensor-split', '0.75,0.25']);
+  assert.deepEqual(node.logged.find(({ event }) => event === 'split_planned')?.['level'], 40);
+  await smi.change([
+    { index: '0', freeMib: 5 },
+    { index: '1', freeMib: 3 },
+  ]);
+  const refused = await failureOf(node.run('preflight', halves));
+  assert.equal(refused.type, 'InsufficientVram');
+  assert.match(refused.message, /about 12582912 bytes.*1 has 3145728, 0 has 5242880/);
+  const invalid = await failureOf(node.run('preflight', { ...halves, tensor_split: [0.5, 0.6] }));
+  assert.equal(invalid.type, 'INVALID_PARAMS');
+  assert.match(invalid.message, /^tensor_split: the ratios add up to 1\.1/);
+});
+
+test('B-HETERO-006: a model that nobody asked to split must fit the first GPU of its mask', async (t) => {
+  const { PATH } = await fakeGpus(t, [
+    { index: '0', freeMib: 8 },
+    { index: '1', freeMib: 20 },
+  ]);
+  const node = await poolNode(t, { env: () => ({ PATH }) });
+  const wanted = await node.prepared([], { backend: 'cuda', device_mask: '0,1' });
+  await resize(wanted.model_path, 10);
+  const refused = await failureOf(node.run('preflight', wanted));
+  assert.match(refused.message, /device 0 has 8388608 \(available\); tensor_split "auto" spreads it/);
+  const { prepared } = await node.run('preflight', { ...wanted, device_mask: '1,0' });
+  assert.deepEqual([prepared.split_plan, prepared.flags.includes('--tensor-split')], [null, false]);
+});
+
 test('B-PREFLIGHT-017 B-PREFLIGHT-024: a model larger than the memory is a shortage, which may pass', async (t) => {
   const node = await poolNode(t);
   const prepared = await node.prepared();
-  const file = await open(prepared.model_path, 'r+');
-  await file.truncate(2 * 1024 ** 4); // Sparse: 2 TiB that nobody stores.
-  await file.close();
+  await resize(prepared.model_path, 2 * 1024 ** 2); // 2 TiB that nobody stores.
   const failure = await failureOf(node.run('preflight', prepared));
   assert.equal(failure.type, 'InsufficientRam');
   assert.equal(failure.nonRetryable, false);

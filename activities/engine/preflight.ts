@@ -1,7 +1,8 @@
 /** Activity `preflight`: looks at the node before anything is started there; the verdict is `domain/preflight.ts`'s. */
 import { freemem } from 'node:os';
 import { preparedEngine, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
-import { judgePreflight, moveToPort, type PreflightFacts } from '../../domain/preflight.js';
+import { withSplit } from '../../domain/hetero-split.js';
+import { judgePreflight, moveToPort, splitOf, type PreflightFacts } from '../../domain/preflight.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
 import { replicaFiles } from '../replica-files.js';
@@ -12,6 +13,7 @@ import type { EngineRoom } from './engine-room.js';
 import { findPort } from './find-port.js';
 import { findGpuTools, queryDevices } from './gpu-tools.js';
 import { inspectBinary, inspectModel } from './inspect-files.js';
+import { requireFreeDevices } from './require-free-devices.js';
 import { engineUrl, isSameLaunch } from './same-launch.js';
 
 /** What a preload goes on with. */
@@ -27,31 +29,53 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
   /**
    * Checks the launch and the node; changes nothing but the memory of which port is promised.
    * @throws ApplicationFailure of the verdict's type; `INVALID_PARAMS` naming each wrong field; `POOL_CONFLICT` when
-   *   another engine of this replica runs
+   *   another engine of this replica runs, or another pool has its devices
    */
   return async function preflight(input: PreparedEngine): Promise<PreflightResult> {
     const wanted = parseLaunch(input);
     await requireAdapter(wanted);
     const running = await findRunning(deps, wanted);
     if (running !== undefined) return running;
+    requireFreeDevices(deps.pools, wanted);
     const movable = moveToPort(wanted, wanted.port + 1) !== undefined;
     const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable };
     const free = await room.promisePort(wanted, (promised) => findPort(wish, promised));
     const port = { wanted: wanted.port, fixed: wanted.port_fixed, movable, free };
-    const verdict = judgePreflight(await gatherFacts(deps, wanted, port));
+    const facts = await gatherFacts(deps, wanted, port);
+    const verdict = judgePreflight(facts);
     if (!verdict.ok) {
       room.releasePort(wanted);
       const { type, message, retryable } = verdict;
       throw poolFailure(type, message, keyOf(wanted), retryable === undefined ? {} : { retryable });
     }
     const prepared = moveToPort(wanted, free ?? wanted.port) ?? wanted;
-    return { prepared, serving: null };
+    return { prepared: planned(deps, prepared, facts), serving: null };
   };
+}
+
+/** The launch with the plan of its split, where it asked for one; the verdict has passed it. */
+function planned({ log }: NodeActivityDeps, prepared: PreparedEngine, facts: PreflightFacts): PreparedEngine {
+  const split = splitOf(facts);
+  if (!split.ok || split.plan === null) return prepared;
+  const { plan } = split;
+  const { device_mask, tensor_split, engine, engine_version } = prepared;
+  const line = {
+    event: 'split_planned',
+    ...keyOf(prepared),
+    engine,
+    engine_version,
+    device_mask,
+    tensor_split,
+    plan,
+  };
+  if (plan.capped) log.warn(line, 'the smallest GPU caps its part of the model');
+  else log.info(line, 'the model is spread over the GPUs of its mask');
+  return withSplit(prepared, plan);
 }
 
 function parseLaunch(input: PreparedEngine): PreparedEngine {
   const parsed = preparedEngine.safeParse(input);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withSplit(parsed.data, null);
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw poolFailure('INVALID_PARAMS', problems.join('; '), { pool_id: input.pool_id });
 }
@@ -96,6 +120,9 @@ async function gatherFacts(
     backend: wanted.backend,
     flags: wanted.flags,
     device_mask: wanted.device_mask,
+    engine: wanted.engine,
+    tensor_split: wanted.tensor_split,
+    env: wanted.env,
     binary: await inspectBinary(wanted.binary_path),
     model: await inspectModel(wanted),
     context_tokens: wanted.ctx_max * wanted.slots_total,

@@ -1,11 +1,13 @@
 /** Whether two launch descriptions ask for the same engine (B-API-026). */
 import { isDeepStrictEqual } from 'node:util';
 import type { PreparedEngine } from '../../contracts/pool.js';
+import { withSplit } from '../../domain/hetero-split.js';
 import { moveToPort } from '../../domain/preflight.js';
 
-/** True when they are equal, the port aside where any will do: preflight may have chosen another one. */
+/** True when they are equal but for what preflight has chosen: the port where any will do, the figures of a split. */
 export function isSameLaunch(wanted: PreparedEngine, running: PreparedEngine): boolean {
-  const moved = wanted.port_fixed ? wanted : moveToPort(wanted, running.port);
+  const split = withSplit(wanted, running.split_plan);
+  const moved = split.port_fixed ? split : moveToPort(split, running.port);
   return isDeepStrictEqual(moved, running);
 }
 

@@ -4,6 +4,7 @@ import { readFile, rm, stat, writeFile, mkdir } from 'node:fs/promises';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { SpawnRecord } from '../../contracts/handoff.js';
+import type { PreparedEngine } from '../../contracts/pool.js';
 import { eventually } from '../../testing/changes.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import { livingGroup } from '../../testing/started-engine.js';
@@ -13,6 +14,12 @@ import { replicaFiles } from '../replica-files.js';
 import { engineEnvironment, type SpawnedEngine } from './spawn-engine.js';
 
 const GPU0 = { pool_id: 'gpu-0', replica_id: 'r0' };
+
+/** What of a launch decides which GPUs its engine sees. */
+const ON_GPUS = {
+  ...{ env: {}, flags: [], backend: 'cuda', engine: 'llamacpp' },
+  ...{ device_mask: null, tensor_split: null },
+} satisfies Partial<PreparedEngine>;
 
 interface Seen {
   argv: string[];
@@ -101,9 +108,20 @@ test('B-PREP-004 B-SEC-002: an engine sees listed variables and a safe base, and
 
 test('B-DEVICE-012: the mask decides which GPUs an engine sees, whatever is inherited or listed', () => {
   const worker = { CUDA_VISIBLE_DEVICES: '7' };
-  const env = { CUDA_VISIBLE_DEVICES: '6' };
-  const seen = engineEnvironment({ env, device_mask: 'GPU0,GPU1' }, worker, 't');
+  const env = { CUDA_VISIBLE_DEVICES: '6', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' };
+  const seen = engineEnvironment({ ...ON_GPUS, env, device_mask: 'GPU0,GPU1' }, worker, 't');
   assert.equal(seen['CUDA_VISIBLE_DEVICES'], '0,1');
+  assert.equal(seen['CUDA_DEVICE_ORDER'], 'PCI_BUS_ID'); // Or 0 might be another GPU than the driver's 0.
+});
+
+test('B-HETERO-006: llama.cpp is told to stay on one GPU, unless a split was asked for or the launch says otherwise', () => {
+  const modeOf = (changes: Partial<PreparedEngine>) =>
+    engineEnvironment({ ...ON_GPUS, ...changes }, {}, 't')['LLAMA_ARG_SPLIT_MODE'];
+  assert.equal(modeOf({}), 'none');
+  assert.equal(modeOf({ tensor_split: 'auto' }), undefined);
+  assert.equal(modeOf({ flags: ['--split-mode', 'row'] }), undefined);
+  assert.equal(modeOf({ env: { LLAMA_ARG_SPLIT_MODE: 'row' } }), 'row');
+  assert.equal(modeOf({ backend: 'cpu' }), undefined);
 });
 
 test('B-PRELOAD-073 B-PDUR-003: a second try finds the child of the first, and starts nothing', async (t) => {

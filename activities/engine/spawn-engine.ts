@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { cudaVisibleDevices } from '../../domain/device-mask.js';
+import { ONE_GPU, staysOnOneGpu } from '../../domain/hetero-split.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure, systemReason } from '../failures.js';
 import { replicaFiles, type ReplicaFiles } from '../replica-files.js';
@@ -36,6 +37,9 @@ export interface SpawnedEngine {
 
 /** Variables that every engine gets when the worker has them; all others must be listed in `env` (B-PREP-004). */
 const SAFE_BASE = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
+
+/** A GPU is counted as the driver counts it; CUDA's own default is the fastest first, which may be another one. */
+const DRIVER_ORDER = { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' };
 
 /** One launch of an engine on this node. */
 interface Launch {
@@ -126,18 +130,23 @@ async function spawn({ deps, prepared, files, token }: Launch): Promise<Detached
 
 /** Exactly what an engine sees; orchestrator secrets never are among it. A mask is not overruled by `env` (B-DEVICE-012). */
 export function engineEnvironment(
-  { env, device_mask }: Pick<PreparedEngine, 'env' | 'device_mask'>,
+  prepared: Pick<PreparedEngine, 'env' | 'device_mask' | 'backend' | 'engine' | 'flags' | 'tensor_split'>,
   worker: Readonly<Record<string, string | undefined>>,
   token: string,
 ): Record<string, string> {
+  const { env, device_mask, backend } = prepared;
   const base = SAFE_BASE.flatMap((name): [string, string][] => {
     const value = worker[name];
     return value === undefined ? [] : [[name, value]];
   });
   return {
     ...Object.fromEntries(base),
+    ...(backend === 'cuda' ? DRIVER_ORDER : {}),
+    ...(backend === 'cuda' && staysOnOneGpu(prepared) ? ONE_GPU : {}),
     ...env,
-    ...(device_mask === null ? {} : { CUDA_VISIBLE_DEVICES: cudaVisibleDevices(device_mask) }),
+    ...(device_mask === null
+      ? {}
+      : { ...DRIVER_ORDER, CUDA_VISIBLE_DEVICES: cudaVisibleDevices(device_mask) }),
     [SPAWN_TOKEN_VARIABLE]: token,
   };
 }

@@ -21,6 +21,7 @@ export function readyPool(over: Partial<PoolStatus> = {}): PoolStatus {
     engine_version: 'b1',
     backend: 'cpu',
     device_mask: null,
+    split_plan: null,
     model_ref: 'file:/models/demo.gguf',
     model_name: 'demo',
     ctx_max: 4096,

@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { preloadResult, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
 import { eventually } from '../../testing/changes.js';
+import { fakeGpusIn, type FakeGpu, type FakeGpus } from '../../testing/fake-gpus.js';
 import { freePort } from '../../testing/free-port.js';
 import { killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
@@ -33,6 +34,8 @@ export interface StackWish {
   model?: ModelName;
   /** False: the pool `default` stays unloaded. */
   preload?: boolean;
+  /** The node's GPUs; default: those of the machine. */
+  gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
   ownTemporal?: boolean;
 }
@@ -54,6 +57,8 @@ const SHORT_WAITS = {
   DROVER_METRICS_FRAME_MS: '100',
   DROVER_SSE_HEARTBEAT_MS: '200',
   DROVER_NODE_STOP_GRACE_MS: '1000',
+  DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS: '200',
+  DROVER_HANDOFF_WATCH_INTERVAL_MS: '200',
   // Two busy cores: an idle machine records a task in 10 ms.
   DROVER_START_TIMEOUT_MS: '5000',
 };
@@ -82,6 +87,7 @@ export class Stack {
   /** Pid of the first engine. */
   firstEnginePid: number | undefined;
   temporal: TemporalServer;
+  private gpus: FakeGpus | undefined;
   /** What the last preload was asked for, and what it answered. */
   prepared: PreparedEngine | undefined;
   preloaded: PreloadResult | undefined;
@@ -120,7 +126,13 @@ export class Stack {
 
   /** Starts the node worker; a second one takes the place of one that has died, at the same address. */
   async startNode(): Promise<void> {
-    const node = this.program('node', PROGRAMS.node, { DROVER_NODE_ADDR: new URL(this.nodeUrl).host });
+    if (this.wish.gpus !== undefined)
+      this.gpus ??= await fakeGpusIn(join(this.stateDir, 'gpu-tools'), this.wish.gpus);
+    const PATH = [this.gpus?.PATH, process.env['PATH']]
+      .filter((entry) => entry !== undefined)
+      .join(delimiter);
+    const env = { DROVER_NODE_ADDR: new URL(this.nodeUrl).host, PATH };
+    const node = this.program('node', PROGRAMS.node, env);
     this.node = node;
     await node.waitForLog('the event "listening"', ({ event }) => event === 'listening');
   }
@@ -193,6 +205,18 @@ export class Stack {
   mustControl(): Program {
     if (this.control === undefined) throw new Error(`${this.name} has no control worker`);
     return this.control;
+  }
+
+  /** The GPUs that the scenario asked for. @throws Error when it asked for none */
+  mustGpus(): FakeGpus {
+    if (this.gpus === undefined) throw new Error(`${this.name} has the GPUs of the machine`);
+    return this.gpus;
+  }
+
+  /** What the node gateway answers to a GET with its token. */
+  async askNode(path: string): Promise<unknown> {
+    const headers = { authorization: `Bearer ${this.nodeToken}` };
+    return (await fetch(`${this.nodeUrl}${path}`, { headers })).json();
   }
 
   /** Ends the engine as a crash would; the node worker is not told. */

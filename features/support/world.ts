@@ -31,6 +31,8 @@ export class DroverWorld {
     () => this.client,
     (task) => this.tasks.of(task).id,
   );
+  /** Where the engine of somebody else answers. */
+  othersUrl = '';
   private chosen: Stack | undefined;
   private operatorOfStack: Operator | undefined;
   private readonly extraPrograms: Program[] = [];

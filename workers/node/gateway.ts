@@ -7,7 +7,7 @@ import fastify, {
 } from 'fastify';
 import { z } from 'zod';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
-import { cancelRun, runOffer } from '../../contracts/node.js';
+import { cancelRun, runOffer, type NodeDevices } from '../../contracts/node.js';
 import { sameSecret } from '../../security/constant-time.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -23,6 +23,7 @@ export interface GatewayDeps {
   bodyLimitBytes: number;
   runs: RunRegister;
   pools: PoolRegistry;
+  devices: () => NodeDevices;
   /** Prometheus text of this process. */
   metrics: () => Promise<string>;
   log: Logger;
@@ -63,7 +64,8 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
   return app;
 }
 
-function poolRoutes(app: FastifyInstance, { nodeId, pools }: GatewayDeps): void {
+function poolRoutes(app: FastifyInstance, { nodeId, pools, devices }: GatewayDeps): void {
+  app.get('/devices', () => devices());
   app.get('/pools', () => ({ node_id: nodeId, pools: pools.snapshot() }));
   app.get<{ Params: { id: string } }>('/pools/:id/status', (request, reply) => {
     const status = pools.status(request.params.id);

@@ -6,6 +6,7 @@ import { Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
+import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
 import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
@@ -19,6 +20,7 @@ import {
   temporalDataConverter,
 } from '../temporal.js';
 import { activityCorrelation } from '../activity-correlation.js';
+import { allowHosts } from './allowed-hosts.js';
 import { adoptEngines } from './adopt-engines.js';
 import { buildGateway } from './gateway.js';
 import { PoolRegistry } from './pool-registry.js';
@@ -26,6 +28,8 @@ import { nodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
 import { RunRegister } from './runs.js';
 import { stopEngines } from './stop-engines.js';
+import { DeviceWatch } from './watch-devices.js';
+import { HandoffWatch } from './watch-handoffs.js';
 import { watchEngines } from './watch-engines.js';
 
 /** Long runs that one node follows at once; each costs a timer and a heartbeat. */
@@ -37,6 +41,8 @@ interface NodeParts {
   runs: RunRegister;
   pools: PoolRegistry;
   activities: NodeActivityDeps;
+  devices: DeviceWatch;
+  handoffs: HandoffWatch;
   metricsText: () => Promise<string>;
 }
 
@@ -66,7 +72,10 @@ function assemble(settings: Settings, log: Logger): NodeParts {
   );
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
-    paths: { runtimeDir: join(stateDir, 'node'), handoffDir: join(stateDir, 'engines') },
+    paths: {
+      runtimeDir: join(stateDir, 'node'),
+      handoffDir: settings.DROVER_RUNTIME_DIR ?? join(stateDir, 'engines'),
+    },
     pools,
     runs,
     metrics: metrics.pools,
@@ -75,7 +84,24 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     env: () => process.env,
     now: Date.now,
   };
-  return { runs, pools, activities, metricsText: metrics.text };
+  const devices = new DeviceWatch({
+    query: async () => queryDevices(await findGpuTools(process.env), process.env),
+    pools,
+    gauge: metrics.devices,
+    log,
+    now: Date.now,
+  });
+  const handoffs = new HandoffWatch({
+    paths: activities.paths,
+    pools,
+    adapterOf: adapterFor,
+    hostProblem: allowHosts(settings.DROVER_NODE_HANDOFF_NETWORKS),
+    autoDelete: settings.DROVER_NODE_AUTO_DELETE_HANDOFF,
+    processed: metrics.handoff,
+    log,
+    now: Date.now,
+  });
+  return { runs, pools, activities, devices, handoffs, metricsText: metrics.text };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -83,7 +109,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   if (token === undefined)
     throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
   const parts = assemble(settings, log);
-  const { runs, pools, activities } = parts;
+  const { runs, pools, activities, devices, handoffs } = parts;
   const recovery = {
     runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
     ring: requirePayloadKeys(settings),
@@ -96,6 +122,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   await recoverRuns(recovery);
   await adoptEngines(activities, pools, log);
   const stopWatching = watchEngines(pools, isAlive, log);
+  devices.start(settings.DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS);
+  handoffs.start(settings.DROVER_HANDOFF_WATCH_INTERVAL_MS);
   const sweep = setInterval(() => {
     void sweepRuns(recovery, Date.now() - settings.DROVER_RUN_RETENTION_MS);
   }, SWEEP_INTERVAL_MS).unref();
@@ -107,6 +135,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     bodyLimitBytes: settings.DROVER_BODY_LIMIT_BYTES,
     runs,
     pools,
+    devices: () => devices.snapshot(),
     metrics: parts.metricsText,
     log,
   });
@@ -117,6 +146,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     close: async () => {
       clearInterval(sweep);
       stopWatching();
+      devices.stop();
+      await handoffs.stop();
       await gateway.close();
       await runs.close();
       for (const worker of workers) worker.shutdown();
@@ -127,7 +158,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   };
 }
 
-async function isAlive({ pid, startTicks }: { pid: number; startTicks: string }): Promise<boolean> {
+async function isAlive({ pid, startTicks }: { pid: number; startTicks: string | null }): Promise<boolean> {
   return (await processStartTicks(pid)) === startTicks;
 }
 

@@ -3,11 +3,12 @@
  * its activities ({@link PoolKeeper}); placement, the gateway and the runs read it here.
  */
 import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
-import type { PoolKeeper, RunningEngine } from '../../activities/deps.js';
+import type { PoolKeeper, RunningEngine, ServedEngine } from '../../activities/deps.js';
 import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
 import type { EngineKind } from '../../contracts/task.js';
 import { measured, type Throughput } from '../../domain/estimate.js';
-import { isLive, isReady, type PoolState } from '../../domain/pool.js';
+import type { DeviceClaim } from '../../domain/device-mask.js';
+import { isLive, isReady, mayBecomeReady, type PoolState } from '../../domain/pool.js';
 import { Scheduler, type SchedulerEffects } from './scheduler.js';
 
 /** An engine that takes work, and the adapter that speaks to it. */
@@ -20,7 +21,7 @@ export interface Replica {
 export interface Pool {
   poolId: string;
   state: PoolState;
-  prepared: PreparedEngine | null;
+  prepared: ServedEngine | null;
   lastError: string | null;
   changedAtMs: number;
   scheduler: Scheduler;
@@ -73,6 +74,14 @@ export class PoolRegistry implements PoolKeeper {
     return this.pools.get(poolId)?.replicas.get(replicaId)?.engine;
   }
 
+  claims(): DeviceClaim[] {
+    const held = [...this.pools.values()].filter(({ state }) => isLive(state) || mayBecomeReady(state));
+    return held.flatMap(({ prepared, replicas }) => [
+      ...(prepared === null ? [] : [prepared]),
+      ...[...replicas.values()].map(({ engine }) => engine.prepared),
+    ]);
+  }
+
   starting(prepared: PreparedEngine): void {
     const pool = this.ensure(prepared.pool_id);
     pool.prepared = prepared;
@@ -98,8 +107,10 @@ export class PoolRegistry implements PoolKeeper {
       void before?.adapter.close();
       const adapter = this.adapterOf(prepared.engine, engine.url);
       pool.replicas.set(prepared.replica_id, { engine, adapter });
-    }
-    pool.scheduler.setSlots(prepared.replica_id, prepared.slots_total);
+    } else before.engine = engine;
+    // Where nobody says how many slots there are there is one (C-032).
+    const slots = engine.slotsFree ?? prepared.slots_total ?? 1;
+    pool.scheduler.setSlots(prepared.replica_id, slots);
     this.move(pool, state);
     pool.scheduler.pump();
   }
@@ -135,6 +146,15 @@ export class PoolRegistry implements PoolKeeper {
     pool.lastError = lastError;
     this.unbind(pool);
     this.move(pool, 'failed');
+  }
+
+  /** One engine of a pool is gone; without another the pool has failed. */
+  dropReplica(poolId: string, replicaId: string, lastError: string): void {
+    const pool = this.ensure(poolId);
+    void pool.replicas.get(replicaId)?.adapter.close();
+    pool.replicas.delete(replicaId);
+    pool.scheduler.setSlots(replicaId, 0);
+    if (pool.replicas.size === 0) this.failed(poolId, lastError);
   }
 
   offline(poolId: string): void {
@@ -184,12 +204,13 @@ export class PoolRegistry implements PoolKeeper {
       draining: pool.state === 'draining',
       active_leases: scheduler.activeLeases,
       slots_total: prepared?.slots_total ?? null,
-      slots_free: prepared === null ? null : scheduler.slotsFree,
+      slots_free: prepared?.slots_total == null ? null : scheduler.slotsFree,
       queue_depth: scheduler.depth(),
       engine: prepared?.engine ?? null,
       engine_version: prepared?.engine_version ?? null,
       backend: prepared?.backend ?? null,
       device_mask: prepared?.device_mask ?? null,
+      split_plan: prepared?.split_plan ?? null,
       model_ref: prepared?.model_ref ?? null,
       model_name: prepared?.model_name ?? null,
       ctx_max: prepared?.ctx_max ?? null,

@@ -1,11 +1,25 @@
 /** The node's metrics on Prometheus' registry: what runs say, in the contract's names (observability 2.1). */
 import { Registry } from 'prom-client';
 import type { PoolMetrics } from '../../activities/deps.js';
+import type { GpuDevice } from '../../domain/gpu.js';
 import { declareMetrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
+import type { HandoffWatchDeps } from './watch-handoffs.js';
 
-/** The metrics that runs and operations on pools move, and the text that a scrape reads. */
-export function nodeMetrics(): { runs: RunMetrics; pools: PoolMetrics; text: () => Promise<string> } {
+/** The node's metrics: what runs move, what the watch of the devices shows, and the text that a scrape reads. */
+export interface NodeMetrics {
+  runs: RunMetrics;
+  /** Operations on pools. */
+  pools: PoolMetrics;
+  /** Shows these devices and no others. */
+  devices: (devices: readonly GpuDevice[]) => void;
+  /** A handoff file was taken up. */
+  handoff: HandoffWatchDeps['processed'];
+  text: () => Promise<string>;
+}
+
+/** Declares them. */
+export function nodeMetrics(): NodeMetrics {
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const runs: RunMetrics = {
@@ -38,7 +52,19 @@ export function nodeMetrics(): { runs: RunMetrics; pools: PoolMetrics; text: () 
         metrics.drainDuration.observe({ pool_id }, durationMs);
     },
   };
-  return { runs, pools, text: () => registry.metrics() };
+  const devices = (gpus: readonly GpuDevice[]): void => {
+    metrics.deviceVramTotal.reset();
+    metrics.deviceVramFree.reset();
+    for (const { index: device_id, vram_total_bytes, vram_free_bytes } of gpus) {
+      if (vram_total_bytes !== null) metrics.deviceVramTotal.set({ device_id }, vram_total_bytes);
+      if (vram_free_bytes !== null) metrics.deviceVramFree.set({ device_id }, vram_free_bytes);
+    }
+  };
+  const handoff: NodeMetrics['handoff'] = (pool_id, outcome, durationMs) => {
+    metrics.handoffsProcessed.inc({ pool_id, outcome });
+    metrics.handoffDuration.observe({ pool_id }, durationMs);
+  };
+  return { runs, pools, devices, handoff, text: () => registry.metrics() };
 }
 
 function ofClass({ engine, engine_version, pool_id, priority }: RunLabels) {

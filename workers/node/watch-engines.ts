@@ -12,7 +12,7 @@ const WATCH_INTERVAL_MS = 500;
 /** Starts watching; the returned function ends it. */
 export function watchEngines(
   pools: PoolRegistry,
-  isAlive: (engine: RunningEngine) => Promise<boolean>,
+  isAlive: (engine: RunningEngine & { pid: number }) => Promise<boolean>,
   log: Logger,
 ): () => void {
   let busy = false;
@@ -25,9 +25,11 @@ export function watchEngines(
   async function look(): Promise<void> {
     for (const engine of pools.engines()) {
       const { pool_id, replica_id, engine: kind, engine_version, device_mask } = engine.prepared;
-      if (await isAlive(engine)) continue;
-      if (pools.running(pool_id, replica_id)?.pid !== engine.pid) continue;
-      const last_error = `the engine of replica ${replica_id} (pid ${engine.pid}) has exited`;
+      const { pid } = engine;
+      // Engines of others are known by their health (watch-handoffs.ts).
+      if (pid === null || (await isAlive({ ...engine, pid }))) continue;
+      if (pools.running(pool_id, replica_id)?.pid !== pid) continue;
+      const last_error = `the engine of replica ${replica_id} (pid ${pid}) has exited`;
       log.error(
         { event: 'engine_gone', pool_id, replica_id, engine: kind, engine_version, device_mask, last_error },
         'engine gone',

@@ -1,0 +1,96 @@
+/** Engines that somebody else starts and announces, and handoffs that nobody can use. */
+import { type DataTable, Then, When } from '@cucumber/cucumber';
+import assert from 'node:assert/strict';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { builtFakeEngine } from '../../testing/built-fake-engine.js';
+import { eventually } from '../../testing/changes.js';
+import { freePort } from '../../testing/free-port.js';
+import { Program } from '../../testing/program.js';
+import { logLine, logLines } from '../support/logs.js';
+import { NamedPool } from '../support/named-pool.js';
+import { theRun } from '../support/run.js';
+import type { DroverWorld } from '../support/world.js';
+
+const ANNOUNCED = 'announced.json';
+
+function folder(world: DroverWorld): string {
+  return dirname(world.stack.pool.handoffPath);
+}
+
+async function write(world: DroverWorld, name: string, text: string): Promise<void> {
+  await mkdir(folder(world), { recursive: true });
+  await writeFile(join(folder(world), name), text);
+}
+
+When(
+  'an engine of somebody else is announced for the pool {string} with the version {string} and the model {string}',
+  async function (this: DroverWorld, pool_id: string, engine_version: string, model: string) {
+    const [command, port] = [await builtFakeEngine(), await freePort()];
+    const logFile = join(theRun().folders.logs, `${this.stack.name}-others.log`);
+    this.startProgram(
+      () => new Program({ name: 'their engine', command, args: ['--port', String(port)], env: {}, logFile }),
+    );
+    this.othersUrl = `http://127.0.0.1:${port}`;
+    const told = { url: this.othersUrl, pool_id, engine_version, model: { id: model }, ctx_max: 1024 };
+    await write(this, ANNOUNCED, JSON.stringify(told));
+  },
+);
+
+When('these handoffs are written:', async function (this: DroverWorld, table: DataTable) {
+  for (const [name, text] of Object.entries(table.rowsHash())) await write(this, name, text);
+});
+
+When('that engine is ended and its handoff removed', async function (this: DroverWorld) {
+  await this.lastProgram.kill('SIGKILL');
+  await rm(join(folder(this), ANNOUNCED));
+});
+
+Then(
+  'the pool {string} comes to be ready with the version {string} at that engine',
+  async function (this: DroverWorld, poolId: string, version: string) {
+    const status = await new NamedPool(this.stack, poolId).until(({ ready }) => ready);
+    assert.deepEqual([status.live, status.engine_version], [true, version]);
+    const { url } = await logLine(this.stack.mustNode(), { event: 'handoff_bound', pool_id: poolId });
+    assert.equal(url, this.othersUrl);
+  },
+);
+
+Then(
+  'the node has told the binding of {string} as {string}, with its replica and its url',
+  async function (this: DroverWorld, pool_id: string, action: string) {
+    const line = await logLine(this.stack.mustNode(), { event: 'handoff_bound', pool_id });
+    const { level, replica_id, url, actor, target, human } = line;
+    assert.deepEqual([level, replica_id, url], ['info', 'r0', this.othersUrl]);
+    assert.deepEqual([actor, line['action'], target], ['node', action, pool_id]);
+    assert.ok(String(human).length > 0 && String(human).length <= 100, String(human));
+  },
+);
+
+Then('the node has warned once of each of {string}', async function (this: DroverWorld, names: string) {
+  for (const file of names.split(', ')) {
+    const { level } = await logLine(this.stack.mustNode(), { event: 'handoff_skipped', file });
+    assert.equal(level, 'warn');
+    assert.equal(logLines(this.stack.mustNode(), { event: 'handoff_skipped', file }).length, 1);
+  }
+});
+
+When('the API comes to show the pool {string} as ready', async function (this: DroverWorld, poolId: string) {
+  await this.http.askUntil(
+    `GET /v2/pools/${poolId}/health`,
+    ({ json }) => (json as { ready?: boolean }).ready === true,
+  );
+});
+
+Then(
+  'the node has counted the handoffs that came to be:',
+  async function (this: DroverWorld, table: DataTable) {
+    for (const [outcome, count] of Object.entries(table.rowsHash())) {
+      const counted = () => this.operator.meter.nodeGauge('pool_handoff_files_processed_total', { outcome });
+      await eventually(
+        () => `${count} handoffs ${outcome}`,
+        async () => ((await counted()) === Number(count) ? true : undefined),
+      );
+    }
+  },
+);
