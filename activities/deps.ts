@@ -49,6 +49,16 @@ export interface PoolKeeper {
   failed(poolId: string, lastError: string): void;
   /** The engine was stopped on purpose. */
   offline(poolId: string): void;
+  /** No new work: what waits goes on waiting, what runs goes on running (B-DRAIN-001..003). */
+  draining(poolId: string): void;
+  /** The drain is off: takes work again, where an engine is bound; tells whether it does. */
+  serving(poolId: string): boolean;
+  /** Replicas whose engine is bound. */
+  replicas(poolId: string): string[];
+  /** Tasks that hold a slot now. */
+  leases(poolId: string): string[];
+  /** Its engines are about to be stopped: no task reaches them any more, and nobody watches them for a crash. */
+  release(poolId: string): void;
 }
 
 /** The node's runs, as the following activity sees them. */
@@ -57,9 +67,20 @@ export interface RunKeeper {
   attach(offer: RunOffer): Promise<RunView>;
   /** Resolves when the run has ended or `signal` aborts; the view tells which. */
   waitForEnd(taskId: string, signal: AbortSignal): Promise<RunView>;
+  /** Ends a running task with `WORKER_RESET`; resolves when its slot is free. One that has ended is left alone. */
+  reset(taskId: string, why: string): Promise<void>;
   /** Resolves when the slot is free. */
   cancel(taskId: string, reason: CancelReason): Promise<RunView>;
   view(taskId: string): RunView | undefined;
+}
+
+/** How a drain ended, as `pool_drain_total` counts it. */
+export type DrainEnd = 'drained' | 'forced' | 'cancelled' | 'failed';
+
+/** Counters and histograms that operations on pools move; the node owns these facts (B-OBS-016). */
+export interface PoolMetrics {
+  drainStarted(poolId: string, reason: string): void;
+  drainEnded(poolId: string, end: DrainEnd, durationMs: number): void;
 }
 
 /** Folders of a node worker. */
@@ -76,6 +97,7 @@ export interface NodeActivityDeps {
   paths: NodePaths;
   pools: PoolKeeper;
   runs: RunKeeper;
+  metrics: PoolMetrics;
   log: Logger;
   /** Time between SIGTERM and SIGKILL, default 5,000 ms (B-PROC-012). */
   stopGraceMs: number;

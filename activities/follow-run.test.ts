@@ -49,6 +49,7 @@ function keeper(ended: boolean) {
       return Promise.resolve(view({ state: 'cancelled', ended: true }));
     },
     view: () => undefined,
+    reset: () => Promise.reject(new Error('no reset was expected')),
   };
   return { runs, cancelled };
 }

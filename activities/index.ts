@@ -9,7 +9,12 @@ import { stopEngineActivity } from './engine/stop-engine.js';
 import { followRunActivity } from './follow-run.js';
 import { removeHandoffActivity } from './handoff/remove-handoff.js';
 import { writeHandoffActivity } from './handoff/write-handoff.js';
+import { awaitLeasesActivity } from './pool/await-leases.js';
+import { endLeasesActivity } from './pool/end-leases.js';
+import { liftDrainActivity } from './pool/lift-drain.js';
+import { markPoolDrainingActivity } from './pool/mark-pool-draining.js';
 import { markPoolFailedActivity } from './pool/mark-pool-failed.js';
+import { markPoolOfflineActivity } from './pool/mark-pool-offline.js';
 import { markPoolReadyActivity } from './pool/mark-pool-ready.js';
 import { markPoolStartingActivity } from './pool/mark-pool-starting.js';
 
@@ -27,6 +32,11 @@ export function createNodeActivities(deps: NodeActivityDeps) {
     markPoolStarting: markPoolStartingActivity(deps),
     markPoolReady: markPoolReadyActivity(deps),
     markPoolFailed: markPoolFailedActivity(deps),
+    markPoolDraining: markPoolDrainingActivity(deps),
+    awaitLeases: awaitLeasesActivity(deps),
+    endLeases: endLeasesActivity(deps),
+    liftDrain: liftDrainActivity(deps),
+    markPoolOffline: markPoolOfflineActivity(deps),
     followRun: followRunActivity(deps),
   };
 }

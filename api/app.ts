@@ -8,6 +8,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import type { Settings } from '../contracts/settings.js';
+import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
 import type { TaskRecords } from './clients/task-records.js';
@@ -19,7 +20,7 @@ import { errors } from './plugins/errors.js';
 import { hostCheck } from './plugins/host-check.js';
 import { lenientJson } from './plugins/lenient-json.js';
 import { metricsPage } from './plugins/metrics.js';
-import { openapi } from './plugins/openapi.js';
+import { API_VERSION, openapi } from './plugins/openapi.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { eventStreams } from './plugins/sse.js';
 import { createTaskTails } from './relay/task-tails.js';
@@ -27,16 +28,19 @@ import { codecRoutes } from './routes/codec.js';
 import { healthRoutes } from './routes/health.js';
 import { completionRoutes } from './routes/v1/completions.js';
 import { modelRoutes } from './routes/v1/models.js';
+import { metaRoutes } from './routes/v2/meta.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
 import { createAdmission } from './tasks/admit-task.js';
 import { createCancel } from './tasks/cancel-task.js';
+import { createCapabilities } from './tasks/capabilities.js';
 import { refusalCounter } from './tasks/count-refusal.js';
 import { createTaskLocator } from './tasks/locate-task.js';
 import { createPlacer } from './tasks/place-task.js';
 import { createPoolBoard } from './tasks/pool-board.js';
 import { createReadPools } from './tasks/pool-health.js';
+import { createDrain } from './tasks/drain.js';
 import { createPreload } from './tasks/preload.js';
 import { createTaskStatus } from './tasks/task-status.js';
 
@@ -90,7 +94,7 @@ export const api = fp<ApiDeps>(
     await app.register(securityHeaders);
     await app.register(errors);
     await app.register(hostCheck, { host: settings.DROVER_API_HOST });
-    await app.register(auth, { keys: settings.DROVER_API_KEYS });
+    await app.register(auth, { keys: settings.DROVER_API_KEYS, optional: settings.AUTH_OPTIONAL });
     await app.register(docsPage);
     await app.register(lenientJson);
     await app.register(metricsPage, { registry });
@@ -124,6 +128,16 @@ async function registerRoutes(
     cancelTask: createCancel({ nodes, records, locator, tails }),
     countRefusal,
   });
+  const { commit: build_commit, time: build_time } = readBuildInfo();
+  await app.register(metaRoutes, {
+    readCapabilities: createCapabilities({
+      readPools,
+      apiVersion: API_VERSION,
+      maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS,
+      now,
+    }),
+    version: { api_version: API_VERSION, version: deps.version, build_commit, build_time },
+  });
   await app.register(taskEventRoutes, { tails, metrics });
   await app.register(completionRoutes, {
     tails,
@@ -133,7 +147,11 @@ async function registerRoutes(
     onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
   });
   await app.register(modelRoutes, { readPools, startedAtMs: now() });
-  await app.register(poolRoutes, { readPools, preloadPool: createPreload(records, board) });
+  await app.register(poolRoutes, {
+    readPools,
+    preloadPool: createPreload(records, board),
+    drainPool: createDrain(records, readPools, board),
+  });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });
 }

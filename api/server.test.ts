@@ -39,4 +39,17 @@ describe('an API that cannot start says in one line what to do, and ends with co
     assert.match(said, /Temporal does not answer at 127\.0\.0\.1:\d+/);
     assert.ok(Date.now() - beganAt < 30_000);
   });
+
+  it('B-SECR-002, B-SECR-005: with a secret in a file that others can read, or that is not there', async () => {
+    const { DROVER_API_KEYS: _, ...others } = COMPLETE;
+    const [readable, missing] = [SERVER, `${SERVER}-is-not-there`]; // Sources are for everybody to read.
+    for (const [path, problem] of [
+      [readable, /mode 0\d+, expected 0600/],
+      [missing, /is-not-there cannot be read \(ENOENT\)/],
+    ] as const) {
+      const { code, said } = await startWith({ ...others, DROVER_API_KEYS_FILE: path });
+      assert.equal(code, 1);
+      assert.match(said, problem);
+    }
+  });
 });

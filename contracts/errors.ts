@@ -28,6 +28,7 @@ const TABLE = {
   CANCELLED: { status: 499, retriable: false },
   INTERNAL: { status: 500, retriable: false },
   PRELOAD_FAILED: { status: 500, retriable: false },
+  DRAIN_FAILED: { status: 500, retriable: false },
   WORKER_RESET: { status: 502, retriable: true },
   POOL_UNREADY: { status: 503, retriable: true },
   POOL_UNAVAILABLE: { status: 503, retriable: true },

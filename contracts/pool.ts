@@ -113,6 +113,44 @@ export interface PreloadPoolInput {
   prepared: PreparedEngine;
 }
 
+/** Longest wait of an answer for an operation (B-CP-070), and longest time that a drain gives its tasks. */
+const LONGEST_WAIT_MS = 600_000;
+const LONGEST_DRAIN_MS = 86_400_000;
+
+/** Body of `POST /v2/pools/{id}/drain` (control-plane 4.2). */
+export const drainRequest = z
+  .object({
+    deadline_ms: z
+      .int()
+      .max(LONGEST_DRAIN_MS)
+      // Not `min`: below its least a task's deadline has passed, which is another refusal (B-DP-002).
+      .refine((ms) => ms >= 0, 'must be 0 or more')
+      .meta({ description: 'how long running tasks may go on; 0 ends them at once', minimum: 0 }),
+    wait_ms: z.int().min(0).max(LONGEST_WAIT_MS).default(0),
+  })
+  .meta({ id: 'DrainRequest' });
+
+/** What a finished drain answers (pool-lifecycle 6). */
+export const drainOutcome = z
+  .object({
+    pool_id: z.string(),
+    force_stopped: z.boolean().meta({ description: 'the deadline passed while tasks ran' }),
+    duration_ms: z.int(),
+    final_lease_count: z.int().meta({ description: 'tasks that ended with WORKER_RESET' }),
+  })
+  .meta({ id: 'DrainOutcome' });
+
+/** Drain outcome's type. */
+export type DrainOutcome = z.infer<typeof drainOutcome>;
+
+/** Input of the workflow `drainPool`. */
+export interface DrainPoolInput {
+  node_id: string;
+  pool_id: string;
+  correlation_id: string;
+  deadline_ms: number;
+}
+
 /** How a pool stands: `GET /v2/pools/{id}/health`, `GET /pools/{id}/status` of the node, and placement read it. */
 export const poolStatus = z
   .object({

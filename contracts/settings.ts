@@ -22,6 +22,14 @@ const list = z.string().transform((s) =>
     .filter((x) => x !== ''),
 );
 
+const secretFile = (setting: string) =>
+  z
+    .string()
+    .optional()
+    .describe(
+      `File that holds \`${setting}\` in one line, mode 0600 or 0400; systemd's credential directory is looked into too.`,
+    );
+
 const networks = list.transform((entries, ctx) =>
   entries.filter((entry) => {
     const [address = '', prefix = ''] = entry.split('/');
@@ -62,6 +70,13 @@ export const settingsSchema = z.object({
     .describe(
       'Accepted keys, comma-separated. Without it `npm start` makes one and keeps it in the state folder.',
     ),
+  AUTH_OPTIONAL: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'Programs on the same machine need no key. A reverse proxy there must send `X-Forwarded-For`, or all its callers count as local.',
+    ),
+  DROVER_API_KEYS_FILE: secretFile('DROVER_API_KEYS'),
   DROVER_MODEL: z
     .string()
     .optional()
@@ -94,6 +109,7 @@ export const settingsSchema = z.object({
     .describe(
       'Keys that seal workflow payloads and run logs: `id:base64` of 32 bytes, comma-separated; the first seals, all open. Without it one is made in the state folder.',
     ),
+  DROVER_PAYLOAD_KEYS_FILE: secretFile('DROVER_PAYLOAD_KEYS'),
   TEMPORAL_ADDRESS: z
     .string()
     .optional()
@@ -112,6 +128,7 @@ export const settingsSchema = z.object({
     .min(16)
     .optional()
     .describe('Bearer token between API, workflows and node gateways.'),
+  DROVER_NODE_TOKEN_FILE: secretFile('DROVER_NODE_TOKEN'),
   DROVER_NODES: nodes
     .default([])
     .describe('Nodes that the API may place tasks on: `<node id>=<http url>`, comma-separated.'),
@@ -120,6 +137,13 @@ export const settingsSchema = z.object({
     .default('stop')
     .describe(
       'What a node worker does with its engines when it is told to end: `stop` them, or `leave` them for the next worker to adopt.',
+    ),
+  DROVER_ADMISSION_POLICY: z
+    .enum(['reject', 'drop-lru', 'reject-new'])
+    .default('reject')
+    .transform((policy) => (policy === 'reject-new' ? 'reject' : policy))
+    .describe(
+      'What a full queue does with one more task: refuse it, or drop the one that waits longest, batch before interactive. `reject-new` is another name of `reject`.',
     ),
   DROVER_ADMISSION_CAPACITY: z.coerce
     .number()
@@ -196,6 +220,7 @@ export const settingsSchema = z.object({
     .min(16)
     .optional()
     .describe("Unguessable part of the codec endpoint's path; without it the endpoint is off."),
+  DROVER_CODEC_SECRET_FILE: secretFile('DROVER_CODEC_SECRET'),
   DROVER_UI_ORIGIN: z
     .string()
     .optional()

@@ -45,6 +45,19 @@ export function first(queue: Queue): string | undefined {
   return queue.interactive[0] ?? queue.batch[0];
 }
 
+/**
+ * Waiting tasks that may be dropped for a newcomer of this class, the first to go first: batch tasks by age, then
+ * interactive ones, which a batch task never displaces (C-063).
+ */
+export function droppable(queue: Queue, newcomer: PriorityClass): string[] {
+  return newcomer === 'batch' ? [...queue.batch] : [...queue.batch, ...queue.interactive];
+}
+
+/** Waiting tasks beyond the queue's bound. */
+export function excess(queue: Queue, freeSlots: number): number {
+  return Math.max(0, depth(queue) - queue.capacity - Math.max(0, freeSlots));
+}
+
 /** How many tasks would be dispatched before this one, or null when it does not wait (C-065). */
 export function position(queue: Queue, taskId: string): number | null {
   const interactive = queue.interactive.indexOf(taskId);

@@ -49,7 +49,7 @@ test('B-HETERO-001: the part of each GPU is that of its free memory, in the orde
   assert.deepEqual(ratiosOf(plan('auto', 'GPU1,GPU0', gpus(24, 8), need(20))), [0.25, 0.75]);
 });
 
-test('B-HETERO-002 B-HETERO-003: whatever the GPUs, parts add up to 1, none is 0, and each fits its GPU', () => {
+test('B-HETERO-002 B-HETERO-003 OC-POOL-3021: whatever the GPUs, parts add up to 1, none is 0, and each fits its GPU', () => {
   for (const free of [
     [24, 8],
     [10, 10, 10],

@@ -67,6 +67,11 @@ export function spawnRecordFileName(poolId: string, replicaId: string): string {
   return `${replicaStem(poolId, replicaId)}.spawn.json`;
 }
 
+/** Says that a pool is draining, for a node worker that starts in the middle of it (B-DRAIN-012). */
+export function drainMarkFileName(poolId: string): string {
+  return `${poolId}.draining.json`;
+}
+
 /** Handoff file, always with pool and replica, so that no pool overwrites another's (B-PRELOAD-046). */
 export function handoffFileName(poolId: string, replicaId: string): string {
   return `${poolId}-${replicaId}.json`;

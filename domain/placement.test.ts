@@ -236,6 +236,11 @@ const REFUSED: RefusedRow[] = [
   {
     title: 'B-DP-052: the only pool is draining',
     pools: [pool('a', { state: 'draining', draining: true })],
+    problem: 'pool_draining',
+  },
+  {
+    title: 'B-DP-052: one pool is draining, the other is off',
+    pools: [pool('a', { state: 'draining', draining: true }), pool('b', { state: 'offline' })],
     problem: 'pool_not_ready',
   },
   {

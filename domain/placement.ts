@@ -60,6 +60,7 @@ export type PlacementProblem =
   | 'excluded_by_request'
   | 'no_preferred_feasible'
   | 'pool_not_ready'
+  | 'pool_draining'
   | 'pool_failed'
   | 'node_away';
 
@@ -157,6 +158,7 @@ function problemOf(
   { someNodeIsAway }: PlacementFacts,
 ): PlacementProblem {
   if (problem === 'pool_not_ready') {
+    if (left.every(({ draining }) => draining)) return 'pool_draining';
     return left.every(({ state }) => state === 'failed') ? 'pool_failed' : problem;
   }
   if (someNodeIsAway) return 'node_away';

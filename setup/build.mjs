@@ -3,6 +3,7 @@
  * that Temporal workers load. A step whose inputs have not changed is skipped; what has no source any more goes.
  * Types are checked by `npm run check`, not here.
  */
+import { spawnSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -15,6 +16,8 @@ const FOLDERS = [
   ...['telemetry', 'security', 'stack', 'testing', 'bench'],
 ];
 const BUNDLE = 'workflow-bundle.js';
+/** Which commit was built, and when. */
+const BUILD_INFO = 'build-info.json';
 /** What is bundled: the workflows, and what they may import by value. */
 const BUNDLED_FOLDERS = ['workflows', 'domain', 'contracts'];
 
@@ -28,6 +31,10 @@ export async function build({ log = () => {} } = {}) {
   const sources = FOLDERS.flatMap((folder) => filesBelow(join(ROOT, folder), isSource));
   await step('modules', [...sources, ...recipe], async () => {
     const changed = await transpile(sources);
+    await writeWhole(
+      join(DIST, BUILD_INFO),
+      JSON.stringify({ commit: commitOf(ROOT), time: new Date().toISOString() }),
+    );
     log(`built ${sources.length} modules (${changed} files changed)`);
   });
   await removeStale(sources);
@@ -43,6 +50,12 @@ export async function build({ log = () => {} } = {}) {
 
 function isSource(path) {
   return path.endsWith('.ts') && !path.endsWith('.d.ts') && !path.endsWith('.test.ts');
+}
+
+/** The commit that is checked out; null without a checkout, as in an image. */
+function commitOf(folder) {
+  const { status, stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: folder, encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : (process.env.DROVER_BUILD_COMMIT ?? null);
 }
 
 /** Runs a step unless the digest of its inputs is the one that its last success left. */
@@ -87,7 +100,7 @@ async function removeStale(sources) {
       return [built, `${built}.map`];
     }),
   );
-  expected.add(join(DIST, BUNDLE));
+  expected.add(join(DIST, BUNDLE)).add(join(DIST, BUILD_INFO));
   for (const path of filesBelow(DIST)) if (!expected.has(path)) await rm(path, { force: true });
 }
 

@@ -46,6 +46,7 @@ export function curlLine(apiUrl: string, apiKey: string): string {
   return [
     `ID=hello-$(date +%s)`,
     `curl -sS ${apiUrl}/v2/tasks ${key} ${json} -d "${data}"`,
+    'echo',
     `curl -sSN ${apiUrl}/v2/tasks/$ID/events ${key}`,
   ].join('; ');
 }

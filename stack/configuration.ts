@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { readSettings, SettingsError, type Settings } from '../contracts/settings.js';
 import { parsePayloadKeys } from '../security/payload-keys.js';
+import { withSecretFiles } from '../security/secret-files.js';
 import { SETTINGS_FILE, withSettingsFile } from './settings-file.js';
 import { StackError } from './stack-error.js';
 
@@ -22,17 +23,19 @@ export interface Configuration {
  * @throws StackError with one line a wrong setting
  */
 export function readConfiguration(folder: string, env: Record<string, string | undefined>): Configuration {
-  const merged = withSettingsFile(join(folder, SETTINGS_FILE), env);
-  const settings = checked(merged);
+  const { merged, settings } = checked(withSettingsFile(join(folder, SETTINGS_FILE), env));
   const wrong = [...keyTrouble(settings), ...payloadKeyTrouble(settings), ...addressTrouble(settings)];
   if (wrong.length > 0) throw new StackError(wrong.join('\n'));
   const given = Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return { settings, env: Object.fromEntries(given) };
 }
 
-function checked(env: Record<string, string | undefined>): Settings {
+type Environment = Record<string, string | undefined>;
+
+function checked(env: Environment): { merged: Environment; settings: Settings } {
   try {
-    return readSettings(env);
+    const { env: merged } = withSecretFiles(env);
+    return { merged, settings: readSettings(merged) };
   } catch (err) {
     if (err instanceof SettingsError) throw new StackError(err.message, { cause: err });
     throw err;

@@ -13,6 +13,8 @@ const CLASS = ['engine', 'engine_version', 'pool_id', 'priority'] as const;
 const FIRST_TOKEN_BUCKETS_MS = [50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000];
 const DECODE_BUCKETS_MS = [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000];
 
+/** An idle pool drains in milliseconds; long generations take minutes. */
+const DRAIN_BUCKETS_MS = [100, 500, 1000, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000];
 /** A health poll and one token. */
 const HANDOFF_BUCKETS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
@@ -70,6 +72,19 @@ export function declareMetrics(registry: Registry) {
       'fallback',
     ]),
     placementCandidates: gauge('placement_candidates_considered', 'Pools weighed in the last placement.', []),
+    poolDrains: counter('pool_drain_total', 'Drains that have ended, by how.', ['pool_id', 'outcome']),
+    poolDrainForceStops: counter(
+      'pool_drain_force_stop_total',
+      'Drains whose deadline passed with tasks running.',
+      ['pool_id'],
+    ),
+    drainDuration: histogram(
+      'drain_duration_ms',
+      'From the order of a drain to the engine being gone.',
+      ['pool_id'],
+      DRAIN_BUCKETS_MS,
+    ),
+    drainEvents: counter('drain_events_total', 'Drains begun, by who asked for them.', ['pool_id', 'reason']),
     deviceVramTotal: gauge('device_vram_total_bytes', 'Memory of the device.', ['device_id']),
     deviceVramFree: gauge('device_vram_free_bytes', 'Memory of the device that is free.', ['device_id']),
     handoffsProcessed: counter(

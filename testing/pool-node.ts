@@ -61,6 +61,7 @@ function nodeIn(
     nodeId: 'node-1',
     pools,
     runs: noRuns(),
+    metrics: { drainStarted: () => undefined, drainEnded: () => undefined },
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     stopGraceMs: 5_000,
     env: () => process.env,
@@ -116,5 +117,5 @@ async function prepareFake(
 /** Pool activities have nothing to do with runs. */
 function noRuns(): RunKeeper {
   const refuse = () => Promise.reject(new Error('no run was expected'));
-  return { attach: refuse, waitForEnd: refuse, cancel: refuse, view: () => undefined };
+  return { attach: refuse, waitForEnd: refuse, cancel: refuse, reset: refuse, view: () => undefined };
 }

@@ -6,7 +6,19 @@ import { preparedEngine } from '../contracts/pool.js';
 import type { PoolFailureType } from '../domain/pool-failure.js';
 
 /** The activities that a preload may use. */
-export type PreloadTwin = Omit<NodeActivities, 'followRun'>;
+export type PreloadTwin = Pick<
+  NodeActivities,
+  | 'preflight'
+  | 'markPoolStarting'
+  | 'spawnEngine'
+  | 'awaitEngineReady'
+  | 'probeEngine'
+  | 'writeHandoff'
+  | 'markPoolReady'
+  | 'removeHandoff'
+  | 'stopEngine'
+  | 'markPoolFailed'
+>;
 
 /** Name of one of them. */
 export type PreloadActivity = keyof PreloadTwin;

@@ -14,6 +14,7 @@ import { preparedEngine } from '../contracts/pool.js';
 import type { TaskRequest } from '../contracts/task.js';
 import type { StopReason } from '../domain/task.js';
 import { newPayloadKey, parsePayloadKeys } from '../security/payload-keys.js';
+import type { FullQueuePolicy } from '../workers/node/displacement.js';
 import { PoolRegistry } from '../workers/node/pool-registry.js';
 import { recoverRuns } from '../workers/node/recover-runs.js';
 import { RunRegister } from '../workers/node/runs.js';
@@ -115,11 +116,15 @@ export async function nodeOnDisk(options: {
   slots?: number;
   offerTtlMs?: number;
   runsDir?: string;
+  policy?: FullQueuePolicy;
+  /** Which engine is at a URL; without it one engine is everywhere. */
+  adapterOf?: (url: string) => EngineAdapter;
 }) {
   const runsDir = options.runsDir ?? mkdtempSync(join(tmpdir(), 'drover-runs-'));
   const engine = new ManualEngine();
   const log = pino({ level: 'silent' });
   const canceled: string[] = [];
+  const evicted: string[] = [];
   const ignore = () => undefined;
   const runs: RunRegister = new RunRegister({
     nodeId: 'node-1',
@@ -131,21 +136,23 @@ export async function nodeOnDisk(options: {
       firstToken: ignore,
       completed: ignore,
       queueDepth: ignore,
+      evicted: (engine) => evicted.push(engine),
       canceled: (_labels, reason) => canceled.push(reason),
     },
     log,
     now: Date.now,
     offerTtlMs: options.offerTtlMs ?? 10_000,
+    fullQueuePolicy: options.policy ?? 'reject',
     tombstoneMs: 600_000,
     metricsFrameMs: 1_000,
     disconnectGraceMs: 30,
   });
-  const makeAdapter = () => engine;
+  const makeAdapter = (_kind: unknown, url: string) => options.adapterOf?.(url) ?? engine;
   const pools: PoolRegistry = new PoolRegistry(options.capacity ?? 16, makeAdapter, runs, Date.now);
   await recoverRuns({ runsDir, ring: RING, register: runs, log });
-  const open = (slots: number) => {
+  const open = (slots: number, poolId = 'default') => {
     const prepared = preparedEngine.parse({
-      pool_id: 'default',
+      pool_id: poolId,
       engine_version: 'test',
       binary_path: '/bin/true',
       port: 1,
@@ -155,7 +162,7 @@ export async function nodeOnDisk(options: {
       ctx_max: ManualEngine.CONTEXT,
       backend: 'cpu',
     });
-    pools.ready({ prepared, url: 'http://127.0.0.1:1', pid: 1, startTicks: '1' });
+    pools.ready({ prepared, url: `http://${poolId}:1`, pid: 1, startTicks: '1' });
   };
   if (options.slots !== 0) open(options.slots ?? 1);
   // The node's own timers keep no process alive; a test that waits for one must.
@@ -172,6 +179,7 @@ export async function nodeOnDisk(options: {
     engine,
     runsDir,
     canceled,
+    evicted,
     open,
     crash,
     close: () => (crashed ? Promise.resolve() : crash()),

@@ -4,6 +4,7 @@
  */
 import closeWithGrace from 'close-with-grace';
 import { readSettings, SettingsError, type Settings } from '../contracts/settings.js';
+import { withSecretFiles } from '../security/secret-files.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 
 /** Bound of a graceful end: the stop ladder of an engine (5 s), and what comes before and after it. */
@@ -31,8 +32,10 @@ export async function runProcess(
 ): Promise<void> {
   let log = createLogger(component);
   try {
-    const settings = readSettings(process.env);
+    const { env, loaded } = withSecretFiles(process.env);
+    const settings = readSettings(env);
     log = createLogger(component, settings.DROVER_LOG_LEVEL);
+    for (const secret of loaded) log.info({ event: 'secret_loaded', ...secret }, 'secret loaded');
     const running = await start(settings, log);
     const handle = closeWithGrace({ delay: CLOSE_LIMIT_MS, logger: false }, async ({ signal, err }) => {
       if (err !== undefined) log.fatal({ err }, 'ending after an unexpected error');

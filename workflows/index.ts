@@ -1,3 +1,4 @@
 /** The door of the workflow bundle: every workflow that a worker can run, by its type's name. */
+export { drainPool } from './drain-pool.js';
 export { inferTask } from './infer-task.js';
 export { preloadPool } from './preload-pool.js';

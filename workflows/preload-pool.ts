@@ -152,5 +152,6 @@ function describe(run: Run, err: unknown): string {
 }
 
 function explain({ input, step }: Run, err: unknown): Explanation {
-  return explainFailure(err, { node_id: input.node_id, step, pool_id: input.prepared.pool_id });
+  const where = { node_id: input.node_id, step, pool_id: input.prepared.pool_id };
+  return explainFailure(err, { ...where, otherwise: 'PRELOAD_FAILED' });
 }

@@ -1,6 +1,10 @@
-/** Activity `markPoolReady`: the node binds the engine and gives it work (B-PRELOAD-021, B-PRELOAD-023..025). */
+/**
+ * Activity `markPoolReady`: the node binds the engine and gives it work (B-PRELOAD-021, B-PRELOAD-023..025). What an
+ * earlier drain left behind does not hold it up (B-DRAIN-016).
+ */
 import type { NodeActivityDeps } from '../deps.js';
 import type { StartingEngine } from '../engine/await-engine-ready.js';
+import { removeDrainMark } from './drain-mark.js';
 
 /** An engine that has proved itself. */
 export interface MarkPoolReadyInput extends StartingEngine {
@@ -9,8 +13,13 @@ export interface MarkPoolReadyInput extends StartingEngine {
 }
 
 /** Builds the activity `markPoolReady`. */
-export function markPoolReadyActivity({ pools, log }: Pick<NodeActivityDeps, 'pools' | 'log'>) {
-  return function markPoolReady({ prepared, engine, duration_ms }: MarkPoolReadyInput): Promise<void> {
+export function markPoolReadyActivity({
+  pools,
+  paths,
+  log,
+}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'log'>) {
+  return async function markPoolReady({ prepared, engine, duration_ms }: MarkPoolReadyInput): Promise<void> {
+    await removeDrainMark(paths, prepared.pool_id);
     const { pid, url, start_ticks: startTicks } = engine;
     pools.ready({ prepared, url, pid, startTicks });
     const { pool_id, replica_id, engine: kind, engine_version, device_mask } = prepared;
@@ -28,6 +37,5 @@ export function markPoolReadyActivity({ pools, log }: Pick<NodeActivityDeps, 'po
       },
       'pool ready',
     );
-    return Promise.resolve();
   };
 }

@@ -1,7 +1,7 @@
 /** What the API asks of Temporal; `temporal.ts` does it, tests have a twin in memory. */
 import type { ErrorCode } from '../../contracts/errors.js';
 import type { RunOffer } from '../../contracts/node.js';
-import type { PreloadPoolInput, PreloadResult } from '../../contracts/pool.js';
+import type { DrainOutcome, DrainPoolInput, PreloadPoolInput, PreloadResult } from '../../contracts/pool.js';
 import type { TaskMemo } from '../../contracts/task-record.js';
 import type { Admission } from '../../contracts/task.js';
 import type { TaskState } from '../../domain/task.js';
@@ -30,9 +30,9 @@ export type StartResult =
   | { kind: 'duplicate'; record: TaskRecord }
   | { kind: 'unknown'; cause: unknown };
 
-/** How a preload stands after the caller's wait. */
-export type PreloadOutcome =
-  | { kind: 'done'; result: PreloadResult }
+/** How an operation on a pool stands after the caller's wait. */
+export type OperationOutcome<Result> =
+  | { kind: 'done'; result: Result }
   | { kind: 'failed'; code: ErrorCode; message: string }
   | { kind: 'running' };
 
@@ -50,7 +50,10 @@ export interface TaskRecords {
   cancel(taskId: string): Promise<void>;
   /** Starts a preload, or joins the one that runs for this pool; answers with its operation id. */
   startPreload(input: PreloadPoolInput): Promise<string>;
-  waitPreload(operationId: string, waitMs: number): Promise<PreloadOutcome>;
+  waitPreload(operationId: string, waitMs: number): Promise<OperationOutcome<PreloadResult>>;
+  /** Starts a drain, or gives the one that runs for this pool the earlier deadline; answers with its operation id. */
+  startDrain(input: DrainPoolInput): Promise<string>;
+  waitDrain(operationId: string, waitMs: number): Promise<OperationOutcome<DrainOutcome>>;
   /** Asks now. */
   reachable(): Promise<boolean>;
 }

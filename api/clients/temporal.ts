@@ -6,13 +6,30 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
-import type { PreloadPoolInput } from '../../contracts/pool.js';
+import type { DrainPoolInput, PreloadPoolInput } from '../../contracts/pool.js';
 import { taskWorkflowId } from '../../domain/identity.js';
+import type { drainPool } from '../../workflows/drain-pool.js';
 import type { inferTask } from '../../workflows/infer-task.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import { createOutageWatch } from './outage-watch.js';
-import type { OpenTaskRecords, PreloadOutcome, StartResult, TaskRecord, TaskStart } from './task-records.js';
-import { inferTaskOptions, outcomeOf, preloadPoolOptions, recordOf, temporalAway } from './workflow-forms.js';
+import type {
+  OpenTaskRecords,
+  OperationOutcome,
+  StartResult,
+  TaskRecord,
+  TaskStart,
+} from './task-records.js';
+import {
+  DRAIN,
+  drainPoolOptions,
+  inferTaskOptions,
+  outcomeOf,
+  PRELOAD,
+  preloadPoolOptions,
+  recordOf,
+  temporalAway,
+  type Operation,
+} from './workflow-forms.js';
 
 /** How the records reach Temporal. */
 export interface TaskRecordsOptions {
@@ -89,12 +106,38 @@ class TemporalRecords implements OpenTaskRecords {
     return handle.workflowId;
   }
 
-  async waitPreload(operationId: string, waitMs: number): Promise<PreloadOutcome> {
-    const handle = this.workflow.getHandle<typeof preloadPool>(operationId);
+  waitPreload(operationId: string, waitMs: number) {
+    return this.wait(operationId, waitMs, PRELOAD);
+  }
+
+  async startDrain(input: DrainPoolInput): Promise<string> {
+    const handle = await this.asked(() =>
+      this.workflow.signalWithStart<typeof drainPool, [{ deadline_ms: number }]>(
+        'drainPool',
+        drainPoolOptions(input),
+      ),
+    );
+    if (handle === undefined) throw temporalAway(undefined);
+    return handle.workflowId;
+  }
+
+  waitDrain(operationId: string, waitMs: number) {
+    return this.wait(operationId, waitMs, DRAIN);
+  }
+
+  private async wait<Result>(
+    operationId: string,
+    waitMs: number,
+    operation: Operation<Result>,
+  ): Promise<OperationOutcome<Result>> {
+    const handle = this.workflow.getHandle(operationId);
     const limit = Date.now() + waitMs + PROBE_TIMEOUT_MS;
-    const outcome = outcomeOf(this.connection.withDeadline(limit, () => handle.result()));
+    const outcome = outcomeOf(
+      this.connection.withDeadline(limit, () => handle.result()),
+      operation,
+    );
     const giveUp = new AbortController();
-    const running = delay<PreloadOutcome>(waitMs, { kind: 'running' }, { signal: giveUp.signal });
+    const running = delay<OperationOutcome<Result>>(waitMs, { kind: 'running' }, { signal: giveUp.signal });
     running.catch(() => undefined); // Aborted below: the outcome came first.
     return Promise.race([outcome, running]).finally(() => giveUp.abort());
   }

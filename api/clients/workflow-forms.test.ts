@@ -7,7 +7,14 @@ import * as attribute from '../../workflows/search-attributes.js';
 import { taskBody } from '../testing/test-api.js';
 import { textTask } from '../tasks/admit-task.js';
 import { checkTask } from '../tasks/check-task.js';
-import { inferTaskOptions, outcomeOf, preloadPoolOptions, recordOf } from './workflow-forms.js';
+import {
+  drainPoolOptions,
+  inferTaskOptions,
+  outcomeOf,
+  PRELOAD,
+  preloadPoolOptions,
+  recordOf,
+} from './workflow-forms.js';
 
 const task = textTask(checkTask(taskBody({ prompt: 'canary-19ab' }), { maxOutputTokens: 100 }));
 const start = {
@@ -100,7 +107,7 @@ describe("a task's record", () => {
   });
 });
 
-describe('a preload', () => {
+describe('an operation on a pool', () => {
   const prepared = { pool_id: 'p', engine: 'llamacpp', model_ref: 'demo' } as Parameters<
     typeof preloadPoolOptions
   >[0]['prepared'];
@@ -112,8 +119,23 @@ describe('a preload', () => {
     assert.equal(searchable(options.typedSearchAttributes)['PoolId'], 'p');
   });
 
+  it('B-PDUR-001, B-CP-026: a drain is one a pool, told of every deadline that is asked for', () => {
+    const order = { node_id: 'n', pool_id: 'p', correlation_id: 'c', deadline_ms: 7 };
+    const options = drainPoolOptions(order);
+    assert.deepEqual([options.workflowId, options.taskQueue], ['pool:p:drain', 'control']);
+    assert.deepEqual(
+      [options.args, options.signal.name, options.signalArgs],
+      [[order], 'drainAsked', [{ deadline_ms: 7 }]],
+    );
+    const searched = searchable(options.typedSearchAttributes);
+    assert.deepEqual(searched, { PoolId: 'p', NodeId: 'n', CorrelationId: 'c' });
+  });
+
   const failedBy = (cause: Error) =>
-    outcomeOf(Promise.reject(new WorkflowFailedError('failed', cause, RetryState.NON_RETRYABLE_FAILURE)));
+    outcomeOf(
+      Promise.reject(new WorkflowFailedError('failed', cause, RetryState.NON_RETRYABLE_FAILURE)),
+      PRELOAD,
+    );
 
   it('B-API-012: fails with its own words, under a code of ours where it has one', async () => {
     const health = ApplicationFailure.nonRetryable('preload failed: health check failed', 'HealthTimeout');
@@ -134,9 +156,9 @@ describe('a preload', () => {
 
   it('is done with its result, and unknown when Temporal does not answer', async () => {
     const result = { pool_id: 'p', pid: 1, handoff_path: '/h' };
-    assert.deepEqual(await outcomeOf(Promise.resolve(result)), { kind: 'done', result });
+    assert.deepEqual(await outcomeOf(Promise.resolve(result), PRELOAD), { kind: 'done', result });
     await assert.rejects(
-      outcomeOf(Promise.reject(new Error('unavailable'))),
+      outcomeOf(Promise.reject(new Error('unavailable')), PRELOAD),
       (err: unknown) => err instanceof DroverError && err.code === 'TEMPORAL_UNAVAILABLE',
     );
   });

@@ -1,14 +1,21 @@
 /** What workflows are started with and what is read of them: between our words and those of Temporal's client. */
 import { WorkflowFailedError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { DroverError, isErrorCode } from '../../contracts/errors.js';
-import { preloadResult, type PreloadPoolInput } from '../../contracts/pool.js';
+import type { z } from 'zod';
+import { DroverError, isErrorCode, type ErrorCode } from '../../contracts/errors.js';
+import {
+  drainOutcome,
+  preloadResult,
+  type DrainPoolInput,
+  type PreloadPoolInput,
+} from '../../contracts/pool.js';
 import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
 import { CONTROL_QUEUE, poolWorkflowId, TASKS_QUEUE, taskWorkflowId } from '../../domain/identity.js';
 import { isTerminal, TASK_STATES, type TaskState } from '../../domain/task.js';
 import type { inferTask } from '../../workflows/infer-task.js';
+import { drainAskedSignal } from '../../workflows/messages.js';
 import * as attribute from '../../workflows/search-attributes.js';
-import type { PreloadOutcome, TaskRecord, TaskStart } from './task-records.js';
+import type { OperationOutcome, TaskRecord, TaskStart } from './task-records.js';
 
 /** How long a client waits before it asks again while Temporal is away. */
 const RETRY_AFTER_MS = 1_000;
@@ -73,6 +80,24 @@ export function preloadPoolOptions(input: PreloadPoolInput) {
   };
 }
 
+/** How a drain is started, or one that runs is told of another deadline: one run a pool (B-PDUR-001, B-CP-026). */
+export function drainPoolOptions(input: DrainPoolInput) {
+  const { pool_id, node_id, deadline_ms } = input;
+  return {
+    workflowId: poolWorkflowId(pool_id, 'drain'),
+    taskQueue: CONTROL_QUEUE,
+    args: [input] as [DrainPoolInput],
+    signal: drainAskedSignal,
+    signalArgs: [{ deadline_ms }] as [{ deadline_ms: number }],
+    typedSearchAttributes: [
+      { key: attribute.PoolId, value: pool_id },
+      { key: attribute.NodeId, value: node_id },
+      { key: attribute.CorrelationId, value: input.correlation_id },
+    ],
+    staticSummary: `drain pool ${pool_id} on node ${node_id}`,
+  };
+}
+
 /** A task's record from what Temporal says of its workflow. @throws DroverError INTERNAL when that is none of ours */
 export function recordOf(description: WorkflowExecutionDescription): TaskRecord {
   const { typedSearchAttributes: attributes } = description;
@@ -96,20 +121,35 @@ function closedState(state: TaskState, status: string): TaskState {
   return status === 'CANCELLED' ? 'cancelled' : 'failed';
 }
 
-/** How a preload ended. */
-export async function outcomeOf(result: Promise<unknown>): Promise<PreloadOutcome> {
+/** An operation on a pool: what it answers, and the code under which it fails when its workflow knows no better. */
+export interface Operation<Result> {
+  name: string;
+  result: z.ZodType<Result>;
+  failed: ErrorCode;
+}
+
+/** Preload. */
+export const PRELOAD = { name: 'preload', result: preloadResult, failed: 'PRELOAD_FAILED' } as const;
+/** Drain. */
+export const DRAIN = { name: 'drain', result: drainOutcome, failed: 'DRAIN_FAILED' } as const;
+
+/** How an operation ended. */
+export async function outcomeOf<Result>(
+  ended: Promise<unknown>,
+  { name, result, failed }: Operation<Result>,
+): Promise<OperationOutcome<Result>> {
   try {
-    return { kind: 'done', result: preloadResult.parse(await result) };
+    return { kind: 'done', result: result.parse(await ended) };
   } catch (err) {
     if (!(err instanceof WorkflowFailedError)) throw temporalAway(err);
     const { cause } = err;
     if (!(cause instanceof ApplicationFailure)) {
-      const message = `the preload ${cause instanceof CancelledFailure ? 'was cancelled' : 'was ended from outside'}`;
-      return { kind: 'failed', code: 'PRELOAD_FAILED', message };
+      const message = `the ${name} ${cause instanceof CancelledFailure ? 'was cancelled' : 'was ended from outside'}`;
+      return { kind: 'failed', code: failed, message };
     }
     // The workflow's own types say more than there are codes; a code of ours among them is the answer's too.
     const type = cause.type ?? '';
-    return { kind: 'failed', code: isErrorCode(type) ? type : 'PRELOAD_FAILED', message: cause.message };
+    return { kind: 'failed', code: isErrorCode(type) ? type : failed, message: cause.message };
   }
 }
 

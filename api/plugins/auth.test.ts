@@ -124,6 +124,61 @@ describe('keys', () => {
   });
 });
 
+describe('keys that are optional for this machine', () => {
+  let api: TestApi;
+  before(async () => {
+    api = await startTestApi({ env: { AUTH_OPTIONAL: 'true' } });
+  });
+  after(() => api.close());
+
+  const statusFrom = async (remoteAddress: string, headers: Record<string, string> = {}) =>
+    (await api.app.inject({ url: '/v2/pools', remoteAddress, headers })).statusCode;
+
+  for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
+    it(`B-AUTH-005, B-MW-022, B-AUTH-008: a program at ${address} is let in, as localhost`, async () => {
+      assert.equal(await statusFrom(address), 200);
+      const payload = taskBody({ task_id: `local-${address.replaceAll(':', '-')}` });
+      const answer = await api.app.inject({
+        method: 'POST',
+        url: '/v2/tasks',
+        payload,
+        remoteAddress: address,
+      });
+      assert.equal(answer.statusCode, 202);
+      const admitted = api.log.find(
+        (line) => line['event'] === 'admitted' && line['task_id'] === payload['task_id'],
+      );
+      assert.equal(admitted?.['identity'], 'localhost');
+    });
+  }
+
+  it('B-AUTH-005: everyone else needs a key', async () => {
+    assert.equal(await statusFrom('192.0.2.7'), 401);
+    assert.equal(await statusFrom('::ffff:192.0.2.7'), 401);
+    assert.equal(await statusFrom('192.0.2.7', { 'x-api-key': KEY }), 200);
+  });
+
+  for (const [what, headers] of [
+    ['a proxy beside us speaks for others', { 'x-forwarded-for': '192.0.2.7' }],
+    ['a proxy says so in the standard header', { forwarded: 'for=192.0.2.7' }],
+    ['a page of another origin sent it', { origin: 'https://elsewhere.example' }],
+    ['a sandboxed page sent it', { origin: 'null' }],
+  ] as const) {
+    it(`B-AUTH-005: nor is a caller local when ${what}`, async () => {
+      assert.equal(await statusFrom('127.0.0.1', headers), 401);
+    });
+  }
+
+  it('a page of this machine counts as a program of it', async () => {
+    assert.equal(await statusFrom('127.0.0.1', { origin: 'http://localhost:3000' }), 200);
+  });
+
+  it('B-MW-012: a wrong key is refused all the same', async () => {
+    assert.equal(await statusFrom('127.0.0.1', { 'x-api-key': 'wrong' }), 403);
+    assert.equal(await statusFrom('127.0.0.1', { authorization: 'Bearer wrong' }), 401);
+  });
+});
+
 describe('several keys', () => {
   it('B-CFG-012, B-AUTH-012: each of the configured keys is accepted, on every route alike', async () => {
     const api = await startTestApi({ env: { DROVER_API_KEYS: 'first-key, second-key' } });

@@ -5,16 +5,20 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { DroverError } from '../../contracts/errors.js';
+import { hostName, isLoopback } from './host-check.js';
 import { digestOfSecret, fingerprint, isAcceptedSecret } from '../../security/constant-time.js';
 
-/** Accepted keys. */
+/** Who is let in. */
 export interface AuthOptions {
+  /** Accepted keys. */
   keys: readonly string[];
+  /** Programs on this machine need no key (B-AUTH-005). */
+  optional: boolean;
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** `token:<fp6>` of the key that was accepted; null on routes without one (B-AUTH-008). */
+    /** `token:<fp6>` of the key that was accepted, `localhost` where none was needed; null on keyless routes (B-AUTH-008). */
     identity: string | null;
   }
   interface FastifyContextConfig {
@@ -32,11 +36,15 @@ const BEARER = /^Bearer +([\x21-\x7e]+)$/;
 
 /** Checks the key of every request. */
 export const auth = fp<AuthOptions>(
-  (app: FastifyInstance, { keys }, done) => {
+  (app: FastifyInstance, { keys, optional }, done) => {
     const accepted = keys.map(digestOfSecret);
     app.decorateRequest('identity', null);
     app.addHook('onRequest', (request, _reply, next) => {
       if (request.routeOptions.config.keyless === true) return next();
+      if (optional && !bringsKey(request) && isLocalProgram(request)) {
+        request.identity = 'localhost';
+        return next();
+      }
       const refusal = check(request, (secret) => isAcceptedSecret(secret, accepted));
       next(refusal);
     });
@@ -44,6 +52,22 @@ export const auth = fp<AuthOptions>(
   },
   { name: 'auth', fastify: '5.x', dependencies: ['errors', 'correlation-id', 'host-check'] },
 );
+
+function bringsKey({ headers }: FastifyRequest): boolean {
+  return headers['x-api-key'] !== undefined || headers.authorization !== undefined;
+}
+
+/**
+ * A program on this machine, that spoke to this machine by its own name. A proxy beside us speaks for others; and what a
+ * page of another origin makes a browser send comes from here too.
+ */
+function isLocalProgram({ headers, socket }: FastifyRequest): boolean {
+  const { host, origin } = headers;
+  const named = [host, origin?.replace(/^https?:\/\//, '')].filter((name) => name !== undefined);
+  const isForwarded = headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
+  const isHere = isLoopback((socket.remoteAddress ?? '').replace(/^::ffff:/, ''));
+  return isHere && !isForwarded && named.every((name) => isLoopback(hostName(name)));
+}
 
 function check(request: FastifyRequest, isAccepted: (secret: string) => boolean): DroverError | undefined {
   const apiKey = request.headers['x-api-key'];

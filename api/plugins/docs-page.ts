@@ -16,6 +16,11 @@ export const docsPage = fp(
       await scope.register(swaggerUi, {
         routePrefix: PREFIX,
         uiConfig: { docExpansion: 'list', deepLinking: true, persistAuthorization: false },
+        theme: {
+          title: 'Drover API',
+          // The bar on top speaks of the server's framework and would load other descriptions.
+          css: [{ filename: 'drover.css', content: '.swagger-ui .topbar { display: none }' }],
+        },
         staticCSP: true,
         transformStaticCSP: (policy) => `${policy}; frame-ancestors 'none'`,
       });

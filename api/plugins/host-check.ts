@@ -22,7 +22,8 @@ export const hostCheck = fp<HostCheckOptions>(
   (app, { host }, done) => {
     if (isLoopback(host)) {
       app.addHook('onRequest', (request, _reply, next) => {
-        const name = nameOf(request.headers.host);
+        const { host: header } = request.headers;
+        const name = header === undefined ? undefined : hostName(header);
         if (name === undefined || name === host || LOOPBACK_NAMES.includes(name)) return next();
         request.log.warn({ event: 'host_refused' }, 'request for another host refused');
         next(new DroverError('FORBIDDEN_HOST', 'this address is served under its own name only'));
@@ -34,6 +35,6 @@ export const hostCheck = fp<HostCheckOptions>(
 );
 
 /** The name in a `Host` header, without the port, in lower case. */
-function nameOf(header: string | undefined): string | undefined {
-  return header?.toLowerCase().replace(/:\d*$/, '');
+export function hostName(header: string): string {
+  return header.toLowerCase().replace(/:\d*$/, '');
 }

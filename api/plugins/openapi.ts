@@ -14,6 +14,16 @@ const DESCRIPTION = `Durable inference on engines of your own. Every answer has 
 /** What the `data` of an event stream's frames holds: no JSON body refers to them. */
 const FRAMES = ['StartedFrame', 'TokenFrame', 'MetricsFrame', 'EndFrame'];
 
+/** A last parameter that may hold slashes; a description knows only named ones. */
+const WILDCARD = /\/\*$/;
+
+function namedParams(schema: { params?: unknown }): object {
+  const { params } = schema as { params?: { properties?: Record<string, unknown> } };
+  if (params?.properties?.['*'] === undefined) return {};
+  const { '*': id, ...others } = params.properties;
+  return { params: { ...params, properties: { ...others, id }, required: [...Object.keys(others), 'id'] } };
+}
+
 /** Collects the routes that are registered after it. */
 export const openapi = fp(
   async (app: FastifyInstance) => {
@@ -41,9 +51,12 @@ export const openapi = fp(
         security: [{ apiKey: [] }, { bearer: [] }],
       },
       transform: (route) => {
-        const described = jsonSchemaTransform(route);
-        const keyless = route.route.config?.keyless === true;
-        return keyless ? { ...described, schema: { ...described.schema, security: [] } } : described;
+        const { schema, url } = jsonSchemaTransform(route);
+        const keyless = route.route.config?.keyless === true ? { security: [] } : {};
+        return {
+          url: url.replace(WILDCARD, '/:id'),
+          schema: { ...schema, ...namedParams(schema), ...keyless },
+        };
       },
       transformObject: (made) => tidyDocument(jsonSchemaTransformObject(made), FRAMES),
     });

@@ -125,6 +125,7 @@ const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; mess
   },
   no_preferred_feasible: { code: 'POOL_UNREADY', message: 'no preferred pool can take the task' },
   pool_not_ready: { code: 'POOL_UNREADY', message: 'the pool is not ready' },
+  pool_draining: { code: 'POOL_UNREADY', message: 'the pool is draining and takes no new task' },
   pool_failed: { code: 'POOL_UNAVAILABLE', message: 'the engine of the pool has failed' },
   node_away: { code: 'POOL_UNAVAILABLE', message: 'the node of the pool cannot be reached' },
 };

@@ -1,8 +1,8 @@
 /** Records in memory, for the API's own tests: ids are unique, and Temporal can be made to be away or not to answer. */
 import { DroverError } from '../../contracts/errors.js';
-import type { PreloadPoolInput } from '../../contracts/pool.js';
+import type { DrainOutcome, DrainPoolInput, PreloadPoolInput, PreloadResult } from '../../contracts/pool.js';
 import type {
-  PreloadOutcome,
+  OperationOutcome,
   StartResult,
   TaskRecord,
   TaskRecords,
@@ -21,7 +21,9 @@ export class MemoryRecords implements TaskRecords {
   away = false;
   /** A start takes effect, but its answer is lost. */
   loseAnswers = false;
-  preloadOutcome: PreloadOutcome = { kind: 'running' };
+  preloadOutcome: OperationOutcome<PreloadResult> = { kind: 'running' };
+  readonly drains: DrainPoolInput[] = [];
+  drainOutcome: OperationOutcome<DrainOutcome> = { kind: 'running' };
 
   async start(task: TaskStart, afterRejection = false): Promise<StartResult> {
     this.starts.push(task);
@@ -53,8 +55,18 @@ export class MemoryRecords implements TaskRecords {
     return Promise.resolve(`pool:${input.prepared.pool_id}:preload`);
   }
 
-  async waitPreload(): Promise<PreloadOutcome> {
+  async waitPreload(): Promise<OperationOutcome<PreloadResult>> {
     return Promise.resolve(this.preloadOutcome);
+  }
+
+  async startDrain(input: DrainPoolInput): Promise<string> {
+    this.mustAnswer();
+    this.drains.push(input);
+    return Promise.resolve(`pool:${input.pool_id}:drain`);
+  }
+
+  async waitDrain(): Promise<OperationOutcome<DrainOutcome>> {
+    return Promise.resolve(this.drainOutcome);
   }
 
   async reachable(): Promise<boolean> {

@@ -120,7 +120,8 @@ async function route(request: IncomingMessage, response: ServerResponse): Promis
 }
 
 process.on('SIGTERM', () => process.exit(0));
-createServer((request, response) => void route(request, response)).listen(
+// Longer than any pause of a client: a connection that was closed a moment ago is no figure.
+createServer({ keepAliveTimeout: 120_000 }, (request, response) => void route(request, response)).listen(
   Number(flags['port'] ?? 0),
   typeof flags['host'] === 'string' ? flags['host'] : '127.0.0.1',
 );

@@ -4,7 +4,7 @@ Feature: A pool has the GPUs of its mask, and no others
   from a pool to a GPU that it was not given, nor from one pool to the GPUs of another. The GPUs of these scenarios are
   those of an `nvidia-smi` that a test wrote; the engines are real processes.
 
-  @B-DEVICE-001 @B-DEVICE-002 @B-DEVICE-010 @B-DEVICE-012 @B-DEVICE-013 @B-CONFIG-010 @B-CONFIG-011 @B-CONFIG-012
+  @B-DEVICE-001 @B-DEVICE-002 @B-DEVICE-010 @B-DEVICE-012 @B-DEVICE-013 @B-CONFIG-010 @B-CONFIG-011 @B-CONFIG-012 @OC-POOL-3020
   Scenario: Engines see the GPUs of their mask, and a wrong mask stops its own pool alone
     Given a fresh installation with the GPUs "0, 1 and 2"
     When a preload of the pool "odd" is tried on the devices "0,7"

@@ -18,6 +18,14 @@ Given(
   },
 );
 
+Given(
+  'a queue of {int} under "drop-lru", behind one slot that is busy with the endless task {string}',
+  async function (this: DroverWorld, capacity: number, name: string) {
+    await this.useStack({ ...ONE_SLOT, capacity, policy: 'drop-lru' });
+    await this.tasks.occupySlot(name);
+  },
+);
+
 Given('a very slow engine with one slot', async function (this: DroverWorld) {
   await this.useStack({ slots: 1, model: 'slower' });
 });

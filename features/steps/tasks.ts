@@ -23,7 +23,7 @@ When('the tasks {names} are posted', async function (this: DroverWorld, names: s
 When(
   'the {priority} task {string} is posted',
   async function (this: DroverWorld, priority: string, name: string) {
-    await this.tasks.admit(name, { priority });
+    await this.tasks.post(name, { priority });
   },
 );
 

@@ -60,6 +60,18 @@ export class PoolView {
     return poolStatus.parse(await response.json());
   }
 
+  /** Waits until the pool is in this state, as its node worker reports it. */
+  async waitForState(state: string): Promise<void> {
+    let last: PoolStatus | undefined;
+    await eventually(
+      () => `the pool to be ${state}: ${JSON.stringify(last)}`,
+      async () => {
+        last = await this.status();
+        return last.state === state || undefined;
+      },
+    );
+  }
+
   /** Waits until the engine itself says that it computes nothing; it notices a reader who left within milliseconds. */
   async waitForIdleEngine(): Promise<void> {
     const { url } = await this.handoff();

@@ -24,6 +24,8 @@ export interface StackWish {
   slots?: number;
   /** Waiting tasks before the queue is full; default: the product's own. */
   capacity?: number;
+  /** What a full queue does; default: the product's own. */
+  policy?: 'drop-lru';
   /** How long readers may be away; default: the product's own. */
   disconnectGraceMs?: number;
   /** Context of one slot; default 4096 tokens, the model's. */
@@ -231,7 +233,7 @@ export class Stack {
 
   /** The environment of a process of this stack; `extra` wins. */
   environment(extra: Record<string, string> = {}): Record<string, string> {
-    const { capacity, disconnectGraceMs, onExit } = this.wish;
+    const { capacity, policy, disconnectGraceMs, onExit } = this.wish;
     return {
       ...SHORT_WAITS,
       TEMPORAL_ADDRESS: this.temporal.address,
@@ -246,6 +248,7 @@ export class Stack {
       DROVER_EXIT_WITH_PARENT: 'true',
       ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
+      ...(policy === undefined ? {} : { DROVER_ADMISSION_POLICY: policy }),
       ...(disconnectGraceMs === undefined ? {} : { DROVER_DISCONNECT_GRACE_MS: String(disconnectGraceMs) }),
       ...extra,
     };

@@ -48,6 +48,11 @@ export class TemporalView {
     return this.open.workflow.getHandle(workflowId).describe();
   }
 
+  /** Cancels any workflow, as an operator does. */
+  async cancel(workflowId: string): Promise<void> {
+    await this.sealed.workflow.getHandle(workflowId).cancel();
+  }
+
   /** The workflow of a task, its memo opened. */
   describeTask(taskId: string): Promise<WorkflowExecutionDescription> {
     return this.describe(taskWorkflowId(taskId));

@@ -4,6 +4,7 @@ import type { RunOffer } from '../../contracts/node.js';
 import type { Admission } from '../../contracts/task.js';
 import { isInfeasible, predictedStartMs } from '../../domain/estimate.js';
 import { mayBecomeReady } from '../../domain/pool.js';
+import type { FullQueuePolicy } from './displacement.js';
 import type { Pool } from './pool-registry.js';
 
 /** Advice of a refusal that time may mend. */
@@ -57,10 +58,15 @@ function likelyTokens({ throughput }: Pool, { fit_context, request }: RunOffer):
   return fit_context === true ? (throughput.tokensOut ?? 0) : request.max_tokens;
 }
 
-/** The refusal of a full queue under the policy `reject` (B-DP-013). */
-export function queueFull(pool: Pool, offer: RunOffer): DroverError {
-  const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: 'reject' };
-  return new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', { ...RETRY, ...whose });
+/** The refusal of a full queue: under `reject` of everybody, under `drop-lru` of who may displace nobody (B-DP-013, B-DP-066). */
+export function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy): DroverError {
+  const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: policy };
+  return policy === 'reject'
+    ? new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', { ...RETRY, ...whose })
+    : new DroverError('QUEUE_FULL_DROP_LRU', 'the queue of the pool is full of tasks that go before', {
+        ...RETRY,
+        ...whose,
+      });
 }
 
 /** What admission at this place promises. */

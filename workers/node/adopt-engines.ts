@@ -8,6 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeActivityDeps, RunningEngine } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
+import { isMarkedDraining } from '../../activities/pool/drain-mark.js';
 import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
 import { handoffFileName } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -38,7 +39,7 @@ export async function adoptEngines(
       { event: serves ? 'engine_adopted' : 'engine_ended', pool_id, replica_id, pid },
       'engine of an earlier worker',
     );
-    if (serves) pools.ready(engine);
+    if (serves) pools.adopted(engine, isMarkedDraining(deps.paths, pool_id));
     else await endLeftEngine(left, deps);
   }
 }

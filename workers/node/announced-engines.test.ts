@@ -44,7 +44,7 @@ test('B-BG-015 B-REG-107: what a handoff leaves out stays unknown, and the repli
   assert.equal(node.pools.get('gpu-0')?.scheduler.slotsFree, 1); // None said is one to work with (C-032).
 });
 
-test('B-REG-063 B-REG-064: free slots of a handoff are kept within 0 and the total', async (t) => {
+test('B-REG-063 B-REG-064 OC-POOL-3104: free slots of a handoff are kept within 0 and the total', async (t) => {
   const { scan, announce, status } = await watchedFolder(t);
   const { url } = await startOthersEngine(t);
   for (const [given, shown] of [

@@ -3,6 +3,9 @@ import { DroverError, type ErrorCode, type ErrorEnvelope } from '../../contracts
 import type { CancelReason, TaskState } from '../../domain/task.js';
 import type { Run, RunEnd } from './run.js';
 
+/** A queue that was full a second ago may have room now. */
+const RETRY_AFTER_MS = 1_000;
+
 interface Ending {
   state: TaskState;
   code: ErrorCode;
@@ -35,6 +38,17 @@ export function cancelledEnd(run: Run): RunEnd {
   const { state, code, message } = run.startedAtMs === null ? waiting : running;
   const stopReason = code === 'CANCELLED' ? 'CANCELLED' : 'ERROR';
   return { state, stopReason, error: envelopeOf(run, new DroverError(code, message)) };
+}
+
+/** A waiting task made room for another (B-DP-067); its client may come again. */
+export function droppedEnd(run: Run): RunEnd {
+  const extras = { retry_after_ms: RETRY_AFTER_MS, policy_label: 'drop-lru' };
+  const error = new DroverError(
+    'QUEUE_FULL_DROP_LRU',
+    'a newer task took the place in the full queue',
+    extras,
+  );
+  return { state: 'dropped', stopReason: 'ERROR', error: envelopeOf(run, error) };
 }
 
 /** The end of a run that failed; what is not ours to say becomes INTERNAL, and the log has the cause. */

@@ -95,6 +95,15 @@ export class PoolRegistry implements PoolKeeper {
   }
 
   ready(engine: RunningEngine): void {
+    this.bind(engine, 'ready');
+  }
+
+  /** Takes over the engine of an earlier worker; a pool that it was draining drains on (B-DRAIN-012). */
+  adopted(engine: RunningEngine, isDraining: boolean): void {
+    this.bind(engine, isDraining ? 'draining' : 'ready');
+  }
+
+  private bind(engine: RunningEngine, state: 'ready' | 'draining'): void {
     const { prepared } = engine;
     const pool = this.ensure(prepared.pool_id);
     pool.prepared = prepared;
@@ -109,8 +118,34 @@ export class PoolRegistry implements PoolKeeper {
     // Where nobody says how many slots there are there is one (C-032).
     const slots = engine.slotsFree ?? prepared.slots_total ?? 1;
     pool.scheduler.setSlots(prepared.replica_id, slots);
+    this.move(pool, state);
+    pool.scheduler.pump();
+  }
+
+  draining(poolId: string): void {
+    const pool = this.ensure(poolId);
+    if (pool.state !== 'draining') this.move(pool, 'draining');
+  }
+
+  serving(poolId: string): boolean {
+    const pool = this.ensure(poolId);
+    if (pool.state !== 'draining' || pool.replicas.size === 0) return false;
     this.move(pool, 'ready');
     pool.scheduler.pump();
+    return true;
+  }
+
+  replicas(poolId: string): string[] {
+    return [...(this.pools.get(poolId)?.replicas.keys() ?? [])];
+  }
+
+  leases(poolId: string): string[] {
+    return this.pools.get(poolId)?.scheduler.leases ?? [];
+  }
+
+  release(poolId: string): void {
+    const pool = this.pools.get(poolId);
+    if (pool !== undefined) this.unbind(pool);
   }
 
   /** An engine of the pool was seen alive: its process is there, or its health answers. */
@@ -156,6 +191,7 @@ export class PoolRegistry implements PoolKeeper {
 
   private move(pool: Pool, state: PoolState): void {
     pool.state = state;
+    pool.scheduler.pause(state === 'draining');
     pool.changedAtMs = this.now();
   }
 
@@ -171,9 +207,10 @@ export class PoolRegistry implements PoolKeeper {
   }
 
   /** A pool whose engine nobody has seen for long serves nobody, whatever it was told to be (B-REG-136). */
-  private shown({ state, lastError, heartbeatAtMs }: Pool): Pick<Pool, 'state' | 'lastError'> {
+  private shown({ state, lastError, heartbeatAtMs, replicas }: Pool): Pick<Pool, 'state' | 'lastError'> {
     const ageMs = heartbeatAtMs === null ? 0 : this.now() - heartbeatAtMs;
-    if (!isLive(state) || ageMs <= HEARTBEAT_LIMIT_MS) return { state, lastError };
+    // A pool that lets its engines go, at the end of a drain, has nobody to look for.
+    if (!isLive(state) || replicas.size === 0 || ageMs <= HEARTBEAT_LIMIT_MS) return { state, lastError };
     return { state: 'failed', lastError: `no sign of life of its engine for ${ageMs} ms` };
   }
 

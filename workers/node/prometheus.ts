@@ -1,5 +1,6 @@
 /** The node's metrics on Prometheus' registry: what runs say, in the contract's names (observability 2.1). */
 import { Registry } from 'prom-client';
+import type { PoolMetrics } from '../../activities/deps.js';
 import type { GpuDevice } from '../../domain/gpu.js';
 import { declareMetrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
@@ -8,6 +9,8 @@ import type { HandoffWatchDeps } from './watch-handoffs.js';
 /** The node's metrics: what runs move, what the watch of the devices shows, and the text that a scrape reads. */
 export interface NodeMetrics {
   runs: RunMetrics;
+  /** Operations on pools. */
+  pools: PoolMetrics;
   /** Shows these devices and no others. */
   devices: (devices: readonly GpuDevice[]) => void;
   /** A handoff file was taken up. */
@@ -29,11 +32,24 @@ export function nodeMetrics(): NodeMetrics {
       metrics.tokensIn.inc(ofReplica(labels), tokensIn);
       metrics.tokensOut.inc(ofReplica(labels), tokensOut);
     },
+    evicted: (engine) => {
+      metrics.tasksRejected.inc({ engine, reason: 'QUEUE_FULL_DROP_LRU' });
+      metrics.backpressure.inc({ engine, policy: 'drop-lru' });
+    },
     canceled: (labels, reason) => {
       metrics.tasksCanceled.inc({ ...ofReplica(labels), reason });
     },
     queueDepth: (labels, depth) => {
       metrics.queueDepth.set({ ...labels }, depth);
+    },
+  };
+  const pools: PoolMetrics = {
+    drainStarted: (pool_id, reason) => metrics.drainEvents.inc({ pool_id, reason }),
+    drainEnded: (pool_id, outcome, durationMs) => {
+      metrics.poolDrains.inc({ pool_id, outcome });
+      if (outcome === 'forced') metrics.poolDrainForceStops.inc({ pool_id });
+      if (outcome === 'forced' || outcome === 'drained')
+        metrics.drainDuration.observe({ pool_id }, durationMs);
     },
   };
   const devices = (gpus: readonly GpuDevice[]): void => {
@@ -48,7 +64,7 @@ export function nodeMetrics(): NodeMetrics {
     metrics.handoffsProcessed.inc({ pool_id, outcome });
     metrics.handoffDuration.observe({ pool_id }, durationMs);
   };
-  return { runs, devices, handoff, text: () => registry.metrics() };
+  return { runs, pools, devices, handoff, text: () => registry.metrics() };
 }
 
 function ofClass({ engine, engine_version, pool_id, priority }: RunLabels) {

@@ -15,6 +15,7 @@ export interface RunMetrics {
   started(labels: RunLabels): void;
   firstToken(labels: RunLabels, afterMs: number): void;
   completed(labels: RunLabels, run: { tokensIn: number; tokensOut: number; decodeMs: number }): void;
+  evicted(engine: string): void;
   canceled(labels: RunLabels, reason: CancelReason): void;
   queueDepth(labels: Omit<RunLabels, 'replica_id'>, depth: number): void;
 }

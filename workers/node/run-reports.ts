@@ -71,6 +71,19 @@ export class RunReports {
     );
   }
 
+  /** A waiting task made room: the queue refused it after all, and said so to nobody but it (B-OBS-037). */
+  evicted(run: Run): void {
+    this.deps.metrics.evicted(run.offer.request.engine);
+    this.queue(run.offer.pool_id);
+    const line = {
+      event: 'evicted',
+      reason: 'QUEUE_FULL_DROP_LRU',
+      policy_label: 'drop-lru',
+      ...fields(run),
+    };
+    this.deps.log.info(line, 'task evicted from the full queue');
+  }
+
   ended(run: Run, end: RunEnd): void {
     const human = `Ends a stream of ${run.tokensOut} tokens as ${end.state}`;
     const decode_time_ms = (run.endedAtMs ?? 0) - (run.firstTokenAtMs ?? run.endedAtMs ?? 0);

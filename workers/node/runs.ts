@@ -17,7 +17,8 @@ import {
   requireFeasible,
   requireServingPool,
 } from './admit-run.js';
-import { cancelledEnd, failedEnd, streamedEnd } from './end-run.js';
+import { Displacement, type FullQueuePolicy } from './displacement.js';
+import { cancelledEnd, droppedEnd, failedEnd, streamedEnd } from './end-run.js';
 import { executeRun } from './execute-run.js';
 import type { Pool } from './pool-registry.js';
 import { openRunLog } from './run-log.js';
@@ -31,6 +32,7 @@ export interface RunRegisterDeps extends ReportDeps {
   ring: KeyRing;
   now: () => number;
   offerTtlMs: number;
+  fullQueuePolicy: FullQueuePolicy;
   tombstoneMs: number;
   metricsFrameMs: number;
   disconnectGraceMs: number;
@@ -50,6 +52,7 @@ export class RunRegister implements RunKeeper {
   private readonly disarm = new Map<string, () => void>();
   private readonly tombstones: Tombstones;
   private readonly reports: RunReports;
+  private readonly displacement: Displacement;
   private readonly warm = new Set<string>();
   private readonly recent: Run[] = [];
   private nextSequence = 1;
@@ -57,6 +60,10 @@ export class RunRegister implements RunKeeper {
 
   constructor(private readonly deps: RunRegisterDeps) {
     this.reports = new RunReports(deps);
+    this.displacement = new Displacement(
+      deps.fullQueuePolicy,
+      (taskId) => this.runs.get(taskId)?.confirmed === true,
+    );
     this.tombstones = new Tombstones(deps.tombstoneMs, deps.now);
   }
 
@@ -80,7 +87,7 @@ export class RunRegister implements RunKeeper {
     if (known !== undefined) return this.reports.view(known);
     const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
     // Before the engine is asked anything: overload must stay cheap to refuse.
-    if (!pool.scheduler.hasRoom) throw queueFull(pool, offer);
+    if (!pool.scheduler.hasRoom && this.victimOf(pool, offer) === undefined) throw this.fullFor(pool, offer);
     const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs);
     const raced = this.sameRun(offer);
     if (raced !== undefined) return this.reports.view(raced);
@@ -127,12 +134,26 @@ export class RunRegister implements RunKeeper {
   async cancel(taskId: string, reason: CancelReason): Promise<RunView> {
     const run = this.mustGet(taskId);
     if (!run.ended && run.cancelReason === null) this.requestCancel(run, reason);
-    const stopped = this.executions.get(taskId);
-    if (stopped !== undefined) {
-      await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, CANCEL_LIMIT_MS).unref())]);
-    }
+    await this.stopped(taskId);
     if (!run.ended) await this.end(run, cancelledEnd(run));
     return this.reports.view(run);
+  }
+
+  /** The engine of a running task is to be stopped: its stream ends with `WORKER_RESET` (B-DRAIN-005). */
+  async reset(taskId: string, why: string): Promise<void> {
+    if (this.runs.get(taskId)?.ended !== false) return;
+    const run = this.mustGet(taskId);
+    const error = new DroverError('WORKER_RESET', why);
+    run.abort.abort(error);
+    await this.stopped(taskId);
+    if (!run.ended) await this.end(run, failedEnd(run, error));
+  }
+
+  /** Resolves when the task's engine call is over, or has been given up. */
+  private async stopped(taskId: string): Promise<void> {
+    const execution = this.executions.get(taskId);
+    if (execution === undefined) return;
+    await Promise.race([execution, new Promise((resolve) => setTimeout(resolve, CANCEL_LIMIT_MS).unref())]);
   }
 
   private requestCancel(run: Run, reason: CancelReason): void {
@@ -175,7 +196,9 @@ export class RunRegister implements RunKeeper {
     if (run.streamClosed) return run.close(streamedEnd(run), this.deps.now());
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     run.requeue();
-    this.poolOf(run).scheduler.enqueue(run.taskId, run.offer.request.priority, true);
+    const { scheduler } = this.poolOf(run);
+    scheduler.enqueue(run.taskId, run.offer.request.priority, true);
+    if (run.startedAtMs !== null) scheduler.goOn(run.taskId);
     this.arm(run);
   }
 
@@ -185,6 +208,8 @@ export class RunRegister implements RunKeeper {
     const run = this.mustGet(taskId);
     const execution = this.execute(run, replicaId).finally(() => {
       this.executions.delete(taskId);
+      // A worker that ends leaves its tasks unfinished: a lease given back now would tell a drain that they have ended.
+      if (this.closing) return;
       this.poolOf(run).scheduler.release(taskId);
       this.reports.queue(run.offer.pool_id);
     });
@@ -226,7 +251,8 @@ export class RunRegister implements RunKeeper {
   private async endFailed(run: Run, err: unknown): Promise<void> {
     if (this.closing || this.runs.get(run.taskId) !== run) return;
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
-    const end = failedEnd(run, err);
+    const { reason } = run.abort.signal as { reason: unknown };
+    const end = failedEnd(run, reason instanceof DroverError ? reason : err);
     this.reports.failed(run, err, end.error?.code);
     await this.end(run, end);
   }
@@ -254,9 +280,14 @@ export class RunRegister implements RunKeeper {
 
   private admit(pool: Pool, offer: RunOffer, accepted: boolean): Run {
     const { scheduler } = pool;
-    const position = scheduler.enqueue(offer.task_id, offer.request.priority, accepted);
-    if (position === null) throw queueFull(pool, offer);
-    const admission = admissionAt(pool, position);
+    const victim = accepted || scheduler.hasRoom ? undefined : this.victimOf(pool, offer);
+    const isBeyond = accepted || victim !== undefined;
+    const position = scheduler.enqueue(offer.task_id, offer.request.priority, isBeyond);
+    if (position === null) throw this.fullFor(pool, offer);
+    if (victim !== undefined) this.displacement.promise(offer.task_id);
+    const victimAt = victim === undefined ? null : scheduler.position(victim);
+    const isVictimAhead = victimAt !== null && victimAt < position;
+    const admission = admissionAt(pool, isVictimAhead ? position - 1 : position);
     try {
       if (!accepted) requireFeasible(pool, offer, admission);
       const now = this.deps.now();
@@ -268,6 +299,7 @@ export class RunRegister implements RunKeeper {
       return run;
     } catch (err) {
       scheduler.remove(offer.task_id);
+      this.displacement.forget(offer.task_id);
       if (err instanceof DroverError) throw err;
       this.reports.logFailed(offer, err);
       throw new DroverError('POOL_UNAVAILABLE', 'the node cannot record a task now', {
@@ -279,6 +311,24 @@ export class RunRegister implements RunKeeper {
   private confirmRun(run: Run, epoch: number): void {
     run.confirm(epoch, this.deps.now());
     this.arm(run);
+    const { scheduler } = this.poolOf(run);
+    const victim = this.displacement.redeem(scheduler, run.taskId, run.offer.request.priority);
+    if (victim !== undefined) this.evict(this.mustGet(victim));
+  }
+
+  /** The waiting task goes for one that was confirmed: its own stream says so. */
+  private evict(victim: Run): void {
+    this.poolOf(victim).scheduler.remove(victim.taskId);
+    this.reports.evicted(victim);
+    void this.end(victim, droppedEnd(victim));
+  }
+
+  private victimOf(pool: Pool, { request }: RunOffer): string | undefined {
+    return this.displacement.victimFor(pool.scheduler, request.priority);
+  }
+
+  private fullFor(pool: Pool, offer: RunOffer): DroverError {
+    return queueFull(pool, offer, this.displacement.policy);
   }
 
   /** Sets the run's one timer: an offer's lapse until it is confirmed, its deadline from then on. */
@@ -297,6 +347,7 @@ export class RunRegister implements RunKeeper {
   /** Removes an unconfirmed offer without a trace: nobody was told that it is accepted. */
   private drop(run: Run, why: string): void {
     this.reports.dropped(run, why);
+    this.displacement.forget(run.taskId);
     this.disarm.get(run.taskId)?.();
     this.disarm.delete(run.taskId);
     this.poolOf(run).scheduler.remove(run.taskId);

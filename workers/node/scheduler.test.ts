@@ -90,3 +90,17 @@ test('whatever comes, leases never exceed slots and no task is dispatched twice'
     }),
   );
 });
+
+test('a paused pool gives no slot to what waits, but to what had one before; unpaused it goes on', () => {
+  const { made, dispatched } = scheduler(16, 2);
+  made.pause(true);
+  for (const id of ['a', 'b', 'had-one']) made.enqueue(id, 'interactive', true);
+  made.goOn('had-one');
+  made.pump();
+  assert.deepEqual(dispatched, ['had-one']);
+  made.release('had-one');
+  assert.deepEqual(dispatched, ['had-one']);
+  made.pause(false);
+  made.pump();
+  assert.deepEqual(dispatched, ['had-one', 'a', 'b']);
+});

@@ -21,6 +21,9 @@ interface Slots {
 export class Scheduler {
   private queue: Queue;
   private readonly replicas = new Map<string, Slots>();
+  private paused = false;
+  /** Waiting tasks that held a slot when an earlier worker died. */
+  private readonly begun = new Set<string>();
 
   constructor(
     capacity: number,
@@ -47,13 +50,26 @@ export class Scheduler {
     return this.position(taskId);
   }
 
+  /**
+   * Keeps waiting tasks where they are, or lets them go on. A task that had begun is no new work: it gets its slot back
+   * in a paused pool too.
+   */
+  pause(paused: boolean): void {
+    this.paused = paused;
+  }
+
+  /** This waiting task had a slot when an earlier worker died. */
+  goOn(taskId: string): void {
+    this.begun.add(taskId);
+  }
+
   /** Gives free slots to the first waiting tasks. */
   pump(): void {
     for (;;) {
-      const taskId = admission.first(this.queue);
+      const taskId = this.next();
       const replica = this.freest();
       if (taskId === undefined || replica === undefined) return;
-      this.queue = admission.remove(this.queue, taskId);
+      this.remove(taskId);
       replica[1].leases.add(taskId);
       this.effects.dispatch(taskId, replica[0]);
     }
@@ -64,8 +80,19 @@ export class Scheduler {
     return admission.hasRoom(this.queue, this.slotsFree);
   }
 
+  /** Waiting tasks beyond the queue's bound. */
+  get excess(): number {
+    return admission.excess(this.queue, this.slotsFree);
+  }
+
+  /** Waiting tasks that may be dropped for a newcomer of this class, the first to go first. */
+  droppable(newcomer: PriorityClass): string[] {
+    return admission.droppable(this.queue, newcomer);
+  }
+
   /** Takes a waiting task out; false when it does not wait. */
   remove(taskId: string): boolean {
+    this.begun.delete(taskId);
     const before = this.queue;
     this.queue = admission.remove(before, taskId);
     return this.queue !== before;
@@ -97,9 +124,14 @@ export class Scheduler {
     return [...(this.replicas.get(replicaId)?.leases ?? [])];
   }
 
+  /** Tasks that hold a slot. */
+  get leases(): string[] {
+    return [...this.replicas.values()].flatMap((slots) => [...slots.leases]);
+  }
+
   /** Leases of all replicas. */
   get activeLeases(): number {
-    return [...this.replicas.values()].reduce((sum, slots) => sum + slots.leases.size, 0);
+    return this.leases.length;
   }
 
   /** Slots of all replicas. */
@@ -113,6 +145,11 @@ export class Scheduler {
       (sum, { total, leases }) => sum + Math.max(0, total - leases.size),
       0,
     );
+  }
+
+  private next(): string | undefined {
+    if (!this.paused) return admission.first(this.queue);
+    return this.waiting().find((taskId) => this.begun.has(taskId));
   }
 
   /** The replica with the most free slots, the first name among equals. */

@@ -39,19 +39,19 @@ test('B-BG-010 B-BG-011: a binding is logged with pool, replica and url, and tol
   assert.match(String(human), /^binds the llamacpp engine/);
 });
 
-test('B-REG-100 B-REG-105 B-REG-106: a pool that had failed is live and ready, without its error, seen just now', async (t) => {
+test('B-REG-100 B-REG-105 B-REG-106 OC-POOL-3101: a pool that had failed is live and ready, without its error, seen just now', async (t) => {
   const { node, scan, announce, status } = await watchedFolder(t);
   const { url } = await startOthersEngine(t);
   node.pools.failed('gpu-0', 'an earlier engine died');
-  await announce(FILE, { url, pool_id: 'gpu-0' });
+  await announce(FILE, { url, pool_id: 'gpu-0', engine_version: 'b9' });
   const before = Date.now();
   await scan();
   const { live, ready, last_error, last_heartbeat_ms } = status() ?? {};
-  assert.deepEqual([live, ready, last_error], [true, true, null]);
+  assert.deepEqual([live, ready, last_error, status()?.engine_version], [true, true, null, 'b9']);
   assert.ok(Number(last_heartbeat_ms) >= before && Number(last_heartbeat_ms) <= Date.now());
 });
 
-test('B-BG-005: the same content is not bound again, whatever its layout; another file for the replica is refused', async (t) => {
+test('B-BG-005 OC-POOL-3102: the same content is not bound again, whatever its layout; another file for the replica is refused', async (t) => {
   const { scan, announce, bound, processed, skipped } = await watchedFolder(t);
   const [one, two] = [await startOthersEngine(t), await startOthersEngine(t)];
   await announce(FILE, { url: one.url, pool_id: 'gpu-0' });

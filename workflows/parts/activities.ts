@@ -38,6 +38,17 @@ const SUPERVISED = {
 } satisfies ActivityOptions;
 
 /**
+ * As long as the workflow lets it: a drain's deadline is the bound. A node that is away is waited for, since its engine
+ * goes on and its drain too when it comes back.
+ */
+const ENDLESS = {
+  startToCloseTimeout: '7 days',
+  heartbeatTimeout: '10s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumInterval: '5s' },
+} satisfies ActivityOptions;
+
+/**
  * Undo: tried hard for five minutes, the stop ladder included. A node that is gone for a minute cleans up itself when
  * it comes back, by its spawn records.
  */
@@ -65,6 +76,7 @@ export function onNode(nodeId: string) {
     /** Polls for at most `limitMs`. */
     polled: (limitMs: number) => on({ ...POLL, scheduleToCloseTimeout: limitMs }),
     supervised: on(SUPERVISED),
+    endless: on(ENDLESS),
     cleanup: on(CLEANUP),
     quickCleanup: on(QUICK_CLEANUP),
   };

@@ -2,9 +2,12 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { isPoolFailure, type PoolFailureType } from '../../domain/pool-failure.js';
 
+/** What an operation fails as, when nothing knows better. */
+export type OperationFailure = 'PRELOAD_FAILED' | 'DRAIN_FAILED';
+
 /** The failure in words. */
 export interface Explanation {
-  type: PoolFailureType | 'PRELOAD_FAILED';
+  type: PoolFailureType | OperationFailure;
   message: string;
 }
 
@@ -13,6 +16,7 @@ export interface FailedStep {
   node_id: string;
   step: string;
   pool_id: string;
+  otherwise: OperationFailure;
 }
 
 /** Explains a failed activity by the failure that it reported last, else by the timeout that ended it. */
@@ -21,16 +25,16 @@ export function explainFailure(err: unknown, where: FailedStep): Explanation {
   const reported = causes.find((cause) => cause instanceof ApplicationFailure);
   if (reported !== undefined) {
     const type = reported.type ?? '';
-    return { type: isPoolFailure(type) ? type : 'PRELOAD_FAILED', message: reported.message };
+    return { type: isPoolFailure(type) ? type : where.otherwise, message: reported.message };
   }
   const timeout = causes.find((cause) => cause instanceof TimeoutFailure);
   if (timeout !== undefined) return explainTimeout(timeout, where);
-  return { type: 'PRELOAD_FAILED', message: err instanceof Error ? err.message : String(err) };
+  return { type: where.otherwise, message: err instanceof Error ? err.message : String(err) };
 }
 
 function explainTimeout(
   { timeoutType }: TimeoutFailure,
-  { node_id, step, pool_id }: FailedStep,
+  { node_id, step, pool_id, otherwise }: FailedStep,
 ): Explanation {
   if (timeoutType === 'SCHEDULE_TO_START') {
     const message = `node ${node_id} is not there: it did not take the step "${step}" of pool ${pool_id} in time`;
@@ -42,7 +46,7 @@ function explainTimeout(
       message: `health check failed: no poll of pool ${pool_id} came to an end`,
     };
   }
-  return { type: 'PRELOAD_FAILED', message: `the step "${step}" of pool ${pool_id} did not end in time` };
+  return { type: otherwise, message: `the step "${step}" of pool ${pool_id} did not end in time` };
 }
 
 function causesOf(err: unknown): Error[] {

@@ -1,7 +1,9 @@
-/** Pools: how they stand, and preload (control-plane 4.1, 4.5; pool-lifecycle 3). */
+/** Pools: how they stand, preload and drain (control-plane 4.1, 4.2, 4.5; pool-lifecycle 3, 6). */
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
+  drainOutcome,
+  drainRequest,
   operationAccepted,
   poolHealth,
   poolList,
@@ -12,6 +14,7 @@ import { poolId } from '../../../contracts/task.js';
 import { invalidParams } from '../../plugins/invalid-params.js';
 import { contextOf } from '../../request-context.js';
 import type { ReadPools } from '../../tasks/pool-health.js';
+import type { DrainPool } from '../../tasks/drain.js';
 import type { PreloadPool } from '../../tasks/preload.js';
 import { refusals } from '../refusals.js';
 
@@ -19,14 +22,15 @@ import { refusals } from '../refusals.js';
 export interface PoolRoutesOptions {
   readPools: ReadPools;
   preloadPool: PreloadPool;
+  drainPool: DrainPool;
 }
 
 const params = z.object({ id: poolId });
 
-/** `GET /v2/pools`, `GET /v2/pools/:id/health`, `POST /v2/pools/:id/preload`. */
+/** `GET /v2/pools`, `GET /v2/pools/:id/health`, `POST /v2/pools/:id/preload`, `POST /v2/pools/:id/drain`. */
 export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
   app,
-  { readPools, preloadPool },
+  { readPools, preloadPool, drainPool },
   done,
 ) => {
   app.get(
@@ -78,6 +82,34 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       if (prepared.pool_id !== request.params.id) throw otherPool();
       const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms };
       const answer = await preloadPool(order, contextOf(request));
+      if ('result' in answer) return answer.result;
+      return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
+    },
+  );
+
+  app.post(
+    '/v2/pools/:id/drain',
+    {
+      schema: {
+        operationId: 'drainPool',
+        summary: 'Take a pool out of service',
+        description:
+          'The pool takes no new task; running ones may end within `deadline_ms`; then its engine is stopped. ' +
+          'Asked again while it drains, the earlier deadline counts.',
+        tags: ['pools'],
+        params,
+        body: drainRequest,
+        response: {
+          200: drainOutcome,
+          202: operationAccepted,
+          ...refusals(400, 404, 409, 413, 415, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { deadline_ms, wait_ms } = request.body;
+      const order = { poolId: request.params.id, deadlineMs: deadline_ms, waitMs: wait_ms };
+      const answer = await drainPool(order, contextOf(request));
       if ('result' in answer) return answer.result;
       return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
     },

@@ -1,0 +1,47 @@
+/** Activity `awaitLeases`: waits until no task of a draining pool runs any more (B-DRAIN-004). */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import type { NodeActivityDeps } from '../deps.js';
+import { writeDrainMark } from './drain-mark.js';
+
+/** Between two looks at the leases; reading them costs nothing. */
+const LOOK_EVERY_MS = 100;
+/** The SDK sends a beat on at 80 % of the heartbeat timeout, which the workflow sets to 10 s. */
+const BEAT_MS = 2_000;
+
+/** Builds the activity `awaitLeases`. */
+export function awaitLeasesActivity({
+  pools,
+  paths,
+  now,
+}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'now'>) {
+  /**
+   * Resolves when the last lease was given back. Each try marks the pool again, so that a worker that lost its mark
+   * takes no new work either (B-DRAIN-012).
+   * @throws ApplicationFailure retryable when this worker shuts down; the next one waits on
+   */
+  return async function awaitLeases({ pool_id }: { pool_id: string }): Promise<void> {
+    const { cancellationSignal } = Context.current();
+    await writeDrainMark(paths, pool_id, now());
+    pools.draining(pool_id);
+    let beatAtMs = 0;
+    for (;;) {
+      if (cancellationSignal.aborted) throw whyStopped(cancellationSignal.reason);
+      const active_leases = pools.leases(pool_id).length;
+      if (active_leases === 0) return;
+      if (now() - beatAtMs >= BEAT_MS) {
+        beatAtMs = now();
+        Context.current().heartbeat({ active_leases });
+      }
+      await delay(LOOK_EVERY_MS, undefined, { signal: cancellationSignal }).catch(() => undefined);
+    }
+  };
+}
+
+/** A shutdown is no cancel: the drain goes on with the next worker. */
+function whyStopped(reason: unknown): unknown {
+  const isShutdown = reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN';
+  return isShutdown
+    ? ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN')
+    : reason;
+}
