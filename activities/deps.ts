@@ -55,10 +55,17 @@ export interface PoolKeeper {
   serving(poolId: string): boolean;
   /** Replicas whose engine is bound. */
   replicas(poolId: string): string[];
-  /** Tasks that hold a slot now. */
-  leases(poolId: string): string[];
+  /** Tasks that hold a slot now, of the whole pool or of one replica. */
+  leases(poolId: string, replicaId?: string): string[];
   /** Its engines are about to be stopped: no task reaches them any more, and nobody watches them for a crash. */
-  release(poolId: string): void;
+  release(poolId: string, replicaId?: string): void;
+  /** What waits goes on waiting while the engine is exchanged; new tasks may wait too. */
+  reloading(poolId: string): void;
+  /**
+   * In one step new work goes to this engine of a replica. The one before goes on with its tasks, as the replica
+   * `replicaBefore` (B-CP-034).
+   */
+  switched(engine: RunningEngine): void;
 }
 
 /** The node's runs, as the following activity sees them. */
@@ -81,6 +88,8 @@ export type DrainEnd = 'drained' | 'forced' | 'cancelled' | 'failed';
 export interface PoolMetrics {
   drainStarted(poolId: string, reason: string): void;
   drainEnded(poolId: string, end: DrainEnd, durationMs: number): void;
+  /** `reason` is the failure's type, null for a success. */
+  reloadEnded(poolId: string, reason: string | null, durationMs: number): void;
 }
 
 /** Folders of a node worker. */

@@ -10,6 +10,10 @@ import { followRunActivity } from './follow-run.js';
 import { removeHandoffActivity } from './handoff/remove-handoff.js';
 import { writeHandoffActivity } from './handoff/write-handoff.js';
 import { awaitLeasesActivity } from './pool/await-leases.js';
+import { endReloadActivity } from './pool/end-reload.js';
+import { markPoolReloadingActivity } from './pool/mark-pool-reloading.js';
+import { planReloadActivity } from './pool/plan-reload.js';
+import { switchEngineActivity } from './pool/switch-engine.js';
 import { endLeasesActivity } from './pool/end-leases.js';
 import { liftDrainActivity } from './pool/lift-drain.js';
 import { markPoolDrainingActivity } from './pool/mark-pool-draining.js';
@@ -35,6 +39,10 @@ export function createNodeActivities(deps: NodeActivityDeps) {
     markPoolDraining: markPoolDrainingActivity(deps),
     awaitLeases: awaitLeasesActivity(deps),
     endLeases: endLeasesActivity(deps),
+    planReload: planReloadActivity(deps),
+    markPoolReloading: markPoolReloadingActivity(deps),
+    switchEngine: switchEngineActivity(deps),
+    endReload: endReloadActivity(deps),
     liftDrain: liftDrainActivity(deps),
     markPoolOffline: markPoolOfflineActivity(deps),
     followRun: followRunActivity(deps),

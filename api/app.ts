@@ -42,6 +42,7 @@ import { createPoolBoard } from './tasks/pool-board.js';
 import { createReadPools } from './tasks/pool-health.js';
 import { createDrain } from './tasks/drain.js';
 import { createPreload } from './tasks/preload.js';
+import { createReload } from './tasks/reload.js';
 import { createTaskStatus } from './tasks/task-status.js';
 
 /** What the API works with. */
@@ -151,6 +152,7 @@ async function registerRoutes(
     readPools,
     preloadPool: createPreload(records, board),
     drainPool: createDrain(records, readPools, board),
+    reloadPool: createReload(records, readPools),
   });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });

@@ -151,6 +151,55 @@ export interface DrainPoolInput {
   deadline_ms: number;
 }
 
+/** Body of `POST /v2/pools/{id}/reload` (control-plane 4.3): another model for the same launch, or another launch. */
+export const reloadRequest = z
+  .object({
+    new_model_ref: z.string().min(1).optional(),
+    prepared: preparedEngine.optional(),
+    drain_deadline_ms: z
+      .int()
+      .min(0)
+      .max(LONGEST_DRAIN_MS)
+      .default(60_000)
+      .meta({ description: 'how long running tasks may keep the old engine' }),
+    force: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'end tasks that outlast the deadline, instead of giving the reload up' }),
+    strategy: z
+      .enum(['auto', 'beside', 'in_place'])
+      .default('auto')
+      .meta({ description: 'auto: beside the old engine where memory and ports allow it' }),
+    health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
+    wait_ms: z.int().min(0).max(LONGEST_WAIT_MS).default(300_000),
+  })
+  .refine(({ new_model_ref, prepared }) => (new_model_ref === undefined) !== (prepared === undefined), {
+    path: ['new_model_ref'],
+    message: 'give either new_model_ref or prepared',
+  })
+  .meta({ id: 'ReloadRequest' });
+
+/** What a finished reload answers (pool-lifecycle 7). */
+export const reloadOutcome = z
+  .object({
+    pool_id: z.string(),
+    success: z.boolean(),
+    rolled_back: z.boolean(),
+    new_engine_version: z.string(),
+    duration_ms: z.int(),
+  })
+  .meta({ id: 'ReloadOutcome' });
+
+/** Reload outcome's type. */
+export type ReloadOutcome = z.infer<typeof reloadOutcome>;
+
+/** Input of the workflow `reloadPool`. */
+export type ReloadPoolInput = Omit<z.infer<typeof reloadRequest>, 'wait_ms'> & {
+  node_id: string;
+  pool_id: string;
+  correlation_id: string;
+};
+
 /** How a pool stands: `GET /v2/pools/{id}/health`, `GET /pools/{id}/status` of the node, and placement read it. */
 export const poolStatus = z
   .object({

@@ -18,6 +18,16 @@ export const CONTROL_QUEUE = 'control';
 /** Replica that keeps the inherited file names `<pool>.pid` and `engine-<pool>.log` (C-188). */
 export const FIRST_REPLICA = 'r0';
 
+/** The engine that a reload starts beside a replica's, until the switch (design §3). */
+export function replicaBeside(replicaId: string): string {
+  return `${replicaId}.next`;
+}
+
+/** A replica's engine from before the switch, until its last stream has ended. */
+export function replicaBefore(replicaId: string): string {
+  return `${replicaId}.old`;
+}
+
 /** True when `id` may name a task or a session. */
 export function isTaskId(id: string): boolean {
   return TASK_ID_PATTERN.test(id);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isPoolFailure, isRefusal, POOL_FAILURES } from './pool-failure.js';
 
-test('B-ERROR-023: the failures of a preload have the types that operators know', () => {
+test('B-ERROR-023: the failures of pools have the types that operators know', () => {
   for (const type of [
     'GpuRequired',
     'InsufficientVram',
@@ -12,6 +12,8 @@ test('B-ERROR-023: the failures of a preload have the types that operators know'
     'EngineExited',
     'ModelUnavailable',
     'HandoffWriteFailed',
+    'DrainTimeout',
+    'RollbackFailed',
   ]) {
     assert.equal(isPoolFailure(type), true, type);
   }

@@ -21,6 +21,10 @@ export const POOL_FAILURES = {
   HandoffWriteFailed: { retryable: true },
   /** The engine's processes outlive SIGKILL, or may not be signalled. */
   StopFailed: { retryable: true },
+  /** Tasks still ran when a reload's deadline was over (B-RELOAD-014). */
+  DrainTimeout: { retryable: false },
+  /** Neither the new engine nor the old one could be brought up (B-RELOAD-017). */
+  RollbackFailed: { retryable: false },
   /** Another engine of this pool runs (B-API-026). */
   POOL_CONFLICT: { retryable: false },
   /** The launch description is wrong. */

@@ -30,6 +30,9 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   device_vram_free_bytes: ['gauge', 'device_id'],
   pool_handoff_files_processed_total: ['counter', 'pool_id', 'outcome'],
   pool_handoff_processing_duration_ms: ['histogram', 'pool_id'],
+  reload_success_total: ['counter', 'pool_id'],
+  reload_failure_total: ['counter', 'pool_id', 'reason'],
+  reload_duration_ms: ['histogram', 'pool_id', 'outcome'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };

@@ -13,7 +13,7 @@ const CLASS = ['engine', 'engine_version', 'pool_id', 'priority'] as const;
 const FIRST_TOKEN_BUCKETS_MS = [50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000];
 const DECODE_BUCKETS_MS = [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000];
 
-/** An idle pool drains in milliseconds; long generations take minutes. */
+/** Also of reloads. An idle pool drains in milliseconds; long generations take minutes. */
 const DRAIN_BUCKETS_MS = [100, 500, 1000, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000];
 /** A health poll and one token. */
 const HANDOFF_BUCKETS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
@@ -97,6 +97,19 @@ export function declareMetrics(registry: Registry) {
       'From reading a handoff file to its outcome.',
       ['pool_id'],
       HANDOFF_BUCKETS_MS,
+    ),
+    reloadSuccesses: counter('reload_success_total', 'Reloads after which the new engine serves.', [
+      'pool_id',
+    ]),
+    reloadFailures: counter('reload_failure_total', 'Reloads that failed, by the type of the failure.', [
+      'pool_id',
+      'reason',
+    ]),
+    reloadDuration: histogram(
+      'reload_duration_ms',
+      'From the order of a reload to its end.',
+      ['pool_id', 'outcome'],
+      DRAIN_BUCKETS_MS,
     ),
     streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
     streamDrops: counter('sse_backpressure_drops_total', "Events left out of a slow reader's stream.", [

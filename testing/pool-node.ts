@@ -61,7 +61,7 @@ function nodeIn(
     nodeId: 'node-1',
     pools,
     runs: noRuns(),
-    metrics: { drainStarted: () => undefined, drainEnded: () => undefined },
+    metrics: { drainStarted: () => undefined, drainEnded: () => undefined, reloadEnded: () => undefined },
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     stopGraceMs: 5_000,
     env: () => process.env,

@@ -1,12 +1,17 @@
 /** The stage for tests of operations on a pool: a time-skipping server, a control worker, and a node played by twins. */
 import assert from 'node:assert/strict';
 import { Context } from '@temporalio/activity';
-import { type WorkflowHandleWithSignaledRunId, WorkflowFailedError } from '@temporalio/client';
+import {
+  type WorkflowHandleWithFirstExecutionRunId,
+  type WorkflowHandleWithSignaledRunId,
+  WorkflowFailedError,
+} from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { NodeActivities } from '../activities/index.js';
-import type { DrainPoolInput } from '../contracts/pool.js';
+import type { DrainPoolInput, ReloadPoolInput } from '../contracts/pool.js';
 import { CONTROL_QUEUE, nodeQueue } from '../domain/identity.js';
 import type { drainPool } from '../workflows/drain-pool.js';
+import type { reloadPool } from '../workflows/reload-pool.js';
 import { drainAskedSignal } from '../workflows/messages.js';
 import { testDataConverter, timeSkippingEnvironment } from './temporal-env.js';
 import { bundleWorkflows } from './workflow-bundle.js';
@@ -17,10 +22,15 @@ export type PlayedActivities = Partial<NodeActivities>;
 /** A drain that was started. */
 export type DrainRun = WorkflowHandleWithSignaledRunId<typeof drainPool>;
 
+/** A reload that was started. */
+export type ReloadRun = WorkflowHandleWithFirstExecutionRunId<typeof reloadPool>;
+
 /** A stage that is open. */
 export interface PoolStage {
   /** Drains the pool of this id, or joins its drain, on a node that is played by the twin. */
   drain(poolId: string, twin: PlayedActivities, deadlineMs: number): Promise<DrainRun>;
+  /** Reloads the pool of this id on a node that is played by the twin. */
+  reload(poolId: string, twin: PlayedActivities, changes?: Partial<ReloadPoolInput>): Promise<ReloadRun>;
   close(): Promise<void>;
 }
 
@@ -29,7 +39,8 @@ export const TWIN_NODE = 'node-1';
 
 const ACTIVITIES = [
   ...(['markPoolDraining', 'awaitLeases', 'endLeases', 'stopEngine', 'markPoolOffline'] as const),
-  'liftDrain',
+  ...(['liftDrain', 'planReload', 'preflight', 'spawnEngine', 'awaitEngineReady', 'probeEngine'] as const),
+  ...(['writeHandoff', 'switchEngine', 'markPoolReloading', 'markPoolReady', 'endReload'] as const),
 ] as const;
 
 /** Opens a stage; one a test file, since it takes seconds. */
@@ -64,6 +75,20 @@ export async function openPoolStage(): Promise<PoolStage> {
         args: [input],
         signal: drainAskedSignal,
         signalArgs: [{ deadline_ms }],
+      });
+    },
+    reload(pool_id, twin, changes = {}) {
+      const workflowId = `pool:${pool_id}:reload`;
+      twins.set(workflowId, twin);
+      const input: ReloadPoolInput = {
+        ...{ node_id: TWIN_NODE, pool_id, correlation_id: 'corr-1', new_model_ref: 'file:/models/new.gguf' },
+        ...{ drain_deadline_ms: 60_000, force: false, strategy: 'auto', health_timeout_ms: 5_000 },
+        ...changes,
+      };
+      return env.client.workflow.start<typeof reloadPool>('reloadPool', {
+        taskQueue: CONTROL_QUEUE,
+        workflowId,
+        args: [input],
       });
     },
     async close() {

@@ -9,7 +9,6 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
-  condition,
   isCancellation,
   log,
   setCurrentDetails,
@@ -22,6 +21,7 @@ import { isRefusal } from '../domain/pool-failure.js';
 import { drainAskedSignal } from './messages.js';
 import { onNode } from './parts/activities.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
+import { endsInTime } from './parts/leases.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
 import { CorrelationId, NodeId, PoolId } from './search-attributes.js';
 
@@ -72,27 +72,9 @@ async function drain(run: Run, undoBy: RegisterUndo): Promise<DrainOutcome> {
 
 /** Resolves when no task runs, or when the deadline is over. */
 async function leasesEnd(run: Run): Promise<void> {
-  const waiting = new CancellationScope();
-  let ended = false;
-  const wait = waiting.run(async () => {
-    await run.node.endless('wait for the running tasks').awaitLeases({ pool_id: run.input.pool_id });
-    ended = true;
-  });
-  const deadline = deadlinePasses(run, () => ended);
-  try {
-    await Promise.race([wait, deadline]);
-  } finally {
-    waiting.cancel();
-    // Whichever came first has spoken; the other one's cancellation is no news.
-    void Promise.allSettled([wait, deadline]);
-  }
-}
-
-async function deadlinePasses(run: Run, ended: () => boolean): Promise<void> {
-  while (!ended() && Date.now() < run.deadlineAtMs) {
-    const until = run.deadlineAtMs;
-    await condition(() => ended() || run.deadlineAtMs < until, until - Date.now());
-  }
+  const { pool_id } = run.input;
+  const wait = () => run.node.endless('wait for the running tasks').awaitLeases({ pool_id });
+  await endsInTime(wait, () => run.deadlineAtMs);
 }
 
 async function stop(run: Run, replica_ids: readonly string[]): Promise<DrainOutcome> {

@@ -2,3 +2,4 @@
 export { drainPool } from './drain-pool.js';
 export { inferTask } from './infer-task.js';
 export { preloadPool } from './preload-pool.js';
+export { reloadPool } from './reload-pool.js';

@@ -1,4 +1,4 @@
-/** Activity `awaitLeases`: waits until no task of a draining pool runs any more (B-DRAIN-004). */
+/** Activity `awaitLeases`: waits until no task of a draining pool, or of one replica, runs any more (B-DRAIN-004). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import type { NodeActivityDeps } from '../deps.js';
@@ -8,6 +8,12 @@ import { writeDrainMark } from './drain-mark.js';
 const LOOK_EVERY_MS = 100;
 /** The SDK sends a beat on at 80 % of the heartbeat timeout, which the workflow sets to 10 s. */
 const BEAT_MS = 2_000;
+
+/** Which leases: the pool's, which is then draining, or one replica's. */
+export interface LeasesInput {
+  pool_id: string;
+  replica_id?: string;
+}
 
 /** Builds the activity `awaitLeases`. */
 export function awaitLeasesActivity({
@@ -20,14 +26,16 @@ export function awaitLeasesActivity({
    * takes no new work either (B-DRAIN-012).
    * @throws ApplicationFailure retryable when this worker shuts down; the next one waits on
    */
-  return async function awaitLeases({ pool_id }: { pool_id: string }): Promise<void> {
+  return async function awaitLeases({ pool_id, replica_id }: LeasesInput): Promise<void> {
     const { cancellationSignal } = Context.current();
-    await writeDrainMark(paths, pool_id, now());
-    pools.draining(pool_id);
+    if (replica_id === undefined) {
+      await writeDrainMark(paths, pool_id, now());
+      pools.draining(pool_id);
+    }
     let beatAtMs = 0;
     for (;;) {
       if (cancellationSignal.aborted) throw whyStopped(cancellationSignal.reason);
-      const active_leases = pools.leases(pool_id).length;
+      const active_leases = pools.leases(pool_id, replica_id).length;
       if (active_leases === 0) return;
       if (now() - beatAtMs >= BEAT_MS) {
         beatAtMs = now();

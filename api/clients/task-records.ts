@@ -1,7 +1,14 @@
 /** What the API asks of Temporal; `temporal.ts` does it, tests have a twin in memory. */
 import type { ErrorCode } from '../../contracts/errors.js';
 import type { RunOffer } from '../../contracts/node.js';
-import type { DrainOutcome, DrainPoolInput, PreloadPoolInput, PreloadResult } from '../../contracts/pool.js';
+import type {
+  DrainOutcome,
+  DrainPoolInput,
+  PreloadPoolInput,
+  PreloadResult,
+  ReloadOutcome,
+  ReloadPoolInput,
+} from '../../contracts/pool.js';
 import type { TaskMemo } from '../../contracts/task-record.js';
 import type { Admission } from '../../contracts/task.js';
 import type { TaskState } from '../../domain/task.js';
@@ -54,6 +61,11 @@ export interface TaskRecords {
   /** Starts a drain, or gives the one that runs for this pool the earlier deadline; answers with its operation id. */
   startDrain(input: DrainPoolInput): Promise<string>;
   waitDrain(operationId: string, waitMs: number): Promise<OperationOutcome<DrainOutcome>>;
+  /** Starts a reload; undefined while another one runs for this pool. */
+  startReload(input: ReloadPoolInput): Promise<string | undefined>;
+  waitReload(operationId: string, waitMs: number): Promise<OperationOutcome<ReloadOutcome>>;
+  /** Whether this operation on a pool runs now. */
+  isRunning(operationId: string): Promise<boolean>;
   /** Asks now. */
   reachable(): Promise<boolean>;
 }

@@ -6,11 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
-import type { DrainPoolInput, PreloadPoolInput } from '../../contracts/pool.js';
+import type { DrainPoolInput, PreloadPoolInput, ReloadPoolInput } from '../../contracts/pool.js';
 import { taskWorkflowId } from '../../domain/identity.js';
 import type { drainPool } from '../../workflows/drain-pool.js';
 import type { inferTask } from '../../workflows/infer-task.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
+import type { reloadPool } from '../../workflows/reload-pool.js';
 import { createOutageWatch } from './outage-watch.js';
 import type {
   OpenTaskRecords,
@@ -27,6 +28,8 @@ import {
   PRELOAD,
   preloadPoolOptions,
   recordOf,
+  RELOAD,
+  reloadPoolOptions,
   temporalAway,
   type Operation,
 } from './workflow-forms.js';
@@ -123,6 +126,30 @@ class TemporalRecords implements OpenTaskRecords {
 
   waitDrain(operationId: string, waitMs: number) {
     return this.wait(operationId, waitMs, DRAIN);
+  }
+
+  async startReload(input: ReloadPoolInput): Promise<string | undefined> {
+    const { workflowId, ...options } = reloadPoolOptions(input);
+    const started = await this.asked(async () => {
+      try {
+        await this.workflow.start<typeof reloadPool>('reloadPool', { workflowId, ...options });
+        return { operationId: workflowId };
+      } catch (err) {
+        if (err instanceof WorkflowExecutionAlreadyStartedError) return { operationId: undefined };
+        throw err;
+      }
+    });
+    if (started === undefined) throw temporalAway(undefined);
+    return started.operationId;
+  }
+
+  waitReload(operationId: string, waitMs: number) {
+    return this.wait(operationId, waitMs, RELOAD);
+  }
+
+  async isRunning(operationId: string): Promise<boolean> {
+    const described = await this.asked(() => this.workflow.getHandle(operationId).describe());
+    return described?.status.name === 'RUNNING';
   }
 
   private async wait<Result>(

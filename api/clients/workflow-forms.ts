@@ -5,6 +5,8 @@ import type { z } from 'zod';
 import { DroverError, isErrorCode, type ErrorCode } from '../../contracts/errors.js';
 import {
   drainOutcome,
+  reloadOutcome,
+  type ReloadPoolInput,
   preloadResult,
   type DrainPoolInput,
   type PreloadPoolInput,
@@ -98,6 +100,23 @@ export function drainPoolOptions(input: DrainPoolInput) {
   };
 }
 
+/** How a reload is started: one run a pool, and a second one is refused (B-RELOAD-018). */
+export function reloadPoolOptions(input: ReloadPoolInput) {
+  const { pool_id, node_id } = input;
+  return {
+    workflowId: poolWorkflowId(pool_id, 'reload'),
+    taskQueue: CONTROL_QUEUE,
+    workflowIdConflictPolicy: 'FAIL' as const,
+    args: [input] as [ReloadPoolInput],
+    typedSearchAttributes: [
+      { key: attribute.PoolId, value: pool_id },
+      { key: attribute.NodeId, value: node_id },
+      { key: attribute.CorrelationId, value: input.correlation_id },
+    ],
+    staticSummary: `reload pool ${pool_id} on node ${node_id}`,
+  };
+}
+
 /** A task's record from what Temporal says of its workflow. @throws DroverError INTERNAL when that is none of ours */
 export function recordOf(description: WorkflowExecutionDescription): TaskRecord {
   const { typedSearchAttributes: attributes } = description;
@@ -132,6 +151,9 @@ export interface Operation<Result> {
 export const PRELOAD = { name: 'preload', result: preloadResult, failed: 'PRELOAD_FAILED' } as const;
 /** Drain. */
 export const DRAIN = { name: 'drain', result: drainOutcome, failed: 'DRAIN_FAILED' } as const;
+
+/** Reload. */
+export const RELOAD = { name: 'reload', result: reloadOutcome, failed: 'RELOAD_FAILED' } as const;
 
 /** How an operation ended. */
 export async function outcomeOf<Result>(

@@ -1,6 +1,13 @@
 /** Records in memory, for the API's own tests: ids are unique, and Temporal can be made to be away or not to answer. */
 import { DroverError } from '../../contracts/errors.js';
-import type { DrainOutcome, DrainPoolInput, PreloadPoolInput, PreloadResult } from '../../contracts/pool.js';
+import type {
+  DrainOutcome,
+  DrainPoolInput,
+  PreloadPoolInput,
+  PreloadResult,
+  ReloadOutcome,
+  ReloadPoolInput,
+} from '../../contracts/pool.js';
 import type {
   OperationOutcome,
   StartResult,
@@ -22,6 +29,10 @@ export class MemoryRecords implements TaskRecords {
   /** A start takes effect, but its answer is lost. */
   loseAnswers = false;
   preloadOutcome: OperationOutcome<PreloadResult> = { kind: 'running' };
+  readonly reloads: ReloadPoolInput[] = [];
+  reloadOutcome: OperationOutcome<ReloadOutcome> = { kind: 'running' };
+  /** Ids of the operations that run. */
+  readonly running = new Set<string>();
   readonly drains: DrainPoolInput[] = [];
   drainOutcome: OperationOutcome<DrainOutcome> = { kind: 'running' };
 
@@ -67,6 +78,22 @@ export class MemoryRecords implements TaskRecords {
 
   async waitDrain(): Promise<OperationOutcome<DrainOutcome>> {
     return Promise.resolve(this.drainOutcome);
+  }
+
+  async startReload(input: ReloadPoolInput): Promise<string | undefined> {
+    this.mustAnswer();
+    const operationId = `pool:${input.pool_id}:reload`;
+    if (this.running.has(operationId)) return undefined;
+    this.reloads.push(input);
+    return Promise.resolve(operationId);
+  }
+
+  async waitReload(): Promise<OperationOutcome<ReloadOutcome>> {
+    return Promise.resolve(this.reloadOutcome);
+  }
+
+  async isRunning(operationId: string): Promise<boolean> {
+    return Promise.resolve(this.running.has(operationId));
   }
 
   async reachable(): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** The pool `default` of a stack as somebody on its machine finds it: files, processes, the engine's own word. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { handoff, type Handoff } from '../../contracts/handoff.js';
@@ -70,6 +70,20 @@ export class PoolView {
         return last.state === state || undefined;
       },
     );
+  }
+
+  /** Waits until new work goes to an engine of this version. */
+  async waitForVersion(version: string): Promise<void> {
+    await eventually(
+      () => `the pool to serve the version ${version}`,
+      async () => (await this.status()).engine_version === version || undefined,
+    );
+  }
+
+  /** Names of the spawn records: one for each engine that the node worker knows. */
+  async recordedEngines(): Promise<string[]> {
+    const names = await readdir(join(this.stack.stateDir, 'node'));
+    return names.filter((name) => name.endsWith('.spawn.json')).sort();
   }
 
   /** Waits until the engine itself says that it computes nothing; it notices a reader who left within milliseconds. */

@@ -180,8 +180,8 @@ export class Stack {
   }
 
   /** Launch description of this stack's engine. */
-  async prepareEngine(): Promise<PreparedEngine> {
-    const { model = 'demo', slots = 4, ctx = 4096 } = this.wish;
+  async prepareEngine(model: ModelName = this.wish.model ?? 'demo'): Promise<PreparedEngine> {
+    const { slots = 4, ctx = 4096 } = this.wish;
     const { engine, xllamacpp, models } = this.parts;
     return prepareEngine({ engine, xllamacpp, modelPath: await models.path(model), slots, ctx });
   }

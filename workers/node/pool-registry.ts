@@ -8,6 +8,7 @@ import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
 import type { EngineKind } from '../../contracts/task.js';
 import { measured, type Throughput } from '../../domain/estimate.js';
 import type { DeviceClaim } from '../../domain/device-mask.js';
+import { replicaBefore } from '../../domain/identity.js';
 import { isLive, isReady, mayBecomeReady, type PoolState } from '../../domain/pool.js';
 import { Scheduler, type SchedulerEffects } from './scheduler.js';
 
@@ -129,7 +130,8 @@ export class PoolRegistry implements PoolKeeper {
 
   serving(poolId: string): boolean {
     const pool = this.ensure(poolId);
-    if (pool.state !== 'draining' || pool.replicas.size === 0) return false;
+    const isHeld = pool.state === 'draining' || pool.state === 'reloading';
+    if (!isHeld || pool.replicas.size === 0) return false;
     this.move(pool, 'ready');
     pool.scheduler.pump();
     return true;
@@ -139,13 +141,36 @@ export class PoolRegistry implements PoolKeeper {
     return [...(this.pools.get(poolId)?.replicas.keys() ?? [])];
   }
 
-  leases(poolId: string): string[] {
-    return this.pools.get(poolId)?.scheduler.leases ?? [];
+  leases(poolId: string, replicaId?: string): string[] {
+    const scheduler = this.pools.get(poolId)?.scheduler;
+    if (scheduler === undefined) return [];
+    return replicaId === undefined ? scheduler.leases : scheduler.leasesOf(replicaId);
   }
 
-  release(poolId: string): void {
+  release(poolId: string, replicaId?: string): void {
     const pool = this.pools.get(poolId);
-    if (pool !== undefined) this.unbind(pool);
+    if (pool !== undefined) this.unbind(pool, replicaId);
+  }
+
+  reloading(poolId: string): void {
+    this.move(this.ensure(poolId), 'reloading');
+  }
+
+  switched(engine: RunningEngine): void {
+    const { prepared } = engine;
+    const pool = this.ensure(prepared.pool_id);
+    const { replica_id } = prepared;
+    const before = pool.replicas.get(replica_id);
+    if (before?.engine.pid === engine.pid) return;
+    // In its place in the map: the first replica is the one that counts a prompt's tokens.
+    pool.replicas.set(replica_id, { engine, adapter: this.adapterOf(prepared.engine, engine.url) });
+    const retired = replicaBefore(replica_id);
+    if (before !== undefined) pool.replicas.set(retired, before);
+    pool.scheduler.retire(replica_id, retired);
+    pool.scheduler.setSlots(replica_id, prepared.slots_total ?? 1);
+    pool.prepared = prepared;
+    this.move(pool, 'ready');
+    pool.scheduler.pump();
   }
 
   /** An engine of the pool was seen alive: its process is there, or its health answers. */
@@ -181,17 +206,19 @@ export class PoolRegistry implements PoolKeeper {
     pool.throughput = measured(pool.throughput, run);
   }
 
-  private unbind(pool: Pool): void {
-    for (const [replicaId, { adapter }] of pool.replicas) {
+  private unbind(pool: Pool, only?: string): void {
+    for (const [replicaId, { adapter }] of [...pool.replicas]) {
+      if (only !== undefined && only !== replicaId) continue;
       pool.scheduler.setSlots(replicaId, 0);
       void adapter.close();
+      pool.replicas.delete(replicaId);
+      pool.scheduler.forget(replicaId);
     }
-    pool.replicas.clear();
   }
 
   private move(pool: Pool, state: PoolState): void {
     pool.state = state;
-    pool.scheduler.pause(state === 'draining');
+    pool.scheduler.pause(state === 'draining' || state === 'reloading');
     pool.changedAtMs = this.now();
   }
 

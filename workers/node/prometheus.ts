@@ -45,6 +45,14 @@ export function nodeMetrics(): NodeMetrics {
   };
   const pools: PoolMetrics = {
     drainStarted: (pool_id, reason) => metrics.drainEvents.inc({ pool_id, reason }),
+    reloadEnded: (pool_id, reason, durationMs) => {
+      metrics.reloadDuration.observe(
+        { pool_id, outcome: reason === null ? 'success' : 'failure' },
+        durationMs,
+      );
+      if (reason === null) metrics.reloadSuccesses.inc({ pool_id });
+      else metrics.reloadFailures.inc({ pool_id, reason });
+    },
     drainEnded: (pool_id, outcome, durationMs) => {
       metrics.poolDrains.inc({ pool_id, outcome });
       if (outcome === 'forced') metrics.poolDrainForceStops.inc({ pool_id });

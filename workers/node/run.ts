@@ -47,6 +47,8 @@ export class Run {
   confirmed = false;
   replicaId: string | null = null;
   promptIds: number[] | null = null;
+  /** File of the model whose vocabulary {@link promptIds} are of. */
+  promptModel: string | null = null;
   tokensIn: number | null = null;
   tokensOut = 0;
   startedAtMs: number | null = null;

@@ -88,12 +88,14 @@ export class RunRegister implements RunKeeper {
     const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
     // Before the engine is asked anything: overload must stay cheap to refuse.
     if (!pool.scheduler.hasRoom && this.victimOf(pool, offer) === undefined) throw this.fullFor(pool, offer);
+    const model = pool.prepared?.model_ref ?? null;
     const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs);
     const raced = this.sameRun(offer);
     if (raced !== undefined) return this.reports.view(raced);
     this.tombstones.forget(offer.task_id);
     const run = this.admit(pool, offer, false);
     run.promptIds = promptIds;
+    run.promptModel = model;
     this.arm(run);
     pool.scheduler.pump();
     return this.reports.view(run);
@@ -224,6 +226,8 @@ export class RunRegister implements RunKeeper {
     run.replicaId = replicaId;
     try {
       if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
+      // The model was exchanged while the task waited: its ids are of another vocabulary.
+      if (run.promptModel !== replica.engine.prepared.model_ref) run.promptIds = null;
       const { stopReason, decodeMs } = await executeRun(run, {
         adapter: replica.adapter,
         replicaId,

@@ -39,6 +39,18 @@ export class Scheduler {
     this.replicas.set(replicaId, slots);
   }
 
+  /** A replica goes on under another name: its tasks keep their slots, and it takes no more. */
+  retire(replicaId: string, name: string): void {
+    const leases = this.replicas.get(replicaId)?.leases ?? new Set<string>();
+    this.replicas.set(name, { total: 0, leases });
+    this.replicas.delete(replicaId);
+  }
+
+  /** Forgets a replica that no task holds. */
+  forget(replicaId: string): void {
+    if (this.replicas.get(replicaId)?.leases.size === 0) this.replicas.delete(replicaId);
+  }
+
   /**
    * Puts a task at the end of its class. Call {@link pump} once the task is on record.
    * @param beyondCapacity - a task that was accepted before is never refused again

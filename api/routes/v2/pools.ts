@@ -1,4 +1,4 @@
-/** Pools: how they stand, preload and drain (control-plane 4.1, 4.2, 4.5; pool-lifecycle 3, 6). */
+/** Pools: how they stand, preload, drain and reload (control-plane 4; pool-lifecycle 3, 6, 7). */
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
@@ -9,6 +9,8 @@ import {
   poolList,
   preloadRequest,
   preloadResult,
+  reloadOutcome,
+  reloadRequest,
 } from '../../../contracts/pool.js';
 import { poolId } from '../../../contracts/task.js';
 import { invalidParams } from '../../plugins/invalid-params.js';
@@ -16,6 +18,7 @@ import { contextOf } from '../../request-context.js';
 import type { ReadPools } from '../../tasks/pool-health.js';
 import type { DrainPool } from '../../tasks/drain.js';
 import type { PreloadPool } from '../../tasks/preload.js';
+import type { ReloadPool } from '../../tasks/reload.js';
 import { refusals } from '../refusals.js';
 
 /** What the pool routes call. */
@@ -23,14 +26,15 @@ export interface PoolRoutesOptions {
   readPools: ReadPools;
   preloadPool: PreloadPool;
   drainPool: DrainPool;
+  reloadPool: ReloadPool;
 }
 
 const params = z.object({ id: poolId });
 
-/** `GET /v2/pools`, `GET /v2/pools/:id/health`, `POST /v2/pools/:id/preload`, `POST /v2/pools/:id/drain`. */
+/** `GET /v2/pools`, `GET /v2/pools/:id/health`, `POST /v2/pools/:id/{preload,drain,reload}`. */
 export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
   app,
-  { readPools, preloadPool, drainPool },
+  { readPools, preloadPool, drainPool, reloadPool },
   done,
 ) => {
   app.get(
@@ -110,6 +114,33 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       const { deadline_ms, wait_ms } = request.body;
       const order = { poolId: request.params.id, deadlineMs: deadline_ms, waitMs: wait_ms };
       const answer = await drainPool(order, contextOf(request));
+      if ('result' in answer) return answer.result;
+      return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
+    },
+  );
+
+  app.post(
+    '/v2/pools/:id/reload',
+    {
+      schema: {
+        operationId: 'reloadPool',
+        summary: 'Exchange the model of a pool',
+        description:
+          'The new engine is started beside the old one where the node has room, gets the new tasks in one step, and ' +
+          'the old one ends its streams. Whatever fails leaves the old model serving.',
+        tags: ['pools'],
+        params,
+        body: reloadRequest,
+        response: {
+          200: reloadOutcome,
+          202: operationAccepted,
+          ...refusals(400, 404, 409, 413, 415, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { wait_ms, ...order } = request.body;
+      const answer = await reloadPool(request.params.id, order, wait_ms, contextOf(request));
       if ('result' in answer) return answer.result;
       return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
     },

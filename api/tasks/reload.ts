@@ -1,0 +1,52 @@
+/** Reload of a pool: a durable workflow on the node that has it (control-plane 4.3, B-CP-070). */
+import { DroverError } from '../../contracts/errors.js';
+import type { ReloadOutcome, ReloadPoolInput } from '../../contracts/pool.js';
+import { poolWorkflowId } from '../../domain/identity.js';
+import type { TaskRecords } from '../clients/task-records.js';
+import type { RequestContext } from '../request-context.js';
+import { refuseBeside } from './drain.js';
+import type { ReadPools } from './pool-health.js';
+
+/** What a reload is asked with. */
+export type ReloadOrder = Omit<ReloadPoolInput, 'node_id' | 'pool_id' | 'correlation_id'>;
+
+/** The finished reload, or the operation that goes on. */
+export type ReloadAnswer = { result: ReloadOutcome } | { operationId: string };
+
+/**
+ * Reloads a pool.
+ * @throws DroverError POOL_NOT_FOUND; POOL_CONFLICT while another operation runs; RELOAD_FAILED, or the code under which
+ *   the workflow failed
+ */
+export type ReloadPool = (
+  poolId: string,
+  order: ReloadOrder,
+  waitMs: number,
+  context: RequestContext,
+) => Promise<ReloadAnswer>;
+
+/** Builds reload. */
+export function createReload(records: TaskRecords, readPools: ReadPools): ReloadPool {
+  return async function reload(poolId, order, waitMs, context) {
+    const { node_ids } = await readPools.health(poolId, context);
+    const [nodeId] = node_ids;
+    if (nodeId === undefined) throw new RangeError('a pool is on a node');
+    await refuseBeside(records, poolId, 'drain');
+    await refuseBeside(records, poolId, 'preload');
+    const operationId = await records.startReload({
+      ...order,
+      node_id: nodeId,
+      pool_id: poolId,
+      correlation_id: context.correlationId,
+    });
+    if (operationId === undefined) {
+      const message = `another operation on the pool runs: ${poolWorkflowId(poolId, 'reload')}`;
+      throw new DroverError('POOL_CONFLICT', message, { pool_id: poolId });
+    }
+    context.log.info({ event: 'reload', pool_id: poolId, operation_id: operationId }, 'reload started');
+    const outcome = await records.waitReload(operationId, waitMs);
+    if (outcome.kind === 'running') return { operationId };
+    if (outcome.kind === 'done') return { result: outcome.result };
+    throw new DroverError(outcome.code, outcome.message, { pool_id: poolId });
+  };
+}

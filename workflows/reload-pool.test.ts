@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import { stillLeased } from '../testing/drain-twin.js';
+import { failureOf, openPoolStage, type PoolStage } from '../testing/pool-stage.js';
+import { failing } from '../testing/preload-twin.js';
+import { reloadTwin, type ReloadTwin } from '../testing/reload-twin.js';
+
+let stage: PoolStage;
+before(async () => {
+  stage = await openPoolStage();
+});
+after(() => stage.close());
+
+const PLAN = ['planReload', 'preflight r0.next new'];
+const UP = ['spawnEngine r0.next new', 'awaitEngineReady r0.next new', 'probeEngine r0.next new'];
+const SWITCH = ['writeHandoff r0 new', 'switchEngine r0 new'];
+const RETIRE = ['awaitLeases r0.old', 'endLeases r0.old', 'stopEngine r0.old'];
+const UP_IN_PLACE = ['spawnEngine r0 new', 'awaitEngineReady r0 new', 'probeEngine r0 new'];
+const UP_AGAIN = ['spawnEngine r0 old', 'awaitEngineReady r0 old', 'probeEngine r0 old'];
+
+async function failed(run: { result(): Promise<unknown> }): Promise<ApplicationFailure> {
+  const failure = await failureOf(run);
+  assert.ok(failure instanceof ApplicationFailure);
+  return failure;
+}
+
+test('B-RELOAD-005, B-RELOAD-008, B-CP-034: beside the old engine the new one proves itself, is switched to, and the old one is stopped last', async () => {
+  const twin = reloadTwin(0);
+  const outcome = await (await stage.reload('beside', twin.activities)).result();
+  assert.deepEqual(
+    { ...outcome, duration_ms: 0 },
+    { pool_id: 'beside', success: true, rolled_back: false, new_engine_version: 'b5678', duration_ms: 0 },
+  );
+  assert.deepEqual(twin.calls, [...PLAN, ...UP, ...SWITCH, ...RETIRE, 'endReload']);
+  assert.deepEqual([twin.ends.length, twin.ends[0]?.reason], [1, null]);
+});
+
+test('the old engine is not stopped while its streams go on, however long they take', async () => {
+  let looks = 0;
+  const twin = reloadTwin(1, {
+    awaitLeases: () => (++looks > 200 ? Promise.resolve() : Promise.reject(stillLeased())),
+    endLeases: () => Promise.resolve({ final_lease_count: 0 }),
+  });
+  const { duration_ms } = await (await stage.reload('patient', twin.activities)).result();
+  assert.equal(looks, 201);
+  assert.ok(duration_ms > 60_000, `${duration_ms} ms`);
+});
+
+test('with force the old engine ends with the deadline', async () => {
+  const twin = reloadTwin(1);
+  const { duration_ms, success } = await (
+    await stage.reload('forced', twin.activities, { force: true })
+  ).result();
+  assert.ok(success && duration_ms >= 60_000, `${duration_ms} ms`);
+  assert.deepEqual(twin.calls.slice(-4), [...RETIRE, 'endReload']);
+});
+
+const BESIDE_FAILURES: readonly (readonly [keyof ReloadTwin, string[]])[] = [
+  ['spawnEngine', [...UP.slice(0, 1), 'stopEngine r0.next']],
+  ['awaitEngineReady', [...UP.slice(0, 2), 'stopEngine r0.next']],
+  ['probeEngine', [...UP, 'stopEngine r0.next']],
+  ['writeHandoff', [...UP, 'writeHandoff r0 new', 'writeHandoff r0 old', 'stopEngine r0.next']],
+  ['switchEngine', [...UP, ...SWITCH, 'writeHandoff r0 old', 'stopEngine r0.next']],
+];
+
+for (const [step, calls] of BESIDE_FAILURES) {
+  test(`B-RELOAD-011, B-RELOAD-013, B-CP-035: when ${step} fails beside the old engine, that is untouched and nothing of the new one is left`, async () => {
+    const broken = failing('HealthTimeout', 'health check failed');
+    let first = true;
+    const once = () => {
+      if (!first) return Promise.resolve('/handoff');
+      first = false;
+      return broken();
+    };
+    const twin = reloadTwin(1, { [step]: once });
+    const failure = await failed(await stage.reload(`beside-${step}`, twin.activities));
+    assert.equal(failure.type, 'HealthTimeout');
+    assert.equal(failure.message, 'reload failed: health check failed');
+    assert.deepEqual(twin.calls, [...PLAN, ...calls, 'endReload']);
+    assert.deepEqual(
+      twin.ends.map(({ reason, rolled_back, success }) => [reason, rolled_back, success]),
+      [['HealthTimeout', true, false]],
+    );
+  });
+}
+
+test('B-RELOAD-016: a model that is not there fails before anything is touched', async () => {
+  const twin = reloadTwin(1, { preflight: failing('ModelUnavailable', 'no such file') });
+  assert.equal((await failed(await stage.reload('missing', twin.activities))).type, 'ModelUnavailable');
+  assert.deepEqual(twin.calls, [...PLAN, 'endReload']);
+});
+
+/** No room beside the old engine. */
+const crowded: ReloadTwin['preflight'] = (prepared) =>
+  prepared.replica_id === 'r0.next'
+    ? failing('InsufficientRam', 'not enough memory')()
+    : Promise.resolve({ prepared, serving: null });
+
+const DRAINED = ['markPoolReloading', 'awaitLeases r0', 'endLeases r0', 'stopEngine r0'];
+
+test('B-RELOAD-001, B-RELOAD-003, B-RELOAD-004, B-RELOAD-006: without room the old engine is drained and stopped first', async () => {
+  const twin = reloadTwin(0, { preflight: crowded });
+  const { success } = await (await stage.reload('crowded', twin.activities)).result();
+  assert.equal(success, true);
+  assert.deepEqual(twin.calls, [
+    ...[...PLAN, ...DRAINED, 'preflight r0 new', ...UP_IN_PLACE],
+    ...['writeHandoff r0 new', 'markPoolReady r0 new', 'endReload'],
+  ]);
+});
+
+test('without room a reload that must be beside fails, and touches nothing', async () => {
+  const twin = reloadTwin(0, { preflight: crowded });
+  const failure = await failed(await stage.reload('must', twin.activities, { strategy: 'beside' }));
+  assert.equal(failure.type, 'InsufficientRam');
+  assert.deepEqual(twin.calls, [...PLAN, 'endReload']);
+});
+
+test('B-RELOAD-014, B-RELOAD-015, C-024: tasks that outlast the deadline give the reload up, the old engine is not touched', async () => {
+  const twin = reloadTwin(1);
+  const failure = await failed(await stage.reload('late', twin.activities, { strategy: 'in_place' }));
+  assert.equal(failure.type, 'DrainTimeout');
+  assert.match(failure.message, /drain timeout/);
+  assert.deepEqual(twin.calls, [...PLAN, 'markPoolReloading', 'awaitLeases r0', 'endReload']);
+});
+
+test('B-RELOAD-014: force ends them instead', async () => {
+  const twin = reloadTwin(1);
+  const changes = { strategy: 'in_place', force: true } as const;
+  assert.equal((await (await stage.reload('pressed', twin.activities, changes)).result()).success, true);
+  assert.equal(twin.calls.includes('endLeases r0'), true);
+});
+
+test('B-RELOAD-007, C-025, B-CP-031: a new engine that is not healthy is stopped, and the old one is really started again', async () => {
+  const twin = reloadTwin(0, {
+    probeEngine: ({ prepared }) =>
+      prepared.engine_version === 'b5678'
+        ? failing('HealthTimeout', 'it generates no token')()
+        : Promise.resolve(),
+  });
+  const failure = await failed(await stage.reload('sick', twin.activities, { strategy: 'in_place' }));
+  assert.equal(failure.message, 'reload failed: it generates no token');
+  assert.deepEqual(twin.calls, [
+    ...[...PLAN, ...DRAINED, 'preflight r0 new', ...UP_IN_PLACE, 'stopEngine r0'],
+    ...[...UP_AGAIN, 'writeHandoff r0 old', 'markPoolReady r0 old', 'endReload'],
+  ]);
+  assert.equal(twin.ends[0]?.rolled_back, true);
+});
+
+test('B-RELOAD-017, B-ERROR-023: when the old engine does not come up again either, both errors are told', async () => {
+  const twin = reloadTwin(0, {
+    awaitEngineReady: ({ prepared }) =>
+      failing('EngineExited', prepared.engine_version === 'b5678' ? 'new one exited' : 'old one exited')(),
+  });
+  const failure = await failed(await stage.reload('lost', twin.activities, { strategy: 'in_place' }));
+  assert.equal(failure.type, 'RollbackFailed');
+  assert.equal(failure.message, 'reload failed: new one exited; rollback failed: old one exited');
+  // Nothing is left of either engine.
+  assert.deepEqual(twin.calls.slice(-3), [...UP_AGAIN.slice(1, 2), 'stopEngine r0', 'endReload']);
+  const [{ last_error, rolled_back, reason } = {}] = twin.ends;
+  assert.deepEqual([rolled_back, reason], [false, 'RollbackFailed']);
+  assert.match(last_error ?? '', /new one exited.*old one exited/);
+});
