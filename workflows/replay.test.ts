@@ -33,11 +33,12 @@ async function history(name: string): Promise<RecordedHistory> {
 const recorded = (await readdir(FOLDER)).filter((name) => name.endsWith('.json')).sort();
 
 describe('replay of recorded histories', () => {
-  test('there are histories of preloads and tasks that succeeded, failed and were cancelled', () => {
+  test('there are histories of preloads, drains, reloads and tasks that succeeded, failed and were cancelled', () => {
     for (const kind of [
       'preload-ready',
       'preload-unhealthy',
       'preload-cancelled',
+      ...['drain-graceful', 'drain-forced', 'drain-cancelled', 'reload-beside', 'reload-rolled-back'],
       'task-followed',
       'task-failed',
       'task-cancelled',
@@ -93,10 +94,10 @@ interface JsonPayload {
 }
 
 /**
- * Search attributes are never sealed; what a cancelled activity says is the server's own word; and `data` is what the SDK
+ * Search attributes are never sealed, nor is the header of an activity, which repeats one of them; what a cancelled activity says is the server's own word; and `data` is what the SDK
  * notes of a local activity beside its result: its type, its attempts and its times.
  */
-const NOT_OURS = ['searchAttributes', 'activityTaskCanceledEventAttributes', 'data'];
+const NOT_OURS = ['searchAttributes', 'header', 'activityTaskCanceledEventAttributes', 'data'];
 
 /** Every payload that we wrote into a history. */
 function payloadsOf(value: unknown): JsonPayload[] {

@@ -13,6 +13,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { historyCodec as codec } from './history-key.js';
+import { poolScenarios } from './pool-scenarios.js';
 import { preloadScenarios } from './preload-scenarios.js';
 import { RecordingStage, type History, type Scenario } from './stage.js';
 import { taskScenarios } from './task-scenarios.js';
@@ -20,7 +21,11 @@ import { taskScenarios } from './task-scenarios.js';
 type Failure = temporal.api.failure.v1.IFailure;
 
 const FOLDER = fileURLToPath(new URL('../../workflows/histories/', import.meta.url));
-const SCENARIOS: Readonly<Record<string, Scenario>> = { ...preloadScenarios, ...taskScenarios };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  ...poolScenarios,
+  ...preloadScenarios,
+  ...taskScenarios,
+};
 
 /** A history whose failures do not tell in which folders it was recorded. */
 async function withoutStacks(history: History): Promise<History> {
