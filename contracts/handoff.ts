@@ -74,6 +74,7 @@ const announcement = z
       slots_free === null ? null : Math.max(0, Math.min(slots_free, told.slots_total ?? slots_free)),
     model_ref: model.id ?? model.path ?? null,
     model_name: null,
+    model_path: null,
     backend: null,
     split_plan: null,
     share_devices: true,

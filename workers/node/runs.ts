@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunKeeper } from '../../activities/deps.js';
+import type { RunKeeper, ServedEngine } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { RunOffer, RunView } from '../../contracts/node.js';
 import { runLogFileName } from '../../domain/identity.js';
@@ -88,7 +88,7 @@ export class RunRegister implements RunKeeper {
     const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
     // Before the engine is asked anything: overload must stay cheap to refuse.
     if (!pool.scheduler.hasRoom && this.victimOf(pool, offer) === undefined) throw this.fullFor(pool, offer);
-    const model = pool.prepared?.model_ref ?? null;
+    const model = vocabularyOf(pool.prepared);
     const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs);
     const raced = this.sameRun(offer);
     if (raced !== undefined) return this.reports.view(raced);
@@ -227,7 +227,7 @@ export class RunRegister implements RunKeeper {
     try {
       if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
       // The model was exchanged while the task waited: its ids are of another vocabulary.
-      if (run.promptModel !== replica.engine.prepared.model_ref) run.promptIds = null;
+      if (run.promptModel !== vocabularyOf(replica.engine.prepared)) run.promptIds = null;
       const { stopReason, decodeMs } = await executeRun(run, {
         adapter: replica.adapter,
         replicaId,
@@ -411,4 +411,9 @@ export class RunRegister implements RunKeeper {
     await Promise.allSettled(this.executions.values());
     for (const run of this.runs.values()) if (!run.ended) run.discard();
   }
+}
+
+/** Engines of one model file, or of one reference where the file is unknown, cut a text into the same ids. */
+function vocabularyOf(engine: ServedEngine | null): string | null {
+  return engine?.model_path ?? engine?.model_ref ?? null;
 }
