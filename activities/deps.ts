@@ -18,7 +18,8 @@ export type ServedEngine = Pick<
   | 'split_plan'
   | 'model_name'
 > & {
-  [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']: PreparedEngine[K] | null;
+  [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']:
+    PreparedEngine[K] | null;
 };
 
 /** A replica's engine that is up: where it answers and which process it is. */
