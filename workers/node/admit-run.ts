@@ -4,7 +4,7 @@ import type { RunOffer } from '../../contracts/node.js';
 import type { Admission } from '../../contracts/task.js';
 import { isInfeasible, predictedStartMs } from '../../domain/estimate.js';
 import { mayBecomeReady } from '../../domain/pool.js';
-import type { FullQueuePolicy } from './displacement.js';
+import type { Displacement, FullQueuePolicy } from './displacement.js';
 import type { Pool } from './pool-registry.js';
 
 /** Advice of a refusal that time may mend. */
@@ -59,7 +59,7 @@ function likelyTokens({ throughput }: Pool, { fit_context, request }: RunOffer):
 }
 
 /** The refusal of a full queue: under `reject` of everybody, under `drop-lru` of who may displace nobody (B-DP-013, B-DP-066). */
-export function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy): DroverError {
+function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy): DroverError {
   const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: policy };
   return policy === 'reject'
     ? new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', { ...RETRY, ...whose })
@@ -69,8 +69,39 @@ export function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy):
       });
 }
 
+/** @throws DroverError as {@link queueFull}, when the queue is full and nobody would go for this task */
+export function requireRoom(pool: Pool, offer: RunOffer, displacement: Displacement): void {
+  if (pool.scheduler.hasRoom) return;
+  if (displacement.victimFor(pool.scheduler, offer.request.priority) === undefined) {
+    throw queueFull(pool, offer, displacement.policy);
+  }
+}
+
+/**
+ * Puts the task into its pool's queue; in a full one on the promise of somebody's place.
+ * @param accepted - it was accepted before, and is never refused for room
+ * @throws DroverError as {@link queueFull}
+ */
+export function takePlace(
+  pool: Pool,
+  offer: RunOffer,
+  accepted: boolean,
+  displacement: Displacement,
+): Admission {
+  const { scheduler } = pool;
+  const { task_id, request } = offer;
+  const isFull = !accepted && !scheduler.hasRoom;
+  const victim = isFull ? displacement.victimFor(scheduler, request.priority) : undefined;
+  const position = scheduler.enqueue(task_id, request.priority, accepted || victim !== undefined);
+  if (position === null) throw queueFull(pool, offer, displacement.policy);
+  if (victim === undefined) return admissionAt(pool, position);
+  displacement.promise(task_id);
+  const isVictimAhead = (scheduler.position(victim) ?? Infinity) < position;
+  return admissionAt(pool, isVictimAhead ? position - 1 : position);
+}
+
 /** What admission at this place promises. */
-export function admissionAt({ scheduler, throughput }: Pool, position: number): Admission {
+function admissionAt({ scheduler, throughput }: Pool, position: number): Admission {
   const { slotsTotal, slotsFree } = scheduler;
   return {
     queue_position: position,

@@ -194,6 +194,21 @@ export class Run {
     this.wake();
   }
 
+  /** Resolves when the run has ended or was discarded, or when `signal` aborts. */
+  untilOver(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const settle = () => {
+        if (!this.ended && !this.discarded && !signal.aborted) return;
+        unwatch();
+        signal.removeEventListener('abort', settle);
+        resolve();
+      };
+      const unwatch = this.watch(settle);
+      signal.addEventListener('abort', settle);
+      settle();
+    });
+  }
+
   /** The last frame is there, or the run ended without any. */
   get streamClosed(): boolean {
     return this.ended || (this.last !== undefined && closesStream(this.last));

@@ -4,27 +4,27 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunKeeper, ServedEngine } from '../../activities/deps.js';
+import type { RunKeeper } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { RunOffer, RunView } from '../../contracts/node.js';
 import { runLogFileName } from '../../domain/identity.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { KeyRing } from '../../security/payload-keys.js';
 import {
-  admissionAt,
   fittingPromptIds,
-  queueFull,
   requireFeasible,
+  requireRoom,
   requireServingPool,
+  takePlace,
 } from './admit-run.js';
 import { Displacement, type FullQueuePolicy } from './displacement.js';
 import { cancelledEnd, droppedEnd, failedEnd, streamedEnd } from './end-run.js';
-import { executeRun } from './execute-run.js';
+import { Executions, vocabularyOf } from './executions.js';
 import type { Pool } from './pool-registry.js';
 import { openRunLog } from './run-log.js';
 import { Run, type RunEnd } from './run.js';
 import { RunReports, type ReportDeps } from './run-reports.js';
-import { armAt, Tombstones } from './timers.js';
+import { RunTimers, Tombstones } from './timers.js';
 
 /** What the register is given. */
 export interface RunRegisterDeps extends ReportDeps {
@@ -38,22 +38,17 @@ export interface RunRegisterDeps extends ReportDeps {
   disconnectGraceMs: number;
 }
 
-/** An engine that was told to stop and did not is let go after this long: the slot is taken back (B-DP-210). */
-const CANCEL_LIMIT_MS = 5_000;
-/** Sessions whose warmth is remembered a node; the oldest are forgotten first. */
-const WARM_SESSIONS = 10_000;
 /** Ended runs whose frames stay in memory. */
 const RECENT_RUNS = 128;
 
 /** Register of this node's runs. */
 export class RunRegister implements RunKeeper {
   private readonly runs = new Map<string, Run>();
-  private readonly executions = new Map<string, Promise<void>>();
-  private readonly disarm = new Map<string, () => void>();
+  private readonly executions: Executions;
+  private readonly timers: RunTimers;
   private readonly tombstones: Tombstones;
   private readonly reports: RunReports;
   private readonly displacement: Displacement;
-  private readonly warm = new Set<string>();
   private readonly recent: Run[] = [];
   private nextSequence = 1;
   private closing = false;
@@ -64,7 +59,14 @@ export class RunRegister implements RunKeeper {
       deps.fullQueuePolicy,
       (taskId) => this.runs.get(taskId)?.confirmed === true,
     );
+    this.timers = new RunTimers(deps.now);
     this.tombstones = new Tombstones(deps.tombstoneMs, deps.now);
+    this.executions = new Executions({
+      ...deps,
+      reports: this.reports,
+      completed: (run, stopReason) => this.end(run, { state: 'completed', stopReason, error: null }),
+      failed: (run, err) => this.endFailed(run, err),
+    });
   }
 
   get(taskId: string): Run | undefined {
@@ -87,7 +89,7 @@ export class RunRegister implements RunKeeper {
     if (known !== undefined) return this.reports.view(known);
     const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
     // Before the engine is asked anything: overload must stay cheap to refuse.
-    if (!pool.scheduler.hasRoom && this.victimOf(pool, offer) === undefined) throw this.fullFor(pool, offer);
+    requireRoom(pool, offer, this.displacement);
     const model = vocabularyOf(pool.prepared);
     const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs);
     const raced = this.sameRun(offer);
@@ -136,7 +138,7 @@ export class RunRegister implements RunKeeper {
   async cancel(taskId: string, reason: CancelReason): Promise<RunView> {
     const run = this.mustGet(taskId);
     if (!run.ended && run.cancelReason === null) this.requestCancel(run, reason);
-    await this.stopped(taskId);
+    await this.executions.over(taskId);
     if (!run.ended) await this.end(run, cancelledEnd(run));
     return this.reports.view(run);
   }
@@ -147,15 +149,8 @@ export class RunRegister implements RunKeeper {
     const run = this.mustGet(taskId);
     const error = new DroverError('WORKER_RESET', why);
     run.abort.abort(error);
-    await this.stopped(taskId);
+    await this.executions.over(taskId);
     if (!run.ended) await this.end(run, failedEnd(run, error));
-  }
-
-  /** Resolves when the task's engine call is over, or has been given up. */
-  private async stopped(taskId: string): Promise<void> {
-    const execution = this.executions.get(taskId);
-    if (execution === undefined) return;
-    await Promise.race([execution, new Promise((resolve) => setTimeout(resolve, CANCEL_LIMIT_MS).unref())]);
   }
 
   private requestCancel(run: Run, reason: CancelReason): void {
@@ -176,17 +171,7 @@ export class RunRegister implements RunKeeper {
   /** Resolves with the view when the run has ended, or as it stands when `signal` aborts. */
   async waitForEnd(taskId: string, signal: AbortSignal): Promise<RunView> {
     const run = this.mustGet(taskId);
-    await new Promise<void>((resolve) => {
-      const settle = () => {
-        if (!run.ended && !signal.aborted && this.runs.get(taskId) === run) return;
-        unwatch();
-        signal.removeEventListener('abort', settle);
-        resolve();
-      };
-      const unwatch = run.watch(settle);
-      signal.addEventListener('abort', settle);
-      settle();
-    });
+    await run.untilOver(signal);
     return this.reports.view(run);
   }
 
@@ -208,48 +193,13 @@ export class RunRegister implements RunKeeper {
   dispatch(taskId: string, replicaId: string): void {
     if (this.closing) return;
     const run = this.mustGet(taskId);
-    const execution = this.execute(run, replicaId).finally(() => {
-      this.executions.delete(taskId);
+    this.executions.begin(run, replicaId, () => {
       // A worker that ends leaves its tasks unfinished: a lease given back now would tell a drain that they have ended.
       if (this.closing) return;
       this.poolOf(run).scheduler.release(taskId);
       this.reports.queue(run.offer.pool_id);
     });
-    this.executions.set(taskId, execution);
     this.reports.queue(run.offer.pool_id);
-  }
-
-  private async execute(run: Run, replicaId: string): Promise<void> {
-    const pool = this.poolOf(run);
-    const replica = pool.replicas.get(replicaId);
-    const dispatchedAtMs = this.deps.now();
-    run.replicaId = replicaId;
-    try {
-      if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
-      // The model was exchanged while the task waited: its ids are of another vocabulary.
-      if (run.promptModel !== vocabularyOf(replica.engine.prepared)) run.promptIds = null;
-      const { stopReason, decodeMs } = await executeRun(run, {
-        adapter: replica.adapter,
-        replicaId,
-        engine: replica.engine.prepared.engine,
-        now: this.deps.now,
-        metricsFrameMs: this.deps.metricsFrameMs,
-        queueDepth: () => pool.scheduler.depth(),
-        warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
-        onStarted: () => this.deps.metrics.started(this.reports.labels(run)),
-        onFirstToken: (afterMs) => this.deps.metrics.firstToken(this.reports.labels(run), afterMs),
-      });
-      const serviceMs = this.deps.now() - dispatchedAtMs;
-      this.deps.pools().learn(pool.poolId, { tokensOut: run.tokensOut, decodeMs, serviceMs });
-      this.deps.metrics.completed(this.reports.labels(run), {
-        tokensIn: run.tokensIn ?? 0,
-        tokensOut: run.tokensOut,
-        decodeMs,
-      });
-      await this.end(run, { state: 'completed', stopReason, error: null });
-    } catch (err) {
-      await this.endFailed(run, err);
-    }
   }
 
   private async endFailed(run: Run, err: unknown): Promise<void> {
@@ -283,15 +233,7 @@ export class RunRegister implements RunKeeper {
   }
 
   private admit(pool: Pool, offer: RunOffer, accepted: boolean): Run {
-    const { scheduler } = pool;
-    const victim = accepted || scheduler.hasRoom ? undefined : this.victimOf(pool, offer);
-    const isBeyond = accepted || victim !== undefined;
-    const position = scheduler.enqueue(offer.task_id, offer.request.priority, isBeyond);
-    if (position === null) throw this.fullFor(pool, offer);
-    if (victim !== undefined) this.displacement.promise(offer.task_id);
-    const victimAt = victim === undefined ? null : scheduler.position(victim);
-    const isVictimAhead = victimAt !== null && victimAt < position;
-    const admission = admissionAt(pool, isVictimAhead ? position - 1 : position);
+    const admission = takePlace(pool, offer, accepted, this.displacement);
     try {
       if (!accepted) requireFeasible(pool, offer, admission);
       const now = this.deps.now();
@@ -302,7 +244,7 @@ export class RunRegister implements RunKeeper {
       this.reports.queue(pool.poolId);
       return run;
     } catch (err) {
-      scheduler.remove(offer.task_id);
+      pool.scheduler.remove(offer.task_id);
       this.displacement.forget(offer.task_id);
       if (err instanceof DroverError) throw err;
       this.reports.logFailed(offer, err);
@@ -327,33 +269,25 @@ export class RunRegister implements RunKeeper {
     void this.end(victim, droppedEnd(victim));
   }
 
-  private victimOf(pool: Pool, { request }: RunOffer): string | undefined {
-    return this.displacement.victimFor(pool.scheduler, request.priority);
-  }
-
-  private fullFor(pool: Pool, offer: RunOffer): DroverError {
-    return queueFull(pool, offer, this.displacement.policy);
-  }
-
   /** Sets the run's one timer: an offer's lapse until it is confirmed, its deadline from then on. */
   private arm(run: Run): void {
-    this.disarm.get(run.taskId)?.();
-    this.disarm.delete(run.taskId);
-    if (run.ended && run.confirmed) return;
-    const disarm = run.confirmed
-      ? armAt(run.deadlineAtMs, this.deps.now, () => void this.cancel(run.taskId, 'deadline'))
-      : armAt(run.admittedAtMs + this.deps.offerTtlMs, this.deps.now, () => {
-          this.drop(run, 'nobody confirmed the offer');
-        });
-    this.disarm.set(run.taskId, disarm);
+    const { taskId } = run;
+    if (run.ended && run.confirmed) this.timers.clear(taskId);
+    else if (run.confirmed) {
+      this.timers.set(taskId, run.deadlineAtMs, () => void this.cancel(taskId, 'deadline'));
+    } else {
+      const lapsesAtMs = run.admittedAtMs + this.deps.offerTtlMs;
+      this.timers.set(taskId, lapsesAtMs, () => {
+        this.drop(run, 'nobody confirmed the offer');
+      });
+    }
   }
 
   /** Removes an unconfirmed offer without a trace: nobody was told that it is accepted. */
   private drop(run: Run, why: string): void {
     this.reports.dropped(run, why);
     this.displacement.forget(run.taskId);
-    this.disarm.get(run.taskId)?.();
-    this.disarm.delete(run.taskId);
+    this.timers.clear(run.taskId);
     this.poolOf(run).scheduler.remove(run.taskId);
     this.runs.delete(run.taskId);
     run.abort.abort('admin');
@@ -386,13 +320,6 @@ export class RunRegister implements RunKeeper {
     return this.deps.pools().ensure(run.offer.pool_id);
   }
 
-  private warmUp(session: string): boolean {
-    this.warm.delete(session);
-    this.warm.add(session);
-    if (this.warm.size > WARM_SESSIONS) for (const oldest of this.warm) return this.warm.delete(oldest);
-    return true;
-  }
-
   /** Ended runs, for the sweep of old logs. */
   *endedBefore(atMs: number): Generator<Run> {
     for (const run of this.runs.values()) if (run.endedAtMs !== null && run.endedAtMs < atMs) yield run;
@@ -406,14 +333,9 @@ export class RunRegister implements RunKeeper {
   /** The worker ends: running tasks stay unfinished in their logs, for the next worker to go on with. */
   async close(): Promise<void> {
     this.closing = true;
-    for (const disarm of this.disarm.values()) disarm();
+    this.timers.clearAll();
     for (const run of this.runs.values()) if (!run.ended) run.abort.abort('admin');
-    await Promise.allSettled(this.executions.values());
+    await this.executions.allOver();
     for (const run of this.runs.values()) if (!run.ended) run.discard();
   }
-}
-
-/** Engines of one model file, or of one reference where the file is unknown, cut a text into the same ids. */
-function vocabularyOf(engine: ServedEngine | null): string | null {
-  return engine?.model_path ?? engine?.model_ref ?? null;
 }

@@ -4,7 +4,7 @@
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 /** Calls `fire` once at `atMs`; the returned function calls it off. Does not keep the process alive. */
-export function armAt(atMs: number, now: () => number, fire: () => void): () => void {
+function armAt(atMs: number, now: () => number, fire: () => void): () => void {
   let timer: NodeJS.Timeout;
   const leg = () => {
     const left = atMs - now();
@@ -15,6 +15,28 @@ export function armAt(atMs: number, now: () => number, fire: () => void): () => 
   return () => {
     clearTimeout(timer);
   };
+}
+
+/** One timer a task. */
+export class RunTimers {
+  private readonly disarm = new Map<string, () => void>();
+
+  constructor(private readonly now: () => number) {}
+
+  /** Calls `fire` once at `atMs`, instead of whatever was set for this task. */
+  set(taskId: string, atMs: number, fire: () => void): void {
+    this.clear(taskId);
+    this.disarm.set(taskId, armAt(atMs, this.now, fire));
+  }
+
+  clear(taskId: string): void {
+    this.disarm.get(taskId)?.();
+    this.disarm.delete(taskId);
+  }
+
+  clearAll(): void {
+    for (const taskId of [...this.disarm.keys()]) this.clear(taskId);
+  }
 }
 
 /** Ids of withdrawn offers, each for a while (design §2.2): a workflow that starts late meets one and ends. */

@@ -1,0 +1,98 @@
+/** The runs that have a slot: each on the engine of its replica until that has said all, failed, or was told to stop. */
+import type { ServedEngine } from '../../activities/deps.js';
+import { DroverError } from '../../contracts/errors.js';
+import type { StopReason } from '../../domain/task.js';
+import { executeRun } from './execute-run.js';
+import type { PoolRegistry } from './pool-registry.js';
+import type { RunMetrics } from './run-metrics.js';
+import type { RunReports } from './run-reports.js';
+import type { Run } from './run.js';
+
+/** What executions work with; what an end means for a run is its register's business. */
+export interface ExecutionsDeps {
+  pools: () => PoolRegistry;
+  metrics: RunMetrics;
+  reports: RunReports;
+  now: () => number;
+  metricsFrameMs: number;
+  completed: (run: Run, stopReason: StopReason) => Promise<void>;
+  failed: (run: Run, err: unknown) => Promise<void>;
+}
+
+/** An engine that was told to stop and did not is let go after this long: the slot is taken back (B-DP-210). */
+const STOP_LIMIT_MS = 5_000;
+/** Sessions whose warmth is remembered a node; the oldest are forgotten first. */
+const WARM_SESSIONS = 10_000;
+
+/** Executions of a node. */
+export class Executions {
+  private readonly running = new Map<string, Promise<void>>();
+  private readonly warm = new Set<string>();
+
+  constructor(private readonly deps: ExecutionsDeps) {}
+
+  /** Runs the task on this replica; `then` is called once, when that is over. */
+  begin(run: Run, replicaId: string, then: () => void): void {
+    const execution = this.execute(run, replicaId).finally(() => {
+      this.running.delete(run.taskId);
+      then();
+    });
+    this.running.set(run.taskId, execution);
+  }
+
+  /** Resolves when the task's engine call is over, or has been given up. */
+  async over(taskId: string): Promise<void> {
+    const execution = this.running.get(taskId);
+    if (execution === undefined) return;
+    await Promise.race([execution, new Promise((resolve) => setTimeout(resolve, STOP_LIMIT_MS).unref())]);
+  }
+
+  /** Resolves when all of them are over. */
+  async allOver(): Promise<void> {
+    await Promise.allSettled(this.running.values());
+  }
+
+  private async execute(run: Run, replicaId: string): Promise<void> {
+    const { deps } = this;
+    const pool = deps.pools().ensure(run.offer.pool_id);
+    const replica = pool.replicas.get(replicaId);
+    const dispatchedAtMs = deps.now();
+    run.replicaId = replicaId;
+    try {
+      if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
+      // The model was exchanged while the task waited: its ids are of another vocabulary.
+      if (run.promptModel !== vocabularyOf(replica.engine.prepared)) run.promptIds = null;
+      const { stopReason, decodeMs } = await executeRun(run, {
+        adapter: replica.adapter,
+        replicaId,
+        engine: replica.engine.prepared.engine,
+        now: deps.now,
+        metricsFrameMs: deps.metricsFrameMs,
+        queueDepth: () => pool.scheduler.depth(),
+        warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
+        onStarted: () => deps.metrics.started(deps.reports.labels(run)),
+        onFirstToken: (afterMs) => deps.metrics.firstToken(deps.reports.labels(run), afterMs),
+      });
+      const { tokensOut } = run;
+      const serviceMs = deps.now() - dispatchedAtMs;
+      deps.pools().learn(pool.poolId, { tokensOut, decodeMs, serviceMs });
+      const tokensIn = run.tokensIn ?? 0;
+      deps.metrics.completed(deps.reports.labels(run), { tokensIn, tokensOut, decodeMs });
+      await deps.completed(run, stopReason);
+    } catch (err) {
+      await deps.failed(run, err);
+    }
+  }
+
+  private warmUp(session: string): boolean {
+    this.warm.delete(session);
+    this.warm.add(session);
+    if (this.warm.size > WARM_SESSIONS) for (const oldest of this.warm) return this.warm.delete(oldest);
+    return true;
+  }
+}
+
+/** Engines of one model file, or of one reference where the file is unknown, cut a text into the same ids. */
+export function vocabularyOf(engine: ServedEngine | null): string | null {
+  return engine?.model_path ?? engine?.model_ref ?? null;
+}
