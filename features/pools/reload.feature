@@ -22,6 +22,17 @@ Feature: An operator exchanges the model of a pool
     And "reload_success_total" has risen by 1 for:
       | pool_id | default |
 
+  @B-CP-034 @slow
+  Scenario: 32 readers across a reload
+    Given a fresh installation whose engine has 32 slots
+    And 32 tasks of 1500 tokens are posted, each with a reader that gets 20 tokens
+    When the pool is reloaded with the model "demo" as the version "second", without waiting
+    Then the answer is 202
+    When the pool comes to serve the version "second"
+    Then some of the 32 tasks still run
+    And each of the 32 readers gets 1500 tokens, and what the run log of its task holds, byte for byte
+    And the reload comes to an end, and only the second engine is left
+
   @B-CP-031 @B-CP-035 @B-RELOAD-011 @B-RELOAD-013
   Scenario: A new engine that never becomes healthy
     Given a fresh installation

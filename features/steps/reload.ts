@@ -1,12 +1,16 @@
 /** Models of pools are exchanged. */
-import { Then, When } from '@cucumber/cucumber';
+import { Given, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { eventually } from '../../testing/changes.js';
 import { isAlive } from '../../testing/processes.js';
+import { bytesFrom, orderProblems } from '../support/stream-checks.js';
+import { ENDLESS } from '../support/task-book.js';
 import type { DroverWorld } from '../support/world.js';
 
 /** Longer than any reload of these scenarios. */
 const RELOAD_WAIT_MS = 60_000;
+
+const readerNames = (count: number) => Array.from({ length: count }, (_, index) => `reader-${index}`);
 
 async function reload(world: DroverWorld, body: object, pool = 'default'): Promise<void> {
   await world.http.send('POST', `/v2/pools/${pool}/reload`, { body: { wait_ms: RELOAD_WAIT_MS, ...body } });
@@ -50,6 +54,39 @@ When(
   'the pool {string} is reloaded with the model reference {string}',
   async function (this: DroverWorld, pool: string, new_model_ref: string) {
     await reload(this, { new_model_ref }, pool);
+  },
+);
+
+Given('a fresh installation whose engine has {int} slots', async function (this: DroverWorld, slots: number) {
+  await this.useFreshStack({ slots, ctx: 2048 });
+});
+
+Given(
+  '{int} tasks of {int} tokens are posted, each with a reader that gets {int} tokens',
+  async function (this: DroverWorld, count: number, max_tokens: number, first: number) {
+    for (const name of readerNames(count)) {
+      await this.tasks.admit(name, { ...ENDLESS, max_tokens });
+      await this.readers.open(name);
+    }
+    await Promise.all(readerNames(count).map((name) => this.readers.of(name).waitForTokens(first)));
+  },
+);
+
+Then('some of the {int} tasks still run', function (this: DroverWorld, count: number) {
+  assert.ok(readerNames(count).some((name) => this.readers.of(name).lastFrame?.event !== 'end'));
+});
+
+Then(
+  'each of the {int} readers gets {int} tokens, and what the run log of its task holds, byte for byte',
+  { timeout: 120_000 },
+  async function (this: DroverWorld, count: number, tokens: number) {
+    for (const name of readerNames(count)) {
+      const live = this.readers.of(name);
+      const end = await live.waitForClose(100_000);
+      assert.deepEqual([end?.event, end?.data['tokens_out'], orderProblems(live)], ['end', tokens, []], name);
+      const logged = await this.readers.readToEnd(name, {}, `log of ${name}`);
+      assert.equal(bytesFrom(live.frames), bytesFrom(logged.frames), name);
+    }
   },
 );
 
