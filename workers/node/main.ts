@@ -1,6 +1,5 @@
 /** The node worker: one a GPU node. It owns engines, slots, queues and run logs, and serves the node gateway. */
 import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
@@ -11,6 +10,7 @@ import { processStartTicks } from '../../activities/process/process-identity.js'
 import type { Settings } from '../../contracts/settings.js';
 import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { packageVersion } from '../../telemetry/package-version.js';
 import { runProcess, StartError, type RunningProcess } from '../run-process.js';
 import {
   connectTemporal,
@@ -137,7 +137,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const gateway = buildGateway({
     nodeId: settings.DROVER_NODE_ID,
     token,
-    version: await packageVersion(),
+    version: packageVersion(),
     bodyLimitBytes: settings.DROVER_BODY_LIMIT_BYTES,
     runs,
     pools,
@@ -200,14 +200,6 @@ async function listen(gateway: ReturnType<typeof buildGateway>, address: string)
     if ((err as { code?: string }).code !== 'EADDRINUSE') throw err;
     throw new StartError(`the address ${address} is taken; set DROVER_NODE_ADDR to another`, { cause: err });
   }
-}
-
-async function packageVersion(): Promise<string> {
-  for (const path of ['../../package.json', '../../../package.json']) {
-    const text = await readFile(new URL(path, import.meta.url), 'utf8').catch(() => undefined);
-    if (text !== undefined) return (JSON.parse(text) as { version: string }).version;
-  }
-  return 'unknown';
 }
 
 await runProcess('node', start);
