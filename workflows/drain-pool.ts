@@ -8,7 +8,6 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  CancelledFailure,
   isCancellation,
   log,
   setCurrentDetails,
@@ -20,6 +19,7 @@ import { earlierDeadline } from '../domain/drain.js';
 import { isRefusal } from '../domain/pool-failure.js';
 import { drainAskedSignal } from './messages.js';
 import { onNode } from './parts/activities.js';
+import { enterStep } from './parts/enter-step.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { endsInTime } from './parts/leases.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
@@ -105,12 +105,8 @@ function index({ node_id, pool_id, correlation_id }: DrainPoolInput): void {
   ]);
 }
 
-/** Begins a step; a cancel that came while the last one was being finished ends the story between them. */
 function enter(run: Run, step: DrainStep, doing: string): void {
-  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('drain cancelled');
-  run.step = step;
-  log.info(`drain: ${doing}`, { event: 'drain_step', pool_id: run.input.pool_id, step });
-  setCurrentDetails(`${step}: ${doing}`);
+  enterStep('drain', run, { pool_id: run.input.pool_id }, step, doing);
 }
 
 /** A refused drain has marked nothing. */

@@ -6,10 +6,7 @@
  */
 import {
   ApplicationFailure,
-  CancellationScope,
-  CancelledFailure,
   isCancellation,
-  log,
   setCurrentDetails,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -18,6 +15,7 @@ import type { SpawnedEngine } from '../activities/engine/spawn-engine.js';
 import type { PreloadPoolInput, PreloadResult, PreparedEngine } from '../contracts/pool.js';
 import { isRefusal } from '../domain/pool-failure.js';
 import { onNode } from './parts/activities.js';
+import { enterStep } from './parts/enter-step.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
 import { CorrelationId, Engine, ModelRef, NodeId, PoolId } from './search-attributes.js';
@@ -108,13 +106,9 @@ function index({ node_id, correlation_id, prepared }: PreloadPoolInput): void {
   ]);
 }
 
-/** Begins a step; a cancel that came while the last one was being finished ends the story between them. */
 function enter(run: Run, step: PreloadStep, doing: string): void {
-  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('preload cancelled');
-  run.step = step;
   const { pool_id, replica_id } = run.input.prepared;
-  log.info(`preload: ${doing}`, { event: 'preload_step', pool_id, replica_id, step });
-  setCurrentDetails(`${step}: ${doing}`);
+  enterStep('preload', run, { pool_id, replica_id }, step, doing);
 }
 
 /** Puts the failure where the pool is shown, unless the pool was not touched and goes on as it was. */

@@ -8,7 +8,6 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  CancelledFailure,
   isCancellation,
   log,
   setCurrentDetails,
@@ -18,6 +17,7 @@ import type { StartingEngine } from '../activities/engine/await-engine-ready.js'
 import type { ReloadOutcome, ReloadPoolInput, PreparedEngine } from '../contracts/pool.js';
 import { replicaBefore, replicaBeside } from '../domain/identity.js';
 import { onNode } from './parts/activities.js';
+import { enterStep } from './parts/enter-step.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { endsInTime } from './parts/leases.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
@@ -215,12 +215,8 @@ function index({ node_id, pool_id, correlation_id, new_model_ref, prepared }: Re
   ]);
 }
 
-/** Begins a step; a cancel that came while the last one was being finished ends the story between them. */
 function enter(run: Run, step: ReloadStep, doing: string): void {
-  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('reload cancelled');
-  run.step = step;
-  log.info(`reload: ${doing}`, { event: 'reload_step', pool_id: run.input.pool_id, step });
-  setCurrentDetails(`${step}: ${doing}`);
+  enterStep('reload', run, { pool_id: run.input.pool_id }, step, doing);
 }
 
 /** Runs last of the undos: whatever they have brought back takes its work again. */
