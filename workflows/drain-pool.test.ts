@@ -3,7 +3,8 @@ import { after, before, test } from 'node:test';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { eventually } from '../testing/changes.js';
 import { drainTwin, stillLeased } from '../testing/drain-twin.js';
-import { failureOf, openPoolStage, TWIN_NODE, type DrainRun, type PoolStage } from '../testing/pool-stage.js';
+import { openPoolStage, type DrainRun, type PoolStage } from '../testing/pool-stage.js';
+import { failureOf, TWIN_NODE } from '../testing/twin-stage.js';
 import { failing } from '../testing/preload-twin.js';
 import * as attribute from './search-attributes.js';
 

@@ -3,7 +3,8 @@ import { after, before, test } from 'node:test';
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { eventually } from '../testing/changes.js';
-import { failureOf, openPreloadStage, type PreloadRun, type PreloadStage } from '../testing/preload-stage.js';
+import { openPreloadStage, type PreloadRun, type PreloadStage } from '../testing/preload-stage.js';
+import { failureOf } from '../testing/twin-stage.js';
 import { preloadTwin, stillLoading } from '../testing/preload-twin.js';
 
 let stage: PreloadStage;

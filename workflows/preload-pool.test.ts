@@ -4,13 +4,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { PoolFailureType } from '../domain/pool-failure.js';
 import {
   ALL_STEPS,
-  failureOf,
   openPreloadStage,
   scheduled,
   tookMs,
-  TWIN_NODE,
   type PreloadStage,
 } from '../testing/preload-stage.js';
+import { failureOf, TWIN_NODE } from '../testing/twin-stage.js';
 import { failing, preloadTwin, stillLoading, type PreloadActivity } from '../testing/preload-twin.js';
 import * as attribute from './search-attributes.js';
 

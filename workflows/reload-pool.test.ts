@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { stillLeased } from '../testing/drain-twin.js';
-import { failureOf, openPoolStage, type PoolStage } from '../testing/pool-stage.js';
+import { openPoolStage, type PoolStage } from '../testing/pool-stage.js';
+import { failureOf } from '../testing/twin-stage.js';
 import { failing } from '../testing/preload-twin.js';
 import { reloadTwin, type ReloadTwin } from '../testing/reload-twin.js';
 

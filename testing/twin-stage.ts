@@ -1,0 +1,64 @@
+/** The stage for tests of pools' workflows: a time-skipping server, a control worker, and a node played by twins. */
+import assert from 'node:assert/strict';
+import { Context } from '@temporalio/activity';
+import { type Client, WorkflowFailedError } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import type { NodeActivities } from '../activities/index.js';
+import { CONTROL_QUEUE, nodeQueue } from '../domain/identity.js';
+import { testDataConverter, timeSkippingEnvironment } from './temporal-env.js';
+import { bundleWorkflows } from './workflow-bundle.js';
+
+/** Activities that a twin plays; a call of another one fails. */
+export type PlayedActivities = Partial<NodeActivities>;
+
+/** A stage that is open. */
+export interface TwinStage {
+  workflow: Client['workflow'];
+  /** The twin of each run, by workflow id: what one test leaves cannot answer another. */
+  twins: Map<string, PlayedActivities>;
+  close: () => Promise<void>;
+}
+
+/** The node that twins play. */
+export const TWIN_NODE = 'node-1';
+
+/** Opens a stage whose node knows these activities; one a test file, since it takes seconds. */
+export async function openTwinStage(activities: readonly (keyof NodeActivities)[]): Promise<TwinStage> {
+  const env = await timeSkippingEnvironment();
+  const twins = new Map<string, PlayedActivities>();
+  const play = (name: keyof NodeActivities) => (input: unknown) => {
+    const twin = twins.get(Context.current().info.workflowExecution?.workflowId ?? '');
+    const activity = twin?.[name] as ((given: unknown) => Promise<unknown>) | undefined;
+    return activity?.(input) ?? Promise.reject(new Error(`nobody plays ${name}`));
+  };
+  const shared = { connection: env.nativeConnection, dataConverter: testDataConverter };
+  const workers = await Promise.all([
+    Worker.create({ ...shared, taskQueue: CONTROL_QUEUE, workflowBundle: await bundleWorkflows() }),
+    Worker.create({
+      ...shared,
+      taskQueue: nodeQueue(TWIN_NODE),
+      activities: Object.fromEntries(activities.map((name) => [name, play(name)])),
+      maxHeartbeatThrottleInterval: 100,
+    }),
+  ]);
+  const running = workers.map((worker) => worker.run());
+  return {
+    workflow: env.client.workflow,
+    twins,
+    async close() {
+      for (const worker of workers) worker.shutdown();
+      await Promise.all(running);
+      await env.teardown();
+    },
+  };
+}
+
+/** Why an operation ended; it must have failed. */
+export async function failureOf(run: { result(): Promise<unknown> }): Promise<Error> {
+  const err = await run.result().then(
+    () => assert.fail('the operation succeeded'),
+    (cause: unknown) => cause,
+  );
+  assert.ok(err instanceof WorkflowFailedError && err.cause);
+  return err.cause;
+}
