@@ -88,6 +88,13 @@ Then(
 );
 
 Then(
+  'the history of {string} comes to the activity {string}',
+  async function (this: DroverWorld, workflowId: string, name: string) {
+    await this.operator.temporal.waitForActivity(workflowId, name);
+  },
+);
+
+Then(
   'the history of {string} has the activities {names}',
   async function (this: DroverWorld, workflowId: string, names: string[]) {
     assert.deepEqual(await this.operator.temporal.activitiesOf(workflowId), names);

@@ -239,7 +239,7 @@ Given('readers may be away for {int} ms', async function (this: DroverWorld, gra
 });
 
 Then('its slot is free again', async function (this: DroverWorld) {
-  assert.equal((await this.stack.pool.status()).active_leases, 0);
+  await this.stack.pool.waitForLeases(0);
 });
 
 When(

@@ -257,6 +257,6 @@ Then('the answer is 204 without a body, with a correlation id', function (this: 
 });
 
 Then('every slot is free, and the engine itself comes to be idle', async function (this: DroverWorld) {
-  assert.equal((await this.stack.pool.status()).active_leases, 0);
+  await this.stack.pool.waitForLeases(0);
   await this.stack.pool.waitForIdleEngine();
 });

@@ -72,6 +72,18 @@ export class PoolView {
     );
   }
 
+  /** Waits until so many slots are taken, as its node worker reports it. */
+  async waitForLeases(count: number): Promise<void> {
+    let last: PoolStatus | undefined;
+    await eventually(
+      () => `${count} leases of the pool: ${JSON.stringify(last)}`,
+      async () => {
+        last = await this.status();
+        return last.active_leases === count || undefined;
+      },
+    );
+  }
+
   /** Waits until new work goes to an engine of this version. */
   async waitForVersion(version: string): Promise<void> {
     await eventually(

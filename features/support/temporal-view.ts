@@ -188,6 +188,14 @@ export class TemporalView {
     return scheduled.map(({ activityType }) => activityType.name);
   }
 
+  /** Waits until a workflow has scheduled an activity of this name. */
+  async waitForActivity(workflowId: string, name: string): Promise<void> {
+    await eventually(
+      () => `the activity ${name} of ${workflowId}`,
+      async () => (await this.activitiesOf(workflowId)).includes(name) || undefined,
+    );
+  }
+
   /** Waits until a task's workflow has scheduled an activity of a worker, and says which and where. */
   scheduledActivityOfTask(taskId: string): Promise<{ activity: unknown; queue: unknown }> {
     return eventually(
