@@ -29,6 +29,7 @@ import { healthRoutes } from './routes/health.js';
 import { completionRoutes } from './routes/v1/completions.js';
 import { modelRoutes } from './routes/v1/models.js';
 import { metaRoutes } from './routes/v2/meta.js';
+import { operationRoutes } from './routes/v2/operations.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
@@ -39,6 +40,7 @@ import { refusalCounter } from './tasks/count-refusal.js';
 import { createTaskLocator } from './tasks/locate-task.js';
 import { createPlacer } from './tasks/place-task.js';
 import { createPoolBoard } from './tasks/pool-board.js';
+import { createPoolLook } from './tasks/pool-events.js';
 import { createReadPools } from './tasks/pool-health.js';
 import { createDrain } from './tasks/drain.js';
 import { createPreload } from './tasks/preload.js';
@@ -154,6 +156,7 @@ async function registerRoutes(
     drainPool: createDrain(records, readPools, board),
     reloadPool: createReload(records, readPools),
   });
+  await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });
 }

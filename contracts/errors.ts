@@ -15,6 +15,7 @@ const TABLE = {
   ROUTE_NOT_FOUND: { status: 404, retriable: false },
   TASK_NOT_FOUND: { status: 404, retriable: false },
   POOL_NOT_FOUND: { status: 404, retriable: false },
+  OPERATION_NOT_FOUND: { status: 404, retriable: false },
   SESSION_NOT_FOUND: { status: 404, retriable: false },
   ARTIFACT_NOT_FOUND: { status: 404, retriable: false },
   MODEL_NOT_FOUND: { status: 404, retriable: false },

@@ -245,7 +245,11 @@ export type PoolHealth = z.infer<typeof poolHealth>;
 /** Body of `GET /v2/pools`, sorted by id. */
 export const poolList = z.object({ pools: z.array(poolHealth) }).meta({ id: 'PoolList' });
 
-/** What a preload that takes longer than its caller waits answers (B-CP-070). */
+/** What an operation that takes longer than its caller waits answers (B-CP-070). */
 export const operationAccepted = z
-  .object({ operation_id: z.string(), status: z.literal('running') })
+  .object({
+    operation_id: z.string(),
+    status: z.literal('running'),
+    href: z.string().meta({ description: 'where it tells how it stands' }),
+  })
   .meta({ id: 'OperationAccepted' });

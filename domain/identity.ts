@@ -43,9 +43,23 @@ export function taskWorkflowId(taskId: string): string {
   return `task:${taskId}`;
 }
 
+/** What is done to a pool as a durable workflow. */
+export const OPERATION_KINDS = ['preload', 'drain', 'reload'] as const;
+
+/** One of them. */
+export type OperationKind = (typeof OPERATION_KINDS)[number];
+
 /** Workflow id of an operation on a pool; two equal requests meet in one run (B-PDUR-001). */
-export function poolWorkflowId(poolId: string, verb: 'preload' | 'drain' | 'reload'): string {
-  return `pool:${poolId}:${verb}`;
+export function poolWorkflowId(poolId: string, kind: OperationKind): string {
+  return `pool:${poolId}:${kind}`;
+}
+
+/** The pool and the kind that an operation's id names; undefined where it is no such id. */
+export function readPoolWorkflowId(id: string): { poolId: string; kind: OperationKind } | undefined {
+  const [prefix, poolId = '', verb, ...more] = id.split(':');
+  const kind = OPERATION_KINDS.find((known) => known === verb);
+  if (prefix !== 'pool' || !isPoolId(poolId) || kind === undefined || more.length > 0) return undefined;
+  return { poolId, kind };
 }
 
 /** Task queue of a node's operations: preflight, spawn, health, stop. */

@@ -10,7 +10,6 @@ import {
   CancellationScope,
   isCancellation,
   log,
-  setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -19,9 +18,9 @@ import { earlierDeadline } from '../domain/drain.js';
 import { isRefusal } from '../domain/pool-failure.js';
 import { drainAskedSignal } from './messages.js';
 import { onNode } from './parts/activities.js';
-import { enterStep } from './parts/enter-step.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { endsInTime } from './parts/leases.js';
+import { Progress } from './parts/progress.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
 import { CorrelationId, NodeId, PoolId } from './search-attributes.js';
 
@@ -32,7 +31,7 @@ type DrainStep = 'mark' | 'leases' | 'stop';
 interface Run {
   input: DrainPoolInput;
   node: ReturnType<typeof onNode>;
-  step: DrainStep;
+  progress: Progress<DrainStep>;
   startedAtMs: number;
   deadlineAtMs: number;
 }
@@ -41,7 +40,8 @@ interface Run {
 export async function drainPool(input: DrainPoolInput): Promise<DrainOutcome> {
   const startedAtMs = Date.now();
   const deadlineAtMs = startedAtMs + input.deadline_ms;
-  const run: Run = { input, node: onNode(input.node_id), step: 'mark', startedAtMs, deadlineAtMs };
+  const progress = new Progress<DrainStep>('drain', 'mark', { pool_id: input.pool_id });
+  const run: Run = { input, node: onNode(input.node_id), progress, startedAtMs, deadlineAtMs };
   setHandler(drainAskedSignal, ({ deadline_ms }) => {
     run.deadlineAtMs = earlierDeadline(run.deadlineAtMs, Date.now(), deadline_ms);
   });
@@ -49,6 +49,7 @@ export async function drainPool(input: DrainPoolInput): Promise<DrainOutcome> {
   try {
     return await withUndo((undoBy) => drain(run, undoBy));
   } catch (err) {
+    run.progress.finish();
     if (isCancellation(err)) throw err;
     throw drainFailure(run, err);
   }
@@ -92,7 +93,7 @@ async function stop(run: Run, replica_ids: readonly string[]): Promise<DrainOutc
   const outcome = { pool_id, force_stopped, duration_ms: Date.now() - startedAtMs, final_lease_count };
   await node.quickCleanup('show the pool as offline').markPoolOffline(outcome);
   log.info('drain: done', { event: 'drain_ended', ...outcome });
-  setCurrentDetails(`offline after ${outcome.duration_ms} ms, ${final_lease_count} tasks broken off`);
+  run.progress.finish(`offline after ${outcome.duration_ms} ms, ${final_lease_count} tasks broken off`);
   return outcome;
 }
 
@@ -106,7 +107,7 @@ function index({ node_id, pool_id, correlation_id }: DrainPoolInput): void {
 }
 
 function enter(run: Run, step: DrainStep, doing: string): void {
-  enterStep('drain', run, { pool_id: run.input.pool_id }, step, doing);
+  run.progress.enter(step, doing);
 }
 
 /** A refused drain has marked nothing. */
@@ -127,19 +128,19 @@ function drainFailure(run: Run, err: unknown): ApplicationFailure {
     message: describe(run, err),
     type: explain(run, err).type,
     nonRetryable: true,
-    details: [{ pool_id, node_id, step: run.step }],
+    details: [{ pool_id, node_id, step: run.progress.step }],
     ...(err instanceof Error ? { cause: err } : {}),
   });
 }
 
 function describe(run: Run, err: unknown): string {
-  if (isCancellation(err)) return `drain cancelled during the step "${run.step}"`;
+  if (isCancellation(err)) return `drain cancelled during the step "${run.progress.step}"`;
   return `drain failed: ${explain(run, err).message}`;
 }
 
-function explain({ input, step }: Run, err: unknown): Explanation {
+function explain({ input, progress }: Run, err: unknown): Explanation {
   const { node_id, pool_id } = input;
-  return explainFailure(err, { node_id, step, pool_id, otherwise: 'DRAIN_FAILED' });
+  return explainFailure(err, { node_id, step: progress.step, pool_id, otherwise: 'DRAIN_FAILED' });
 }
 
 function isoTime(atMs: number): string {

@@ -4,19 +4,14 @@
  * handoff that names it, or that nothing is left: no process, no PID file, no handoff, and a `last_error` that says why.
  * It ends with a {@link PreloadResult}, failed with the type of what went wrong, or cancelled after the same clean-up.
  */
-import {
-  ApplicationFailure,
-  isCancellation,
-  setCurrentDetails,
-  upsertSearchAttributes,
-} from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { SpawnedEngine } from '../activities/engine/spawn-engine.js';
 import type { PreloadPoolInput, PreloadResult, PreparedEngine } from '../contracts/pool.js';
 import { isRefusal } from '../domain/pool-failure.js';
 import { onNode } from './parts/activities.js';
-import { enterStep } from './parts/enter-step.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
+import { Progress } from './parts/progress.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
 import { CorrelationId, Engine, ModelRef, NodeId, PoolId } from './search-attributes.js';
 
@@ -27,16 +22,19 @@ type PreloadStep = 'preflight' | 'spawn' | 'health' | 'probe' | 'handoff' | 'rea
 interface Run {
   input: PreloadPoolInput;
   node: ReturnType<typeof onNode>;
-  step: PreloadStep;
+  progress: Progress<PreloadStep>;
 }
 
 /** Preloads one replica; see the module. */
 export async function preloadPool(input: PreloadPoolInput): Promise<PreloadResult> {
   index(input);
-  const run: Run = { input, node: onNode(input.node_id), step: 'preflight' };
+  const { pool_id, replica_id } = input.prepared;
+  const progress = new Progress<PreloadStep>('preload', 'preflight', { pool_id, replica_id });
+  const run: Run = { input, node: onNode(input.node_id), progress };
   try {
     return await withUndo((undoBy) => bringUp(run, undoBy));
   } catch (err) {
+    run.progress.finish();
     if (isCancellation(err)) throw err;
     throw preloadFailure(run, err);
   }
@@ -58,7 +56,7 @@ async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {
   enter(run, 'ready', 'giving the pool work');
   const duration_ms = Date.now() - startedAtMs;
   await node.quick('give the pool work').markPoolReady({ prepared, engine, duration_ms });
-  setCurrentDetails(`ready at ${engine.url}, pid ${engine.pid}`);
+  run.progress.finish(`ready at ${engine.url}, pid ${engine.pid}`);
   return { pool_id: prepared.pool_id, pid: engine.pid, handoff_path };
 }
 
@@ -107,13 +105,12 @@ function index({ node_id, correlation_id, prepared }: PreloadPoolInput): void {
 }
 
 function enter(run: Run, step: PreloadStep, doing: string): void {
-  const { pool_id, replica_id } = run.input.prepared;
-  enterStep('preload', run, { pool_id, replica_id }, step, doing);
+  run.progress.enter(step, doing);
 }
 
 /** Puts the failure where the pool is shown, unless the pool was not touched and goes on as it was. */
 async function recordError(run: Run, { cause, failedUndos }: Failure): Promise<void> {
-  if (run.step === 'preflight' && leavesPoolAlone(run, cause)) return;
+  if (run.progress.step === 'preflight' && leavesPoolAlone(run, cause)) return;
   const left = failedUndos.map((what) => `; could not ${what}`).join('');
   await run.node.quickCleanup('record the error').markPoolFailed({
     pool_id: run.input.prepared.pool_id,
@@ -134,18 +131,18 @@ function preloadFailure(run: Run, err: unknown): ApplicationFailure {
     message: describe(run, err),
     type: explain(run, err).type,
     nonRetryable: true,
-    details: [{ pool_id: prepared.pool_id, node_id, step: run.step }],
+    details: [{ pool_id: prepared.pool_id, node_id, step: run.progress.step }],
     ...(err instanceof Error ? { cause: err } : {}),
   });
 }
 
 /** The line that callers and `last_error` get (B-API-012, B-PRELOAD-032). */
 function describe(run: Run, err: unknown): string {
-  if (isCancellation(err)) return `preload cancelled during the step "${run.step}"`;
+  if (isCancellation(err)) return `preload cancelled during the step "${run.progress.step}"`;
   return `preload failed: ${explain(run, err).message}`;
 }
 
-function explain({ input, step }: Run, err: unknown): Explanation {
-  const where = { node_id: input.node_id, step, pool_id: input.prepared.pool_id };
+function explain({ input, progress }: Run, err: unknown): Explanation {
+  const where = { node_id: input.node_id, step: progress.step, pool_id: input.prepared.pool_id };
   return explainFailure(err, { ...where, otherwise: 'PRELOAD_FAILED' });
 }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
+import type { PoolFailureType } from '../domain/pool-failure.js';
+import { eventually } from '../testing/changes.js';
 import { stillLeased } from '../testing/drain-twin.js';
 import { openPoolStage, type PoolStage } from '../testing/pool-stage.js';
 import { failureOf } from '../testing/twin-stage.js';
 import { failing } from '../testing/preload-twin.js';
 import { reloadTwin, type ReloadTwin } from '../testing/reload-twin.js';
+import { operationStepsQuery } from './messages.js';
 
 let stage: PoolStage;
 before(async () => {
@@ -37,6 +40,43 @@ test('B-RELOAD-005, B-RELOAD-008, B-CP-034: beside the old engine the new one pr
   assert.deepEqual([twin.ends.length, twin.ends[0]?.reason], [1, null]);
 });
 
+test('B-RELOAD-020, B-WFH-006: the steps are told while it runs and after its end, each with what it took', async () => {
+  let release = (): void => undefined;
+  const asked = new Promise<void>((resolve) => (release = resolve));
+  const twin = reloadTwin(0, { probeEngine: () => asked });
+  const run = await stage.reload('told', twin.activities);
+  const now = await eventually(
+    () => 'the new engine to be looked at',
+    async () => {
+      const steps = await run.query(operationStepsQuery);
+      return steps.at(-1)?.step === 'health' ? steps : undefined;
+    },
+  );
+  assert.deepEqual(
+    now.map(({ step, duration_ms }) => [step, duration_ms === null]),
+    [...['plan', 'stage', 'start_new'].map((step) => [step, false]), ['health', true]],
+  );
+  release();
+  await run.result();
+  const told = await run.query(operationStepsQuery);
+  assert.deepEqual(
+    told.map(({ step }) => step),
+    ['plan', 'stage', 'start_new', 'health', 'publish', 'drain', 'stop_old'],
+  );
+  assert.ok(told.every(({ duration_ms }) => duration_ms !== null && duration_ms >= 0));
+});
+
+test('B-RELOAD-020: an exchange in place that fails tells its rollback as a step', async () => {
+  const twin = reloadTwin(0, { awaitEngineReady: failsFirst('HealthTimeout', 'health check failed') });
+  const run = await stage.reload('told-back', twin.activities, { strategy: 'in_place' });
+  assert.equal((await failed(run)).type, 'HealthTimeout');
+  const told = await run.query(operationStepsQuery);
+  assert.deepEqual(
+    told.map(({ step }) => step),
+    ['plan', 'stage', 'drain', 'stop_old', 'start_new', 'health', 'rollback'],
+  );
+});
+
 test('the old engine is not stopped while its streams go on, however long they take', async () => {
   let looks = 0;
   const twin = reloadTwin(1, {
@@ -57,6 +97,16 @@ test('with force the old engine ends with the deadline', async () => {
   assert.deepEqual(twin.calls.slice(-4), [...RETIRE, 'endReload']);
 });
 
+/** A step that fails once. */
+function failsFirst(type: PoolFailureType, message: string): () => Promise<never> {
+  let first = true;
+  return () => {
+    if (!first) return Promise.resolve('/handoff' as never);
+    first = false;
+    return failing(type, message)();
+  };
+}
+
 const BESIDE_FAILURES: readonly (readonly [keyof ReloadTwin, string[]])[] = [
   ['spawnEngine', [...UP.slice(0, 1), 'stopEngine r0.next']],
   ['awaitEngineReady', [...UP.slice(0, 2), 'stopEngine r0.next']],
@@ -67,14 +117,7 @@ const BESIDE_FAILURES: readonly (readonly [keyof ReloadTwin, string[]])[] = [
 
 for (const [step, calls] of BESIDE_FAILURES) {
   test(`B-RELOAD-011, B-RELOAD-013, B-CP-035: when ${step} fails beside the old engine, that is untouched and nothing of the new one is left`, async () => {
-    const broken = failing('HealthTimeout', 'health check failed');
-    let first = true;
-    const once = () => {
-      if (!first) return Promise.resolve('/handoff');
-      first = false;
-      return broken();
-    };
-    const twin = reloadTwin(1, { [step]: once });
+    const twin = reloadTwin(1, { [step]: failsFirst('HealthTimeout', 'health check failed') });
     const failure = await failed(await stage.reload(`beside-${step}`, twin.activities));
     assert.equal(failure.type, 'HealthTimeout');
     assert.equal(failure.message, 'reload failed: health check failed');

@@ -9,17 +9,15 @@ import {
   ApplicationFailure,
   CancellationScope,
   isCancellation,
-  log,
-  setCurrentDetails,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { ReloadOutcome, ReloadPoolInput, PreparedEngine } from '../contracts/pool.js';
 import { replicaBefore, replicaBeside } from '../domain/identity.js';
 import { onNode } from './parts/activities.js';
-import { enterStep } from './parts/enter-step.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { endsInTime } from './parts/leases.js';
+import { Progress } from './parts/progress.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
 import { CorrelationId, ModelRef, NodeId, PoolId } from './search-attributes.js';
 
@@ -36,7 +34,7 @@ const ROLLBACK_HEALTH_MS = 120_000;
 interface Run {
   input: ReloadPoolInput;
   node: ReturnType<typeof onNode>;
-  step: ReloadStep;
+  progress: Progress<ReloadStep>;
   startedAtMs: number;
   newEngineVersion: string;
   /** Why the old engine could not be brought up again. */
@@ -53,16 +51,18 @@ interface Exchange {
 export async function reloadPool(input: ReloadPoolInput): Promise<ReloadOutcome> {
   index(input);
   const [node, startedAtMs] = [onNode(input.node_id), Date.now()];
-  const run: Run = { input, node, step: 'plan', startedAtMs, newEngineVersion: '', rollbackError: undefined };
+  const progress = new Progress<ReloadStep>('reload', 'plan', { pool_id: input.pool_id });
+  const run: Run = { input, node, progress, startedAtMs, newEngineVersion: '', rollbackError: undefined };
   try {
     const retired = await withUndo((undoBy) => exchange(run, undoBy));
     // Switched: there is no way back, and a stream of the old engine is nobody's to cancel.
     if (retired !== null) await CancellationScope.nonCancellable(() => retireOld(run, retired));
     const outcome = outcomeOf(run, true, false);
     await node.quickCleanup('tell how it went').endReload({ ...outcome, reason: null, last_error: null });
-    setCurrentDetails(`${run.newEngineVersion} serves after ${outcome.duration_ms} ms`);
+    run.progress.finish(`${run.newEngineVersion} serves after ${outcome.duration_ms} ms`);
     return outcome;
   } catch (err) {
+    run.progress.finish();
     if (isCancellation(err)) throw err;
     throw reloadFailure(run, err);
   }
@@ -181,8 +181,7 @@ async function bringUp(run: Run, prepared: PreparedEngine): Promise<StartingEngi
 /** The rollback of an exchange in place: a real start and a real look, not a flag (C-025). */
 async function startAgain(run: Run, { prepared }: StartingEngine): Promise<void> {
   const { node, input } = run;
-  log.warn('reload: rollback', { event: 'reload_step', pool_id: input.pool_id, step: 'rollback' });
-  setCurrentDetails('rollback: starting the old engine again');
+  run.progress.turnBack('starting the old engine again');
   try {
     const engine = await node.quickCleanup('start the old engine again').spawnEngine(prepared);
     await node.polled(ROLLBACK_HEALTH_MS)('poll its health').awaitEngineReady({ prepared, engine });
@@ -216,12 +215,12 @@ function index({ node_id, pool_id, correlation_id, new_model_ref, prepared }: Re
 }
 
 function enter(run: Run, step: ReloadStep, doing: string): void {
-  enterStep('reload', run, { pool_id: run.input.pool_id }, step, doing);
+  run.progress.enter(step, doing);
 }
 
 /** Runs last of the undos: whatever they have brought back takes its work again. */
 async function endFailed(run: Run, { cause, failedUndos }: Failure): Promise<void> {
-  const outcome = outcomeOf(run, false, run.step !== 'plan' && failedUndos.length === 0);
+  const outcome = outcomeOf(run, false, run.progress.step !== 'plan' && failedUndos.length === 0);
   const left = failedUndos.map((what) => `; could not ${what}`).join('');
   await run.node.quickCleanup('tell how it went').endReload({
     ...outcome,
@@ -242,7 +241,7 @@ function reloadFailure(run: Run, err: unknown): ApplicationFailure {
     message: describe(run, err),
     type: typeOf(run, err),
     nonRetryable: true,
-    details: [{ pool_id, node_id, step: run.step }],
+    details: [{ pool_id, node_id, step: run.progress.step }],
     ...(err instanceof Error ? { cause: err } : {}),
   });
 }
@@ -252,13 +251,13 @@ function typeOf(run: Run, err: unknown): string {
 }
 
 function describe(run: Run, err: unknown): string {
-  if (isCancellation(err)) return `reload cancelled during the step "${run.step}"`;
+  if (isCancellation(err)) return `reload cancelled during the step "${run.progress.step}"`;
   const { message } = explain(run, err);
   const second = run.rollbackError === undefined ? '' : `; rollback failed: ${run.rollbackError}`;
   return `reload failed: ${message}${second}`;
 }
 
-function explain({ input, step }: Run, err: unknown): Explanation {
+function explain({ input, progress }: Run, err: unknown): Explanation {
   const { node_id, pool_id } = input;
-  return explainFailure(err, { node_id, step, pool_id, otherwise: 'RELOAD_FAILED' });
+  return explainFailure(err, { node_id, step: progress.step, pool_id, otherwise: 'RELOAD_FAILED' });
 }

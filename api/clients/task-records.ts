@@ -1,6 +1,7 @@
 /** What the API asks of Temporal; `temporal.ts` does it, tests have a twin in memory. */
 import type { ErrorCode } from '../../contracts/errors.js';
 import type { RunOffer } from '../../contracts/node.js';
+import type { Operation } from '../../contracts/operation.js';
 import type {
   DrainOutcome,
   DrainPoolInput,
@@ -64,6 +65,8 @@ export interface TaskRecords {
   /** Starts a reload; undefined while another one runs for this pool. */
   startReload(input: ReloadPoolInput): Promise<string | undefined>;
   waitReload(operationId: string, waitMs: number): Promise<OperationOutcome<ReloadOutcome>>;
+  /** How an operation on a pool stands; undefined where it never ran. */
+  operation(operationId: string): Promise<Operation | undefined>;
   /** Whether this operation on a pool runs now. */
   isRunning(operationId: string): Promise<boolean>;
   /** Asks now. */

@@ -6,13 +6,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
+import type { Operation as OperationView } from '../../contracts/operation.js';
 import type { DrainPoolInput, PreloadPoolInput, ReloadPoolInput } from '../../contracts/pool.js';
 import { taskWorkflowId } from '../../domain/identity.js';
 import type { drainPool } from '../../workflows/drain-pool.js';
 import type { inferTask } from '../../workflows/infer-task.js';
+import { operationStepsQuery } from '../../workflows/messages.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import type { reloadPool } from '../../workflows/reload-pool.js';
 import { createOutageWatch } from './outage-watch.js';
+import { readOperation } from './read-operation.js';
 import type {
   OpenTaskRecords,
   OperationOutcome,
@@ -46,6 +49,8 @@ export interface TaskRecordsOptions {
 
 /** Reading and cancelling: a client waits for it, and a server that is up takes milliseconds. */
 const ANSWER_TIMEOUT_MS = 3_000;
+/** Steps are told by a control worker, which may be away: the rest of an operation can be told without. */
+const STEPS_TIMEOUT_MS = 1_000;
 /** A probe that takes longer says "not ready" (B: `/readyz`). */
 const PROBE_TIMEOUT_MS = 1_000;
 /** The server's own deadline may come a little after ours; then we stop waiting for it. */
@@ -145,6 +150,20 @@ class TemporalRecords implements OpenTaskRecords {
 
   waitReload(operationId: string, waitMs: number) {
     return this.wait(operationId, waitMs, RELOAD);
+  }
+
+  async operation(operationId: string): Promise<OperationView | undefined> {
+    const handle = this.workflow.getHandle(operationId);
+    const described = await this.asked(() => handle.describe());
+    if (described === undefined) return undefined;
+    const run = this.workflow.getHandle(operationId, described.runId);
+    const steps = await this.bounded(STEPS_TIMEOUT_MS, () => run.query(operationStepsQuery)).catch(() => []);
+    const limit = Date.now() + ANSWER_TIMEOUT_MS;
+    const result =
+      described.status.name === 'RUNNING'
+        ? undefined
+        : this.connection.withDeadline(limit, () => run.result());
+    return readOperation({ described, steps, result });
   }
 
   async isRunning(operationId: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** Records in memory, for the API's own tests: ids are unique, and Temporal can be made to be away or not to answer. */
 import { DroverError } from '../../contracts/errors.js';
+import type { Operation } from '../../contracts/operation.js';
 import type {
   DrainOutcome,
   DrainPoolInput,
@@ -31,6 +32,7 @@ export class MemoryRecords implements TaskRecords {
   preloadOutcome: OperationOutcome<PreloadResult> = { kind: 'running' };
   readonly reloads: ReloadPoolInput[] = [];
   reloadOutcome: OperationOutcome<ReloadOutcome> = { kind: 'running' };
+  readonly operations = new Map<string, Operation>();
   /** Ids of the operations that run. */
   readonly running = new Set<string>();
   readonly drains: DrainPoolInput[] = [];
@@ -90,6 +92,11 @@ export class MemoryRecords implements TaskRecords {
 
   async waitReload(): Promise<OperationOutcome<ReloadOutcome>> {
     return Promise.resolve(this.reloadOutcome);
+  }
+
+  async operation(operationId: string): Promise<Operation | undefined> {
+    this.mustAnswer();
+    return Promise.resolve(this.operations.get(operationId));
   }
 
   async isRunning(operationId: string): Promise<boolean> {

@@ -69,7 +69,15 @@ export class ApiClient {
     if (from !== undefined) query.set('from', String(from));
     if (verbose === true) query.set('verbose', 'true');
     const search = query.size === 0 ? '' : `?${query.toString()}`;
-    const path = `/v2/tasks/${encodeURIComponent(taskId)}/events${search}`;
+    return this.openStream(`/v2/tasks/${encodeURIComponent(taskId)}/events${search}`, lastEventId, headers);
+  }
+
+  /** Opens the event stream of a pool. */
+  openPoolEvents(poolId: string, lastEventId?: string): Promise<EventReader> {
+    return this.openStream(`/v2/pools/${poolId}/events`, lastEventId);
+  }
+
+  private openStream(path: string, lastEventId?: string, headers: Record<string, string> = {}) {
     const resume: Record<string, string> = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
     return EventReader.open(`${this.url}${path}`, this.headers({ headers: { ...resume, ...headers } }));
   }

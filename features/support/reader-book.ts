@@ -16,7 +16,15 @@ export class ReaderBook {
 
   /** Opens a task's stream; the reader is known by `reader`, or by the task's name. */
   async open(task: string, how: OpenStream = {}, reader = task): Promise<EventReader> {
-    const opened = await this.client().openEvents(this.idOf(task), how);
+    return this.enter(reader, await this.client().openEvents(this.idOf(task), how));
+  }
+
+  /** Opens a pool's stream, after an event that the reader has. */
+  async watchPool(pool: string, reader: string, lastEventId?: string): Promise<EventReader> {
+    return this.enter(reader, await this.client().openPoolEvents(pool, lastEventId));
+  }
+
+  private enter(reader: string, opened: EventReader): EventReader {
     const earlier = this.visits.get(reader) ?? [];
     for (const visit of earlier) {
       this.lookedAt.add(visit); // It is over, however it ended.

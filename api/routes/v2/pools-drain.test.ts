@@ -23,7 +23,11 @@ describe('POST /v2/pools/:id/drain', () => {
   it('B-CP-020, B-CP-022, B-CP-070: is taken at once, on the node that has the pool, and goes on under its id', async () => {
     const answer = await drain();
     assert.equal(answer.statusCode, 202);
-    assert.deepEqual(answer.json(), { operation_id: OPERATION, status: 'running' });
+    assert.deepEqual(answer.json(), {
+      operation_id: OPERATION,
+      status: 'running',
+      href: `/v2/operations/${encodeURIComponent(OPERATION)}`,
+    });
     assert.deepEqual(api.records.drains, [
       { node_id: 'node-2', pool_id: 'gpu-0', correlation_id: 'drain-1', deadline_ms: 5_000 },
     ]);

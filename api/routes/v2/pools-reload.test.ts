@@ -25,7 +25,11 @@ describe('POST /v2/pools/:id/reload', () => {
   it('B-CP-030, B-CP-070: goes to the node that has the pool, and answers with its operation when that takes longer', async () => {
     const answer = await reload({ ...REF, wait_ms: 0 });
     assert.equal(answer.statusCode, 202);
-    assert.deepEqual(answer.json(), { operation_id: OPERATION, status: 'running' });
+    assert.deepEqual(answer.json(), {
+      operation_id: OPERATION,
+      status: 'running',
+      href: `/v2/operations/${encodeURIComponent(OPERATION)}`,
+    });
     assert.deepEqual(api.records.reloads, [
       {
         ...{ ...REF, node_id: 'node-2', pool_id: 'gpu-0', correlation_id: 'reload-1' },

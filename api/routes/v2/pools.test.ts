@@ -116,7 +116,11 @@ describe('POST /v2/pools/:id/preload', () => {
   it('B-CP-070: one that takes longer goes on under its operation id', async () => {
     const answer = await preload({ prepared, wait_ms: 0 });
     assert.equal(answer.statusCode, 202);
-    assert.deepEqual(answer.json(), { operation_id: 'pool:gpu-0:preload', status: 'running' });
+    assert.deepEqual(answer.json(), {
+      operation_id: 'pool:gpu-0:preload',
+      status: 'running',
+      href: '/v2/operations/pool%3Agpu-0%3Apreload',
+    });
   });
 
   for (const [code, message, status, said] of [

@@ -87,7 +87,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms };
       const answer = await preloadPool(order, contextOf(request));
       if ('result' in answer) return answer.result;
-      return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
+      return reply.code(202).send(accepted(answer.operationId));
     },
   );
 
@@ -115,7 +115,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       const order = { poolId: request.params.id, deadlineMs: deadline_ms, waitMs: wait_ms };
       const answer = await drainPool(order, contextOf(request));
       if ('result' in answer) return answer.result;
-      return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
+      return reply.code(202).send(accepted(answer.operationId));
     },
   );
 
@@ -142,7 +142,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       const { wait_ms, ...order } = request.body;
       const answer = await reloadPool(request.params.id, order, wait_ms, contextOf(request));
       if ('result' in answer) return answer.result;
-      return reply.code(202).send({ operation_id: answer.operationId, status: 'running' });
+      return reply.code(202).send(accepted(answer.operationId));
     },
   );
   done();
@@ -151,4 +151,9 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
 function otherPool() {
   const path = ['prepared', 'pool_id'];
   return invalidParams([{ path, code: 'custom', message: 'must be the pool of the address' }]);
+}
+
+function accepted(operationId: string): z.infer<typeof operationAccepted> {
+  const href = `/v2/operations/${encodeURIComponent(operationId)}`;
+  return { operation_id: operationId, status: 'running', href };
 }
