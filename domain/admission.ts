@@ -33,6 +33,11 @@ export function enqueue(queue: Queue, taskId: string, priority: PriorityClass): 
   return { ...queue, [priority]: [...queue[priority], taskId] };
 }
 
+/** The queue with the task before all others of its class: it had a slot already. */
+export function enqueueFirst(queue: Queue, taskId: string, priority: PriorityClass): Queue {
+  return { ...queue, [priority]: [taskId, ...queue[priority]] };
+}
+
 /** The queue without the task; the same queue when it does not wait. */
 export function remove(queue: Queue, taskId: string): Queue {
   if (position(queue, taskId) === null) return queue;

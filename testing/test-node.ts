@@ -35,6 +35,11 @@ export class ManualEngine implements EngineAdapter {
   healthy = () => Promise.resolve(true);
   probe = () => Promise.resolve();
   tokenize = () => Promise.resolve([1, 2, 3]);
+  tokenizeRest = (text: string) => Promise.resolve(Array.from(text, (letter) => letter.codePointAt(0) ?? 0));
+  /** What it says of ids; without it they are those of the text that was said. */
+  spelling: string | undefined;
+  private said = '';
+  detokenize = () => Promise.resolve(this.spelling ?? this.said);
   close = () => Promise.resolve();
 
   async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<EngineEvent[]> {
@@ -62,6 +67,7 @@ export class ManualEngine implements EngineAdapter {
 
   /** One token; an empty text is held back. */
   say(text: string): void {
+    this.said += text;
     this.send([{ kind: 'tokens', ids: [this.nextId++], text }]);
   }
 
@@ -71,6 +77,10 @@ export class ManualEngine implements EngineAdapter {
 
   breakOff(): void {
     this.send(new DroverError('WORKER_RESET', 'the connection to the engine was lost'));
+  }
+
+  fail(): void {
+    this.send(new DroverError('INTERNAL', 'the engine refused the request with status 500'));
   }
 
   /** Resolves when this many requests have come. */
@@ -117,6 +127,8 @@ export async function nodeOnDisk(options: {
   offerTtlMs?: number;
   runsDir?: string;
   policy?: FullQueuePolicy;
+  /** Told of every stream that broke off; without it the engine lives. */
+  lookAtEngine?: (poolId: string, replicaId: string) => Promise<void>;
   /** Which engine is at a URL; without it one engine is everywhere. */
   adapterOf?: (url: string) => EngineAdapter;
 }) {
@@ -146,6 +158,7 @@ export async function nodeOnDisk(options: {
     tombstoneMs: 600_000,
     metricsFrameMs: 1_000,
     disconnectGraceMs: 30,
+    lookAtEngine: options.lookAtEngine ?? (() => Promise.resolve()),
   });
   const makeAdapter = (_kind: unknown, url: string) => options.adapterOf?.(url) ?? engine;
   const pools: PoolRegistry = new PoolRegistry(options.capacity ?? 16, makeAdapter, runs, Date.now);

@@ -58,6 +58,20 @@ Feature: No process takes a task with it
     And it has got the text of an undisturbed run
     And the tasks are started in the order "a", "i1", "b1", "b2"
 
+  @B-DUR-003
+  Scenario: The engine is killed in mid-stream, with a task waiting
+    Given a fresh installation with a slow engine
+    And the task "tea" about the "tea" is posted
+    And the task "waits" about the "sea" is posted
+    And a reader opens the stream of "waits"
+    And a reader opens the stream of "tea"
+    And the reader of "tea" gets 16 tokens
+    When the engine is killed, and its pool is preloaded again
+    Then the stream of "tea" ends with "end" and says the text about the "tea"
+    And the stream of "waits" ends with "end" and says the text about the "sea"
+    And the tasks are started in the order "tea", "waits"
+    And the node has logged that "tea" waited for an engine
+
   @B-ERR-004 @B-ERR-020
   Scenario: A record that is none of ours is an internal error, which tells nothing of the inside
     Given somebody has started a workflow of another kind under the id of the task "alien"

@@ -150,12 +150,12 @@ Feature: A task's tokens are streamed as they come
     And the node has logged the end of "a" with its engine, its pool and its tokens
 
   @B-DP-108 @B-DP-125 @B-DP-126 @B-ERR-018
-  Scenario: An engine that dies ends its stream with one error
+  Scenario: A stream that no engine can go on with ends with one error
     Given a fresh installation with a slow engine
     And the endless task "a" is posted
     And a reader opens the stream of "a"
     And the reader of "a" gets 5 tokens
-    When the engine is killed
+    When the engine is killed, and its pool is preloaded with another model
     Then the stream of "a" ends with the error "WORKER_RESET", retriable, and nothing after it
     And the stream of "a" has the status 200 and the headers:
       | Content-Type | text/event-stream |

@@ -1,6 +1,8 @@
 /** What the frames of a stream must be. */
 import { Then, When, type DataTable } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
+import { DEMO_TEXTS } from '../support/demo-texts.js';
+import { logLine } from '../support/logs.js';
 import { formatProblems, orderProblems } from '../support/stream-checks.js';
 import type { DroverWorld } from '../support/world.js';
 
@@ -127,6 +129,29 @@ Then(
       assert.equal((await this.readers.of(topic).waitForClose(60_000))?.event, event);
       assert.deepEqual([orderProblems(this.readers.of(topic)), this.readers.of(topic).text], [[], text]);
     }
+  },
+);
+
+Then(
+  'the stream of {string} ends with {string} and says the text about the {string}',
+  async function (this: DroverWorld, name: string, event: string, topic: string) {
+    assert.equal((await this.readers.of(name).waitForClose(60_000))?.event, event);
+    assert.deepEqual(
+      [orderProblems(this.readers.of(name)), this.readers.of(name).text],
+      [[], DEMO_TEXTS[topic]],
+    );
+  },
+);
+
+Then(
+  'the node has logged that {string} waited for an engine',
+  async function (this: DroverWorld, name: string) {
+    const task_id = this.tasks.of(name).id;
+    const { level, tokens_out } = await logLine(this.stack.mustNode(), {
+      event: 'run_waits_for_engine',
+      task_id,
+    });
+    assert.ok(level === 'warn' && Number(tokens_out) > 0);
   },
 );
 

@@ -62,9 +62,29 @@ When('Temporal is stopped', async function (this: DroverWorld) {
   await this.stack.temporal.stop();
 });
 
+/** Longer than the demo model takes to load. */
+const ENGINE_LOAD_MS = 60_000;
+
 When('the engine is killed', async function (this: DroverWorld) {
   await this.breakStack().killEngine();
 });
+
+When('the engine is killed, and its pool is preloaded again', async function (this: DroverWorld) {
+  await this.breakStack().killEngine();
+  await this.stack.pool.waitForState('failed');
+  await this.stack.preload();
+});
+
+When(
+  'the engine is killed, and its pool is preloaded with another model',
+  async function (this: DroverWorld) {
+    const other = await this.breakStack().prepareEngine('demo');
+    await this.stack.killEngine();
+    await this.stack.pool.waitForState('failed');
+    const { status } = await this.tryPreload(other, ENGINE_LOAD_MS);
+    assert.equal(status, 200);
+  },
+);
 
 When('the API is killed and another one is started', async function (this: DroverWorld) {
   await this.stack.mustApi().program.kill('SIGKILL');

@@ -93,7 +93,7 @@ describe('a task on its way to an engine', () => {
     const { runs, engine } = await aNode();
     await runs.attach(offerOf('t'));
     await engine.asked(1);
-    engine.breakOff();
+    engine.fail();
     await runs.waitForEnd('t', AbortSignal.timeout(5_000));
     const frames = runs.mustGet('t').framesFrom(0);
     assert.deepEqual(
@@ -101,6 +101,6 @@ describe('a task on its way to an engine', () => {
       ['started', 'error'],
     );
     const error = frames.at(-1);
-    assert.equal(error?.type === 'error' && error.data.code, 'WORKER_RESET');
+    assert.equal(error?.type === 'error' && error.data.code, 'INTERNAL');
   });
 });

@@ -14,6 +14,8 @@ import type { Run } from './run.js';
 export interface ExecutionContext {
   adapter: EngineAdapter;
   replicaId: string;
+  /** File of the model that the engine has loaded, as far as it is known. */
+  model: string | null;
   engine: string;
   now: () => number;
   /** Pause between two `metrics` frames. */
@@ -51,7 +53,8 @@ export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Compl
   const writer = new FrameWriter(run, ctx);
   const left = run.offer.request.max_tokens - run.ids.length;
   if (left <= 0) return writer.finish('MAX_TOKENS', null, 0);
-  for await (const events of ctx.adapter.complete(completionOf(run, run.promptIds, left), signal)) {
+  const completion = completionOf(run, await idsSoFar(run, run.promptIds, ctx.adapter), left);
+  for await (const events of ctx.adapter.complete(completion, signal)) {
     signal.throwIfAborted();
     const end = writer.take(events);
     if (end !== undefined) return writer.finish(end.stopReason, end.stopSequence, end.tokensOut);
@@ -61,7 +64,8 @@ export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Compl
 
 function announce(run: Run, ctx: ExecutionContext, tokensIn: number): void {
   const isFirst = run.startedAtMs === null;
-  run.record({ kind: 'dispatched', replica_id: ctx.replicaId, tokens_in: tokensIn, at_ms: ctx.now() });
+  const { replicaId: replica_id, model } = ctx;
+  run.record({ kind: 'dispatched', replica_id, model, tokens_in: tokensIn, at_ms: ctx.now() });
   if (!isFirst) return;
   ctx.onStarted();
   const { offer, admission } = run;
@@ -79,10 +83,23 @@ function announce(run: Run, ctx: ExecutionContext, tokensIn: number): void {
   run.publish([{ body: { type: 'started', data }, ids: [] }], ctx.now());
 }
 
+/**
+ * The prompt's ids and those of the text so far. An engine may have kept ids to itself, as llama-server does all but the
+ * last of a character that several make up: where the logged ones do not spell the text, it is cut anew.
+ */
+async function idsSoFar(run: Run, promptIds: readonly number[], adapter: EngineAdapter): Promise<number[]> {
+  if (run.ids.length === 0) return [...promptIds];
+  const { text } = run;
+  const { signal } = run.abort;
+  const logged = [...promptIds, ...run.ids];
+  if ((await adapter.detokenize(logged, signal)).endsWith(text)) return logged;
+  return [...promptIds, ...(await adapter.tokenizeRest(text, signal))];
+}
+
 function completionOf(run: Run, promptIds: readonly number[], maxTokens: number) {
   const { temperature, top_p, seed, stop, determinism, sampling } = run.offer.request;
   return {
-    promptIds: [...promptIds, ...run.ids],
+    promptIds,
     maxTokens,
     // Strict determinism implies greedy sampling (design §4, B-DP-194).
     temperature: determinism === 'strict' ? 0 : temperature,

@@ -6,6 +6,7 @@ import { executeRun } from './execute-run.js';
 import type { PoolRegistry } from './pool-registry.js';
 import type { RunMetrics } from './run-metrics.js';
 import type { RunReports } from './run-reports.js';
+import { ContinuationError } from './continuation.js';
 import type { Run } from './run.js';
 
 /** What executions work with; what an end means for a run is its register's business. */
@@ -60,11 +61,12 @@ export class Executions {
     run.replicaId = replicaId;
     try {
       if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
-      // The model was exchanged while the task waited: its ids are of another vocabulary.
-      if (run.promptModel !== vocabularyOf(replica.engine.prepared)) run.promptIds = null;
+      const model = vocabularyOf(replica.engine.prepared);
+      if (run.promptModel !== model) forgetIds(run);
       const { stopReason, decodeMs } = await executeRun(run, {
         adapter: replica.adapter,
         replicaId,
+        model,
         engine: replica.engine.prepared.engine,
         now: deps.now,
         metricsFrameMs: deps.metricsFrameMs,
@@ -90,6 +92,13 @@ export class Executions {
     if (this.warm.size > WARM_SESSIONS) for (const oldest of this.warm) return this.warm.delete(oldest);
     return true;
   }
+}
+
+/** The model was exchanged: the prompt is cut anew, but no other model goes on with what this one began. */
+function forgetIds(run: Run): void {
+  if (run.ids.length > 0)
+    throw new ContinuationError('the model of the pool was exchanged while the task ran');
+  run.promptIds = null;
 }
 
 /** Engines of one model file, or of one reference where the file is unknown, cut a text into the same ids. */

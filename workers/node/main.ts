@@ -31,7 +31,7 @@ import { RunRegister } from './runs.js';
 import { stopEngines } from './stop-engines.js';
 import { DeviceWatch } from './watch-devices.js';
 import { HandoffWatch } from './watch-handoffs.js';
-import { watchEngines } from './watch-engines.js';
+import { EngineWatch } from './watch-engines.js';
 
 /** Long runs that one node follows at once; each costs a timer and a heartbeat. */
 const FOLLOWED_RUNS = 2_000;
@@ -41,6 +41,7 @@ const SWEEP_INTERVAL_MS = 60_000;
 interface NodeParts {
   runs: RunRegister;
   pools: PoolRegistry;
+  engines: EngineWatch;
   activities: NodeActivityDeps;
   devices: DeviceWatch;
   handoffs: HandoffWatch;
@@ -51,6 +52,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
   const metrics = nodeMetrics();
   const waits = { firstByteMs: settings.DROVER_ENGINE_FIRST_BYTE_MS, idleMs: settings.DROVER_ENGINE_IDLE_MS };
+  const engines = new EngineWatch({ pools: () => pools, isAlive, log });
   const runs: RunRegister = new RunRegister({
     nodeId: settings.DROVER_NODE_ID,
     runsDir: join(stateDir, 'runs'),
@@ -63,6 +65,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     fullQueuePolicy: settings.DROVER_ADMISSION_POLICY,
     tombstoneMs: settings.DROVER_TOMBSTONE_MS,
     metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
+    lookAtEngine: (poolId, replicaId) => engines.look(poolId, replicaId),
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });
   const pools = new PoolRegistry(
@@ -102,7 +105,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     log,
     now: Date.now,
   });
-  return { runs, pools, activities, devices, handoffs, metricsText: metrics.text };
+  return { runs, pools, engines, activities, devices, handoffs, metricsText: metrics.text };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -110,7 +113,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   if (token === undefined)
     throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
   const parts = assemble(settings, log);
-  const { runs, pools, activities, devices, handoffs } = parts;
+  const { runs, pools, engines, activities, devices, handoffs } = parts;
   const recovery = {
     runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
     ring: requirePayloadKeys(settings),
@@ -122,7 +125,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
   await recoverRuns(recovery);
   await adoptEngines(activities, pools, log);
-  const stopWatching = watchEngines(pools, isAlive, log);
+  engines.start();
   const stopCutting = boundLogs({
     runtimeDir: activities.paths.runtimeDir,
     limitBytes: settings.DROVER_NODE_ENGINE_LOG_BYTES,
@@ -151,7 +154,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   return {
     close: async () => {
       clearInterval(sweep);
-      stopWatching();
+      engines.stop();
       stopCutting();
       devices.stop();
       await handoffs.stop();

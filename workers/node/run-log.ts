@@ -28,7 +28,7 @@ const LARGEST_RECORD_BYTES = 64 * 1_048_576;
 export type LogRecord =
   | { kind: 'admission'; sequence: number; offer: RunOffer; admission: Admission; at_ms: number }
   | { kind: 'confirmed'; epoch: number; at_ms: number }
-  | { kind: 'dispatched'; replica_id: string; tokens_in: number; at_ms: number }
+  | { kind: 'dispatched'; replica_id: string; model: string | null; tokens_in: number; at_ms: number }
   | { kind: 'frame'; frame: Frame; ids: readonly number[]; at_ms: number }
   | { kind: 'cancel'; reason: CancelReason; at_ms: number }
   | {

@@ -110,6 +110,12 @@ export class RunReports {
     this.deps.log.error({ err, event: 'run_failed', code, ...fields(run) }, 'run failed');
   }
 
+  /** Its engine broke off, and the run goes on once there is one. */
+  brokenOff(run: Run, err: unknown): void {
+    const line = { err, event: 'run_waits_for_engine', tokens_out: run.tokensOut, ...fields(run) };
+    this.deps.log.warn(line, 'the engine broke off; the run waits for one to go on with');
+  }
+
   dropped(run: Run, why: string): void {
     this.deps.log.warn({ event: 'offer_dropped', why, ...fields(run) }, 'offer dropped');
   }

@@ -47,8 +47,10 @@ export class Run {
   confirmed = false;
   replicaId: string | null = null;
   promptIds: number[] | null = null;
-  /** File of the model whose vocabulary {@link promptIds} are of. */
+  /** File of the model whose vocabulary {@link promptIds} and {@link ids} are of. */
   promptModel: string | null = null;
+  /** How often it was given to an engine without another token since. */
+  fruitless = 0;
   tokensIn: number | null = null;
   tokensOut = 0;
   startedAtMs: number | null = null;
@@ -126,6 +128,8 @@ export class Run {
       this.epoch = Math.max(this.epoch, record.epoch);
     } else if (record.kind === 'dispatched') {
       this.replicaId = record.replica_id;
+      this.promptModel = record.model;
+      this.fruitless += 1;
       this.tokensIn = record.tokens_in;
       this.startedAtMs ??= record.at_ms;
       this.move('dispatched');
@@ -147,6 +151,7 @@ export class Run {
     this.frameCount += 1;
     this.ids.push(...ids);
     this.tokensOut += ids.length;
+    if (ids.length > 0) this.fruitless = 0;
     if (frame.type === 'end') this.tokensOut = frame.data.tokens_out;
     if (frame.type === 'token') {
       this.nextTokenIndex = frame.data.i + 1;
@@ -155,7 +160,14 @@ export class Run {
     }
   }
 
-  /** Back into the queue after a worker's death; the tokens that are logged stay. */
+  /** The text of its tokens so far. */
+  get text(): string {
+    return this.framesFrom(0)
+      .map((frame) => (frame.type === 'token' ? frame.data.t : ''))
+      .join('');
+  }
+
+  /** Back into the queue after its engine's or a worker's death; the tokens that are logged stay. */
   requeue(): void {
     this.state = 'queued';
     this.replicaId = null;

@@ -17,6 +17,7 @@ import {
   requireServingPool,
   takePlace,
 } from './admit-run.js';
+import { letEngineSettle, mayGoOn } from './continuation.js';
 import { Displacement, type FullQueuePolicy } from './displacement.js';
 import { cancelledEnd, droppedEnd, failedEnd, streamedEnd } from './end-run.js';
 import { Executions, vocabularyOf } from './executions.js';
@@ -35,6 +36,8 @@ export interface RunRegisterDeps extends ReportDeps {
   fullQueuePolicy: FullQueuePolicy;
   tombstoneMs: number;
   metricsFrameMs: number;
+  /** Finds out now whether this engine is gone; one that is takes no task any more when this resolves. */
+  lookAtEngine: (poolId: string, replicaId: string) => Promise<void>;
   disconnectGraceMs: number;
 }
 
@@ -206,9 +209,22 @@ export class RunRegister implements RunKeeper {
     if (this.closing || this.runs.get(run.taskId) !== run) return;
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     const { reason } = run.abort.signal as { reason: unknown };
+    if (!run.abort.signal.aborted && mayGoOn(run, err)) return this.goOn(run, err);
     const end = failedEnd(run, reason instanceof DroverError ? reason : err);
     this.reports.failed(run, err, end.error?.code);
     await this.end(run, end);
+  }
+
+  /** The engine broke off: the run waits, before all others, for that engine or another one. */
+  private async goOn(run: Run, err: unknown): Promise<void> {
+    const { pool_id } = run.offer;
+    this.reports.brokenOff(run, err);
+    await letEngineSettle(run.abort.signal);
+    await this.deps.lookAtEngine(pool_id, run.replicaId ?? '');
+    if (this.closing || run.ended) return;
+    if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
+    run.requeue();
+    this.poolOf(run).scheduler.putBack(run.taskId, run.offer.request.priority);
   }
 
   private async end(run: Run, end: RunEnd): Promise<void> {

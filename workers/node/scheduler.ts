@@ -22,7 +22,7 @@ export class Scheduler {
   private queue: Queue;
   private readonly replicas = new Map<string, Slots>();
   private paused = false;
-  /** Waiting tasks that held a slot when an earlier worker died. */
+  /** Waiting tasks that held a slot when their engine or an earlier worker died. */
   private readonly begun = new Set<string>();
 
   constructor(
@@ -62,6 +62,12 @@ export class Scheduler {
     return this.position(taskId);
   }
 
+  /** A task that had a slot waits for another one, before all others of its class: its engine is gone. */
+  putBack(taskId: string, priority: PriorityClass): void {
+    this.queue = admission.enqueueFirst(this.queue, taskId, priority);
+    this.goOn(taskId);
+  }
+
   /**
    * Keeps waiting tasks where they are, or lets them go on. A task that had begun is no new work: it gets its slot back
    * in a paused pool too.
@@ -70,7 +76,7 @@ export class Scheduler {
     this.paused = paused;
   }
 
-  /** This waiting task had a slot when an earlier worker died. */
+  /** This waiting task had a slot when its engine or an earlier worker died. */
   goOn(taskId: string): void {
     this.begun.add(taskId);
   }

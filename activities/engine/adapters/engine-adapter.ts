@@ -31,6 +31,10 @@ export interface EngineAdapter {
   probe(signal: AbortSignal): Promise<void>;
   /** Token ids of a prompt, the engine's template applied to chat turns. */
   tokenize(input: RunInput, signal: AbortSignal): Promise<number[]>;
+  /** Token ids of a text that goes on where a prompt ended: nothing is put before it. */
+  tokenizeRest(text: string, signal: AbortSignal): Promise<number[]>;
+  /** The text that ids stand for. */
+  detokenize(ids: readonly number[], signal: AbortSignal): Promise<string>;
   /** Events as they arrive, those of one network chunk together; always ends with `end` or throws. */
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<EngineEvent[]>;
   /** Drops the connections. */

@@ -64,6 +64,12 @@ export function llamacppAdapter(url: string, waits: EngineWaits): EngineAdapter 
       const body = { content, add_special: true, parse_special: true };
       return (await post<{ tokens: number[] }>('/tokenize', body, signal)).tokens;
     },
+    tokenizeRest: async (content, signal) => {
+      const body = { content, add_special: false, parse_special: false };
+      return (await post<{ tokens: number[] }>('/tokenize', body, signal)).tokens;
+    },
+    detokenize: async (tokens, signal) =>
+      (await post<{ content: string }>('/detokenize', { tokens }, signal)).content,
     complete: (request, signal) => complete(pool, request, signal),
     close: () => pool.destroy(),
   };

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { afterEach, test } from 'node:test';
+import { ManualEngine, nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+
+const nodes: TestNode[] = [];
+async function aNode(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
+  const node = await nodeOnDisk(options);
+  nodes.push(node);
+  return node;
+}
+afterEach(async () => {
+  for (const node of nodes.splice(0)) {
+    await node.close();
+    rmSync(node.runsDir, { recursive: true, force: true });
+  }
+});
+
+const tokensOf = ({ runs }: TestNode, task: string) =>
+  runs
+    .mustGet(task)
+    .framesFrom(0)
+    .flatMap((frame) => (frame.type === 'token' ? [[frame.data.i, frame.data.t]] : []));
+const endOf = ({ runs }: TestNode, task: string) => runs.waitForEnd(task, AbortSignal.timeout(10_000));
+
+/** A task that has said two words. */
+async function begun(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
+  const node = await aNode(options);
+  await node.runs.attach(offerOf('a'));
+  await node.engine.asked(1);
+  node.engine.say('one ');
+  node.engine.say('two ');
+  await node.engine.heard();
+  return node;
+}
+
+test('B-DUR-003: a task whose engine breaks off goes on from its prompt and its logged ids, before tasks that wait', async () => {
+  const node = await begun();
+  const { engine, runs } = node;
+  await runs.attach(offerOf('waits'));
+  engine.breakOff();
+  await engine.asked(2);
+  const [first, second] = engine.requests;
+  assert.ok(first && second);
+  assert.deepEqual(second.promptIds, [...first.promptIds, 10, 11]);
+  assert.equal(second.maxTokens, first.maxTokens - 2);
+  engine.say('three');
+  engine.finish('EOS');
+  const { state, error } = await endOf(node, 'a');
+  assert.deepEqual([state, error], ['completed', null]);
+  assert.deepEqual(tokensOf(node, 'a'), [
+    [0, 'one '],
+    [1, 'two '],
+    [2, 'three'],
+  ]);
+  const types = runs.mustGet('a').framesFrom(0).map(({ type }) => type);
+  assert.deepEqual(
+    types.filter((type) => type !== 'metrics'),
+    ['started', 'token', 'token', 'token', 'end'],
+  );
+  await engine.asked(3);
+  assert.equal(runs.mustView('waits').state, 'dispatched');
+});
+
+test('B-DUR-003: the slot of a dead engine is free, and its task waits until there is one again', async () => {
+  const node: TestNode = await begun({
+    lookAtEngine: (poolId, replicaId) => {
+      node.pools.dropReplica(poolId, replicaId, 'the engine has exited');
+      return Promise.resolve();
+    },
+  });
+  const { engine, pools, runs } = node;
+  engine.breakOff();
+  while (pools.status('default')?.active_leases !== 0)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual([runs.mustView('a').state, runs.mustView('a').queue_position], ['queued', 0]);
+  assert.equal(engine.requests.length, 1);
+  node.open(1);
+  await engine.asked(2);
+  engine.finish('EOS');
+  assert.equal((await endOf(node, 'a')).state, 'completed');
+});
+
+test('ids that an engine kept to itself: the text is cut anew where the logged ids do not spell it', async () => {
+  const node = await begun();
+  const { engine } = node;
+  engine.spelling = 'another text';
+  engine.breakOff();
+  await engine.asked(2);
+  const [first, second] = engine.requests;
+  const letters = Array.from('one two ', (letter) => letter.codePointAt(0));
+  assert.deepEqual(second?.promptIds, [...(first?.promptIds ?? []), ...letters]);
+});
+
+test('B-AD-011, B-ERR-018: a task that brought three engines no token ends with WORKER_RESET, and the next one runs', async () => {
+  const node = await aNode();
+  const { engine, runs } = node;
+  await runs.attach(offerOf('a'));
+  await runs.attach(offerOf('b'));
+  for (let asked = 1; asked <= 3; asked++) {
+    await engine.asked(asked);
+    engine.breakOff();
+  }
+  const { state, error } = await endOf(node, 'a');
+  assert.deepEqual([state, error?.code, error?.retriable], ['failed', 'WORKER_RESET', true]);
+  assert.deepEqual(runs.mustGet('a').lastFrame?.type, 'error');
+  await engine.asked(4);
+  engine.finish('EOS');
+  assert.equal((await endOf(node, 'b')).state, 'completed');
+});
+
+test('a cancel that comes while a task waits for its engine is honoured, and nothing is asked of that', async () => {
+  const looked: (() => void)[] = [];
+  const node = await begun({ lookAtEngine: () => new Promise((resolve) => looked.push(resolve)) });
+  const { engine, runs } = node;
+  engine.breakOff();
+  while (looked.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const cancelling = runs.cancel('a', 'client');
+  for (const answer of looked) answer();
+  assert.equal((await cancelling).state, 'cancelled');
+  assert.equal(engine.requests.length, 1);
+});
+
+test('no other model goes on with what one began: the task ends with WORKER_RESET', async () => {
+  const engines = new Map<string, ManualEngine>();
+  const adapterOf = (url: string) => {
+    const engine = engines.get(url) ?? new ManualEngine();
+    engines.set(url, engine);
+    return engine;
+  };
+  const node: TestNode = await aNode({ adapterOf });
+  const old = engines.get('http://default:1');
+  const { pools, runs } = node;
+  await runs.attach(offerOf('a'));
+  await old?.asked(1);
+  old?.say('one ');
+  await old?.heard();
+  const serving = pools.running('default', 'r0');
+  assert.ok(serving);
+  const prepared = { ...serving.prepared, model_path: '/other.gguf' };
+  pools.switched({ prepared, url: 'http://new:1', pid: 2, startTicks: '2' });
+  old?.breakOff();
+  const { state, error } = await endOf(node, 'a');
+  assert.deepEqual([state, error?.code], ['failed', 'WORKER_RESET']);
+  assert.deepEqual(engines.get('http://new:1')?.requests, []);
+});
