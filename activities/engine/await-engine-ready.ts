@@ -7,6 +7,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure, type PoolFailureDetails } from '../failures.js';
+import { engineFields } from '../pool/pool-fields.js';
 import { replicaFiles } from '../replica-files.js';
 import { portOwner } from '../process/port-owner.js';
 import { processStartTicks } from '../process/process-identity.js';
@@ -86,24 +87,13 @@ async function exited(
   room: EngineRoom,
   { prepared, engine }: StartingEngine,
 ): Promise<ApplicationFailure> {
-  const { pool_id, replica_id, engine: kind, engine_version, device_mask } = prepared;
+  const { pool_id, replica_id } = prepared;
   const exit = await room.exitOf({ pid: engine.pid, startTicks: engine.start_ticks });
   const tail = await logTail(replicaFiles(deps.paths, prepared).logFile);
   const how = describeExit(exit);
   const message = `the engine of pool ${pool_id} (pid ${engine.pid}) ended ${how} before it was healthy`;
-  deps.log.error(
-    {
-      event: 'engine_exited',
-      pool_id,
-      replica_id,
-      engine: kind,
-      engine_version,
-      device_mask,
-      pid: engine.pid,
-      ...exit,
-    },
-    message,
-  );
+  const fields = { event: 'engine_exited', ...engineFields(prepared), pid: engine.pid, ...exit };
+  deps.log.error({ ...fields, last_error: message }, message);
   return poolFailure('EngineExited', tail === '' ? message : `${message}; its log ends:\n${tail}`, {
     pool_id,
     replica_id,

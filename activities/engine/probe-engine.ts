@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
+import { engineFields } from '../pool/pool-fields.js';
 import { adapterFor } from './adapters/engine-adapter.js';
 import type { StartingEngine } from './await-engine-ready.js';
 import { heartbeating } from './heartbeating.js';
@@ -21,7 +22,8 @@ export function probeEngineActivity({ log }: Pick<NodeActivityDeps, 'log'>) {
       Context.current().cancellationSignal.throwIfAborted();
       const reason = cause instanceof Error ? cause.message : String(cause);
       const message = `health check failed: pool ${pool_id} at ${engine.url} generates no token: ${reason}`;
-      log.warn({ event: 'engine_probe_failed', pool_id, replica_id, pid: engine.pid, err: cause }, message);
+      const fields = { event: 'engine_probe_failed', ...engineFields(prepared), pid: engine.pid };
+      log.warn({ ...fields, last_error: message, err: cause }, message);
       throw poolFailure('HealthTimeout', message, { pool_id, replica_id, url: engine.url }, { cause });
     } finally {
       await adapter.close();

@@ -10,6 +10,7 @@ import { cudaVisibleDevices } from '../../domain/device-mask.js';
 import { ONE_GPU, staysOnOneGpu } from '../../domain/hetero-split.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure, systemReason } from '../failures.js';
+import { engineFields } from '../pool/pool-fields.js';
 import { replicaFiles, type ReplicaFiles } from '../replica-files.js';
 import { endLeftEngine } from '../process/adopt.js';
 import { writePidFile } from '../process/pid-file.js';
@@ -95,21 +96,9 @@ async function start(launch: Launch, room: EngineRoom): Promise<SpawnedEngine> {
   const child = await spawn(launch);
   room.remember(prepared, child);
   await recordOrEnd(launch, child);
-  const { pool_id, replica_id, engine, engine_version, device_mask, binary_path } = prepared;
   const url = engineUrl(prepared);
-  deps.log.info(
-    {
-      event: 'engine_spawned',
-      pool_id,
-      replica_id,
-      engine,
-      engine_version,
-      device_mask,
-      pid: child.pid,
-      url,
-    },
-    `started ${binary_path}`,
-  );
+  const fields = { event: 'engine_spawned', ...engineFields(prepared), pid: child.pid, url };
+  deps.log.info(fields, `started ${prepared.binary_path}`);
   return { pid: child.pid, start_ticks: child.startTicks, url };
 }
 
@@ -120,10 +109,8 @@ async function spawn({ deps, prepared, files, token }: Launch): Promise<Detached
     return await spawnDetached({ command, args, env, cwd: files.workDir, logFile: files.logFile });
   } catch (err) {
     if (!(err instanceof SpawnError)) throw err;
-    deps.log.error(
-      { event: 'engine_spawn_failed', pool_id, replica_id, binary_path: command, err },
-      err.message,
-    );
+    const fields = { event: 'engine_spawn_failed', ...engineFields(prepared), binary_path: command };
+    deps.log.error({ ...fields, last_error: err.message, err }, err.message);
     throw poolFailure('SpawnFailed', err.message, { pool_id, replica_id }, { cause: err });
   }
 }

@@ -1,6 +1,7 @@
 /** Activity `stopEngine`: ends an engine by its recorded group and removes its files (pool-lifecycle 5). */
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
+import { poolFields } from '../pool/pool-fields.js';
 import { replicaFiles, type ReplicaFiles, type ReplicaKey } from '../replica-files.js';
 import { endLeftEngine } from '../process/adopt.js';
 import { readPidFile, removePidFile } from '../process/pid-file.js';
@@ -95,8 +96,14 @@ function missing({ pidFile }: ReplicaFiles, input: StopEngineInput): Error {
   return poolFailure('StopFailed', message, keyOf(input), { retryable: false });
 }
 
-function logStop({ log }: NodeActivityDeps, input: StopEngineInput, { outcome, pid }: StoppedEngine): void {
-  const fields = { ...keyOf(input), pid, reason: input.reason, outcome };
+function logStop({ log, pools }: NodeActivityDeps, input: StopEngineInput, { outcome, pid }: StoppedEngine) {
+  const fields = {
+    ...poolFields(pools, input.pool_id),
+    replica_id: input.replica_id,
+    pid,
+    reason: input.reason,
+    outcome,
+  };
   if (outcome === 'forced') log.warn({ event: 'engine_killed', ...fields }, 'the engine needed SIGKILL');
   else if (outcome === 'stale') log.warn({ event: 'engine_stale', ...fields }, 'the PID file was stale');
   else log.info({ event: 'engine_stopped', ...fields }, 'engine stopped');

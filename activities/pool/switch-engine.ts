@@ -10,6 +10,7 @@ import { removePidFile, writePidFile } from '../process/pid-file.js';
 import { readSpawnRecord, writeSpawnRecord } from '../process/spawn-record.js';
 import { removeFile } from '../remove-file.js';
 import { replicaFiles, type ReplicaKey } from '../replica-files.js';
+import { engineFields } from './pool-fields.js';
 
 /** Builds the activity `switchEngine`. */
 export function switchEngineActivity({
@@ -22,14 +23,13 @@ export function switchEngineActivity({
    * @throws ApplicationFailure `POOL_CONFLICT` when the pool has been taken out of service meanwhile
    */
   return async function switchEngine(next: StartingEngine): Promise<void> {
-    const { pool_id, replica_id } = next.prepared;
+    const { pool_id } = next.prepared;
     const state = pools.status(pool_id)?.state ?? 'unknown';
     if (state !== 'ready') throw poolFailure('POOL_CONFLICT', `the pool is ${state}`, { pool_id });
     await exchangeFiles(paths, next);
     const { pid, url, start_ticks: startTicks } = next.engine;
     pools.switched({ prepared: next.prepared, url, pid, startTicks });
-    const { engine, engine_version, device_mask, model_ref } = next.prepared;
-    const fields = { pool_id, replica_id, engine, engine_version, device_mask, model_ref, pid, url };
+    const fields = { ...engineFields(next.prepared), model_ref: next.prepared.model_ref, pid, url };
     log.info({ event: 'engine_switched', ...fields }, 'new work goes to the new engine');
   };
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { NodeActivityDeps, RunningEngine } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { isMarkedDraining } from '../../activities/pool/drain-mark.js';
+import { engineFields } from '../../activities/pool/pool-fields.js';
 import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
 import { handoffFileName } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -30,15 +31,14 @@ export async function adoptEngines(
     const url = `http://${prepared.host}:${prepared.port}`;
     if (left.alive && !existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)))) {
       pools.starting(prepared);
-      log.info({ event: 'engine_left', pool_id, replica_id, pid }, 'engine of a preload that is under way');
+      const fields = { event: 'engine_left', ...engineFields(prepared), pid };
+      log.info(fields, 'engine of a preload that is under way');
       continue;
     }
     const engine: RunningEngine = { prepared, url, pid, startTicks: started_ticks };
     const serves = left.alive && (await isHealthy(engine));
-    log.info(
-      { event: serves ? 'engine_adopted' : 'engine_ended', pool_id, replica_id, pid },
-      'engine of an earlier worker',
-    );
+    const event = serves ? 'engine_adopted' : 'engine_ended';
+    log.info({ event, ...engineFields(prepared), pid }, 'engine of an earlier worker');
     if (serves) pools.adopted(engine, isMarkedDraining(deps.paths, pool_id));
     else await endLeftEngine(left, deps);
   }

@@ -1,6 +1,7 @@
 /** The node worker's own end: its engines are stopped by the same ladder as everywhere, all at once (B-PROC-024). */
 import type { NodeActivityDeps } from '../../activities/deps.js';
 import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
+import { engineFields } from '../../activities/pool/pool-fields.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { PoolRegistry } from './pool-registry.js';
 
@@ -15,8 +16,8 @@ export async function stopEngines(
   await Promise.all(
     left.map(async (engine) => {
       const { forced } = await endLeftEngine(engine, deps);
-      const { pool_id, replica_id, pid } = engine.record;
-      log.info({ event: 'engine_stopped', pool_id, replica_id, pid, forced }, 'engine stopped');
+      const { prepared, pid } = engine.record;
+      log.info({ event: 'engine_stopped', ...engineFields(prepared), pid, forced }, 'engine stopped');
     }),
   );
 }

@@ -3,6 +3,7 @@
  * readiness for a pool whose masked GPU the driver no longer lists (B-PREFLIGHT-015, B-DEVICE-017). A driver that fails to
  * answer takes nobody's work away: an engine that computes knows better than a tool that hangs.
  */
+import { engineFields } from '../../activities/pool/pool-fields.js';
 import type { NodeDevices } from '../../contracts/node.js';
 import { missingDevices } from '../../domain/device-mask.js';
 import { namesOf, type DeviceQuery, type GpuDevice } from '../../domain/gpu.js';
@@ -77,13 +78,12 @@ export class DeviceWatch {
   private endReadinessWithout(devices: readonly GpuDevice[]): void {
     const { pools, log } = this.deps;
     for (const { prepared } of pools.engines()) {
-      const { pool_id, replica_id, engine, engine_version, device_mask, backend } = prepared;
+      const { pool_id, device_mask, backend } = prepared;
       if (device_mask === null || backend === 'cpu') continue;
       const missing = missingDevices(device_mask, devices);
       if (missing.length === 0) continue;
       const last_error = `device ${missing.join(',')} of the mask "${device_mask}" is gone; the node has ${namesOf(devices)}`;
-      const whose = { pool_id, replica_id, engine, engine_version, device_mask };
-      log.error({ event: 'device_gone', ...whose, last_error }, 'device gone');
+      log.error({ event: 'device_gone', ...engineFields(prepared), last_error }, 'device gone');
       pools.failed(pool_id, last_error);
     }
   }

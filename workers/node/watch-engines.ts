@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunningEngine } from '../../activities/deps.js';
+import { engineFields } from '../../activities/pool/pool-fields.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { answersHealth } from './engine-health.js';
 import type { PoolRegistry } from './pool-registry.js';
@@ -59,7 +60,7 @@ export class EngineWatch {
   }
 
   private async unbindIfGone(engine: RunningEngine): Promise<void> {
-    const { pool_id, replica_id, engine: kind, engine_version, device_mask } = engine.prepared;
+    const { pool_id, replica_id } = engine.prepared;
     const { pid } = engine;
     const pools = this.deps.pools();
     // Engines of others are known by their health (watch-handoffs.ts).
@@ -68,7 +69,7 @@ export class EngineWatch {
     if (pools.running(pool_id, replica_id)?.pid !== pid) return;
     const last_error = `the engine of replica ${replica_id} (pid ${pid}) has exited`;
     this.deps.log.error(
-      { event: 'engine_gone', pool_id, replica_id, engine: kind, engine_version, device_mask, last_error },
+      { event: 'engine_gone', ...engineFields(engine.prepared), last_error },
       'engine gone',
     );
     pools.dropReplica(pool_id, replica_id, last_error);

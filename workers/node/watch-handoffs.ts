@@ -8,6 +8,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodePaths } from '../../activities/deps.js';
 import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
+import { engineFields } from '../../activities/pool/pool-fields.js';
 import { removeFile } from '../../activities/remove-file.js';
 import { replicaFiles } from '../../activities/replica-files.js';
 import { readAnnouncement, type Announcement } from '../../contracts/handoff.js';
@@ -130,7 +131,7 @@ export class HandoffWatch {
     const { file, told, content, before, startedAtMs } = found;
     const { pools, log, processed, now } = this.deps;
     const { url, slots_free, ...prepared } = told;
-    const { pool_id, replica_id, engine, engine_version, device_mask } = told;
+    const { pool_id, engine } = told;
     let adapter: EngineAdapter;
     try {
       adapter = this.deps.adapterOf(engine, url);
@@ -154,8 +155,7 @@ export class HandoffWatch {
     processed(pool_id, outcome, duration_ms);
     const human = `binds the ${engine} engine that a handoff announces, and gives its pool work`;
     const story = { actor: ACTOR, action: 'autobind', target: pool_id, human };
-    const whose = { pool_id, replica_id, engine, engine_version, device_mask };
-    log.info({ event: 'handoff_bound', ...story, ...whose, url, outcome, duration_ms }, human);
+    log.info({ event: 'handoff_bound', ...story, ...engineFields(told), url, outcome, duration_ms }, human);
   }
 
   /** A binding stands while its engine answers: it may miss a few polls while its file is there, none without it (B-BG-017). */
@@ -173,7 +173,7 @@ export class HandoffWatch {
     const last_error = isThere
       ? `the engine at ${url} has not answered ${bound.misses} health polls in a row`
       : `the handoff ${bound.file} is gone and the engine at ${url} does not answer`;
-    log.warn({ event: 'handoff_unbound', pool_id, replica_id, url, last_error }, 'engine unbound');
+    log.warn({ event: 'handoff_unbound', ...engineFields(bound.told), url, last_error }, 'engine unbound');
     pools.dropReplica(pool_id, replica_id, last_error);
   }
 
