@@ -19,6 +19,8 @@ export const POOL_FAILURES = {
   EngineExited: { retryable: false },
   ModelUnavailable: { retryable: false },
   HandoffWriteFailed: { retryable: true },
+  /** The folder of the node's spawn records cannot be used (B-API-013). */
+  RegistryUnavailable: { retryable: true },
   /** The engine's processes outlive SIGKILL, or may not be signalled. */
   StopFailed: { retryable: true },
   /** Tasks still ran when a reload's deadline was over (B-RELOAD-014). */

@@ -1,6 +1,5 @@
 /** The mark of a drain on disk: a node worker that starts in the middle of one takes no new work either (B-DRAIN-012). */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { drainMarkFileName } from '../../domain/identity.js';
 import type { NodePaths } from '../deps.js';
@@ -11,10 +10,9 @@ function markOf({ runtimeDir }: NodePaths, poolId: string): string {
   return join(runtimeDir, drainMarkFileName(poolId));
 }
 
-/** Marks a pool; one that is marked keeps its mark. */
+/** Marks a pool in the folder of the registry, which is there; one that is marked keeps its mark. */
 export async function writeDrainMark(paths: NodePaths, poolId: string, atMs: number): Promise<void> {
   if (isMarkedDraining(paths, poolId)) return;
-  await mkdir(paths.runtimeDir, { recursive: true, mode: 0o700 });
   await writeAtomically(
     markOf(paths, poolId),
     `${JSON.stringify({ pool_id: poolId, marked_at_ms: atMs })}\n`,

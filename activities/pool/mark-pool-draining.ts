@@ -2,6 +2,7 @@
 import { drainRefusal } from '../../domain/drain.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
+import { inRegistry } from '../in-registry.js';
 import { findLeftEngines } from '../process/adopt.js';
 import { writeDrainMark } from './drain-mark.js';
 import { narration, poolFields } from './pool-fields.js';
@@ -28,14 +29,14 @@ export function markPoolDrainingActivity(deps: Deps) {
   const { pools, paths } = deps;
   /**
    * Marks the pool, on disk first, so that a worker that starts later knows of it. Done twice it is done once.
-   * @throws ApplicationFailure `POOL_CONFLICT` when the pool is being loaded
+   * @throws ApplicationFailure `POOL_CONFLICT` when the pool is being loaded; `RegistryUnavailable` when it cannot be marked
    */
   return async function markPoolDraining(input: MarkPoolDrainingInput): Promise<DrainingPool> {
     const { pool_id } = input;
     const state = pools.status(pool_id)?.state ?? 'offline';
     const refusal = drainRefusal(state);
     if (refusal !== null) throw poolFailure('POOL_CONFLICT', refusal, { pool_id });
-    await writeDrainMark(paths, pool_id, deps.now());
+    await inRegistry(deps, pool_id, () => writeDrainMark(paths, pool_id, deps.now()));
     const isNew = state !== 'draining';
     pools.draining(pool_id);
     const active_leases = pools.leases(pool_id).length;

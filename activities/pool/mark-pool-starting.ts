@@ -2,16 +2,19 @@
 import type { PreparedEngine } from '../../contracts/pool.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { requireFreeDevices } from '../engine/require-free-devices.js';
+import { inRegistry } from '../in-registry.js';
 
 /** Builds the activity `markPoolStarting`. */
-export function markPoolStartingActivity({ pools }: Pick<NodeActivityDeps, 'pools'>) {
+export function markPoolStartingActivity(deps: Pick<NodeActivityDeps, 'pools' | 'paths' | 'log'>) {
+  const { pools } = deps;
   /**
    * Shows the pool, and with that claims its devices: of two preloads that passed preflight together one has them.
-   * @throws ApplicationFailure `POOL_CONFLICT` when another pool has a device of the mask (B-DEVICE-015)
+   * @throws ApplicationFailure `POOL_CONFLICT` when another pool has a device of the mask (B-DEVICE-015);
+   *   `RegistryUnavailable` when an engine could not be recorded
    */
   return async function markPoolStarting(prepared: PreparedEngine): Promise<void> {
+    await inRegistry(deps, prepared.pool_id);
     requireFreeDevices(pools, prepared);
     pools.starting(prepared);
-    return Promise.resolve();
   };
 }

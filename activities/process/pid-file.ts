@@ -3,6 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { removeFile } from '../remove-file.js';
 import { writeAtomically } from '../write-atomically.js';
 
+/** No file, or no folder that it could be in. */
+const ABSENT = ['ENOENT', 'ENOTDIR'];
+
 /** Writes the number, replacing what stood there. */
 export async function writePidFile(path: string, pid: number): Promise<void> {
   await writeAtomically(path, String(pid), 0o644);
@@ -18,7 +21,7 @@ export async function readPidFile(path: string): Promise<number | undefined> {
   try {
     text = await readFile(path, 'utf8');
   } catch (err) {
-    if (err instanceof Error && 'code' in err && err.code === 'ENOENT') return undefined;
+    if (err instanceof Error && 'code' in err && ABSENT.includes(String(err.code))) return undefined;
     throw err;
   }
   const pid = /^\d{1,10}$/.test(text.trim()) ? Number(text) : NaN;
