@@ -90,6 +90,8 @@ export interface PoolMetrics {
   drainStarted(poolId: string, reason: string): void;
   drainEnded(poolId: string, end: DrainEnd, durationMs: number): void;
   /** `reason` is the failure's type, null for a success. */
+  preloadEnded(poolId: string, engine: string, reason: string | null): void;
+  /** As above. */
   reloadEnded(poolId: string, reason: string | null, durationMs: number): void;
 }
 

@@ -223,6 +223,7 @@ export const poolStatus = z
     model_name: z.string().nullable(),
     ctx_max: z.int().nullable(),
     last_error: z.string().nullable(),
+    changed_at_ms: z.int().meta({ description: 'when the pool came to its state' }),
     last_heartbeat_ms: z.int().nullable(),
   })
   .meta({ id: 'PoolStatus' });

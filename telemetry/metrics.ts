@@ -72,6 +72,19 @@ export function declareMetrics(registry: Registry) {
       'fallback',
     ]),
     placementCandidates: gauge('placement_candidates_considered', 'Pools weighed in the last placement.', []),
+    preloadSuccesses: counter('pool_preload_success_total', 'Preloads after which the engine serves.', [
+      'pool_id',
+      'engine',
+    ]),
+    preloadFailures: counter(
+      'pool_preload_failure_total',
+      'Preloads that failed, by the type of the failure.',
+      ['pool_id', 'engine', 'reason'],
+    ),
+    poolReady: gauge('pool_ready', '1 while the pool takes work, else 0.', ['pool_id']),
+    poolSlotsTotal: gauge('pool_slots_total', 'Tasks that the pool runs at once.', ['pool_id']),
+    poolSlotsFree: gauge('pool_slots_free', 'Slots without a lease.', ['pool_id']),
+    poolActiveLeases: gauge('pool_active_leases', 'Slots that a task holds.', ['pool_id']),
     poolDrains: counter('pool_drain_total', 'Drains that have ended, by how.', ['pool_id', 'outcome']),
     poolDrainForceStops: counter(
       'pool_drain_force_stop_total',

@@ -43,7 +43,9 @@ export async function poolNode(t: TestContext, changes: Partial<NodeActivityDeps
   const folder = await mkdtemp(join(tmpdir(), 'drover-pool-node-'));
   const paths = { runtimeDir: join(folder, 'state', 'node'), handoffDir: join(folder, 'state', 'engines') };
   const node = nodeIn(folder, { paths, ...changes });
+  const awake = setInterval(() => undefined, 1_000); // Engines are detached: waiting for one keeps no event loop.
   t.after(async () => {
+    clearInterval(awake);
     const left = await findLeftEngines(paths.runtimeDir).catch(() => []);
     await Promise.all(left.map((engine) => endLeftEngine(engine, { paths, stopGraceMs: 0 })));
     await rm(folder, { recursive: true, force: true });
@@ -61,7 +63,12 @@ function nodeIn(
     nodeId: 'node-1',
     pools,
     runs: noRuns(),
-    metrics: { drainStarted: () => undefined, drainEnded: () => undefined, reloadEnded: () => undefined },
+    metrics: {
+      drainStarted: () => undefined,
+      drainEnded: () => undefined,
+      preloadEnded: () => undefined,
+      reloadEnded: () => undefined,
+    },
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     stopGraceMs: 5_000,
     env: () => process.env,

@@ -112,9 +112,14 @@ function enter(run: Run, step: PreloadStep, doing: string): void {
 async function recordError(run: Run, { cause, failedUndos }: Failure): Promise<void> {
   if (run.progress.step === 'preflight' && leavesPoolAlone(run, cause)) return;
   const left = failedUndos.map((what) => `; could not ${what}`).join('');
+  const { prepared } = run.input;
   await run.node.quickCleanup('record the error').markPoolFailed({
-    pool_id: run.input.prepared.pool_id,
+    pool_id: prepared.pool_id,
     last_error: `${describe(run, cause)}${left}`,
+    preload: {
+      engine: prepared.engine,
+      reason: isCancellation(cause) ? 'CANCELLED' : explain(run, cause).type,
+    },
   });
 }
 

@@ -18,6 +18,7 @@ async function servingNode(t: TestContext, changes: Partial<NodeActivityDeps> = 
   const node = await poolNode(t, {
     metrics: {
       drainStarted: (...event) => counted.push(['started', ...event]),
+      preloadEnded: () => undefined,
       reloadEnded: () => undefined,
       drainEnded: (...event) => counted.push(['ended', ...event]),
     },

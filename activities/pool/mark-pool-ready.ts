@@ -5,6 +5,7 @@
 import type { NodeActivityDeps } from '../deps.js';
 import type { StartingEngine } from '../engine/await-engine-ready.js';
 import { removeDrainMark } from './drain-mark.js';
+import { engineFields } from './pool-fields.js';
 
 /** An engine that has proved itself. */
 export interface MarkPoolReadyInput extends StartingEngine {
@@ -16,26 +17,16 @@ export interface MarkPoolReadyInput extends StartingEngine {
 export function markPoolReadyActivity({
   pools,
   paths,
+  metrics,
   log,
-}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'log'>) {
+}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'metrics' | 'log'>) {
+  /** A preload counts once; what a reload brings up is no preload. */
   return async function markPoolReady({ prepared, engine, duration_ms }: MarkPoolReadyInput): Promise<void> {
     await removeDrainMark(paths, prepared.pool_id);
+    const isPreload = pools.status(prepared.pool_id)?.state === 'starting';
     const { pid, url, start_ticks: startTicks } = engine;
     pools.ready({ prepared, url, pid, startTicks });
-    const { pool_id, replica_id, engine: kind, engine_version, device_mask } = prepared;
-    log.info(
-      {
-        event: 'pool_ready',
-        pool_id,
-        replica_id,
-        engine: kind,
-        engine_version,
-        device_mask,
-        pid,
-        url,
-        duration_ms,
-      },
-      'pool ready',
-    );
+    if (isPreload) metrics.preloadEnded(prepared.pool_id, prepared.engine, null);
+    log.info({ event: 'pool_ready', ...engineFields(prepared), pid, url, duration_ms }, 'pool ready');
   };
 }

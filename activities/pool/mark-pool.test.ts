@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { rm, writeFile } from 'node:fs/promises';
+import { test, type TestContext } from 'node:test';
+import { eventually } from '../../testing/changes.js';
 import { fakeGpus } from '../../testing/fake-gpus.js';
 import { poolNode } from '../../testing/pool-node.js';
+import { isAlive } from '../../testing/processes.js';
+import { nodeMetrics } from '../../workers/node/prometheus.js';
 
 const ENGINE = { pid: 4711, start_ticks: '99', url: 'http://127.0.0.1:8001' };
 
@@ -82,4 +86,94 @@ test('B-PRELOAD-032 B-PRELOAD-034 B-ERROR-020 B-ERROR-021: a failed pool is not 
     String(node.logged.find(({ event }) => event === 'pool_failed')?.['last_error']),
     /health check failed/,
   );
+});
+
+/** A node whose registry cannot be used: a file stands where its folder belongs. */
+async function nodeWithoutRegistry(t: TestContext) {
+  const node = await poolNode(t);
+  const { runtimeDir } = node.deps.paths;
+  await node.run('markPoolStarting', await node.prepared([], { pool_id: 'other' }));
+  await rm(runtimeDir, { recursive: true });
+  await writeFile(runtimeDir, 'no folder');
+  return node;
+}
+
+test('B-API-013, B-ERROR-002, B-ERROR-003: without its registry a node begins no preload and no drain, says why, and logs it', async (t) => {
+  const node = await nodeWithoutRegistry(t);
+  const refusal = {
+    type: 'RegistryUnavailable',
+    nonRetryable: false,
+    message: /^the registry of this node cannot be used: (ENOTDIR|EEXIST): /,
+  };
+  await assert.rejects(node.run('markPoolStarting', await node.prepared()), refusal);
+  assert.equal(node.pools.status('gpu-0'), undefined);
+  node.pools.failed('gpu-0', 'as it was');
+  const drain = { pool_id: 'gpu-0', reason: 'operator', deadline_ms: 1 };
+  await assert.rejects(node.run('markPoolDraining', drain), refusal);
+  assert.equal(node.pools.status('gpu-0')?.state, 'failed');
+  const lines = node.logged.filter(({ event }) => event === 'registry_unavailable');
+  assert.deepEqual(
+    lines.map(({ pool_id, level }) => [pool_id, level]),
+    [
+      ['gpu-0', 50],
+      ['gpu-0', 50],
+    ],
+  );
+  assert.match(String(lines[0]?.['last_error']), refusal.message);
+});
+
+test('B-METRICS-001, B-METRICS-002: preloads are counted as they end, by engine, and failures by their type', async (t) => {
+  const { pools: metrics, text } = nodeMetrics();
+  const node = await poolNode(t, { metrics });
+  const prepared = await node.prepared();
+  const preload = { engine: 'llamacpp', reason: 'HealthTimeout' };
+  await node.run('markPoolFailed', { pool_id: 'gpu-0', last_error: 'health check failed', preload });
+  await node.run('markPoolFailed', { pool_id: 'gpu-0', last_error: 'its engine was lost' });
+  await node.run('markPoolStarting', prepared);
+  await node.run('markPoolReady', { prepared, engine: ENGINE, duration_ms: 1 });
+  await node.run('markPoolReady', { prepared, engine: ENGINE, duration_ms: 1 }); // Its answer was lost.
+  node.pools.reloading('gpu-0');
+  await node.run('markPoolReady', { prepared, engine: { ...ENGINE, pid: 4712 }, duration_ms: 1 });
+  const counted = (await text()).split('\n').filter((line) => line.startsWith('pool_preload_'));
+  assert.deepEqual(counted, [
+    'pool_preload_success_total{pool_id="gpu-0",engine="llamacpp"} 1',
+    'pool_preload_failure_total{pool_id="gpu-0",engine="llamacpp",reason="HealthTimeout"} 1',
+  ]);
+});
+
+test('B-LOG-002, B-LOG-003, B-LOG-004, B-LOG-007: every line about a pool names its engine, version and mask; a failure its error', async (t) => {
+  const node = await poolNode(t);
+  const prepared = await node.prepared(['--exit-at-start', '3'], { device_mask: '0,1' });
+  await node.run('markPoolStarting', prepared);
+  const engine = await node.run('spawnEngine', prepared);
+  await eventually(
+    () => 'the end of the engine',
+    () => !isAlive(engine.pid) || undefined,
+  );
+  await assert.rejects(node.run('awaitEngineReady', { prepared, engine }));
+  await assert.rejects(node.run('probeEngine', { prepared, engine }));
+  const { pool_id, replica_id } = prepared;
+  await node.run('stopEngine', { pool_id, replica_id, reason: 'preload failed', if_missing: 'stopped' });
+  await node.run('markPoolFailed', { pool_id, last_error: 'preload failed: code 3' });
+  const missing = { ...prepared, binary_path: '/nowhere/llama-server' };
+  await assert.rejects(node.run('spawnEngine', missing));
+  await node.run('markPoolReady', { prepared, engine: ENGINE, duration_ms: 1 });
+  await node.run('markPoolDraining', { pool_id, reason: 'operator', deadline_ms: 1 });
+  const outcome = { pool_id, force_stopped: false, duration_ms: 1, final_lease_count: 0 };
+  await node.run('markPoolOffline', outcome);
+
+  const lines = node.logged.filter((line) => line['pool_id'] !== undefined);
+  const events = ['engine_spawned', 'engine_exited', 'engine_probe_failed', 'pool_failed'];
+  events.push('engine_spawn_failed', 'pool_ready', 'pool_draining', 'pool_offline');
+  for (const event of events)
+    assert.ok(
+      lines.some((line) => line['event'] === event),
+      event,
+    );
+  for (const { event, engine: kind, engine_version, device_mask, level, last_error } of lines) {
+    assert.deepEqual([event, kind, engine_version, device_mask], [event, 'llamacpp', 'fake-1', '0,1']);
+    if (Number(level) >= 50) assert.match(String(last_error), /\w/, String(event));
+  }
+  const failure = lines.find(({ event }) => event === 'pool_failed');
+  assert.equal(failure?.['last_error'], 'preload failed: code 3');
 });

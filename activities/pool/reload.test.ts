@@ -17,6 +17,7 @@ async function servingNode(t: TestContext) {
   const metrics: NodeActivityDeps['metrics'] = {
     drainStarted: () => undefined,
     drainEnded: () => undefined,
+    preloadEnded: () => undefined,
     reloadEnded: (...event) => counted.push(event),
   };
   const node = await poolNode(t, { metrics });

@@ -28,6 +28,7 @@ export function readyPool(over: Partial<PoolStatus> = {}): PoolStatus {
     model_name: 'demo',
     ctx_max: 4096,
     last_error: null,
+    changed_at_ms: 0,
     last_heartbeat_ms: 0,
     ...over,
   };

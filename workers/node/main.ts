@@ -29,6 +29,7 @@ import { nodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
 import { RunRegister } from './runs.js';
 import { stopEngines } from './stop-engines.js';
+import { tellPoolState } from './tell-pool-state.js';
 import { DeviceWatch } from './watch-devices.js';
 import { HandoffWatch } from './watch-handoffs.js';
 import { EngineWatch } from './watch-engines.js';
@@ -50,7 +51,7 @@ interface NodeParts {
 
 function assemble(settings: Settings, log: Logger): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
-  const metrics = nodeMetrics();
+  const metrics = nodeMetrics(() => pools.snapshot());
   const waits = { firstByteMs: settings.DROVER_ENGINE_FIRST_BYTE_MS, idleMs: settings.DROVER_ENGINE_IDLE_MS };
   const engines = new EngineWatch({ pools: () => pools, isAlive, log });
   const runs: RunRegister = new RunRegister({
@@ -68,12 +69,15 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     lookAtEngine: (poolId, replicaId) => engines.look(poolId, replicaId),
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });
-  const pools = new PoolRegistry(
+  const pools: PoolRegistry = new PoolRegistry(
     settings.DROVER_ADMISSION_CAPACITY,
     (kind, url) => adapterFor(kind, url, waits),
     runs,
     Date.now,
   );
+  pools.onMove((pool, from) => {
+    tellPoolState(log, pool, from);
+  });
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
     paths: {

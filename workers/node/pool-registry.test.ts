@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PreparedEngine } from '../../contracts/pool.js';
-import { ManualEngine } from '../../testing/test-node.js';
+import { ManualEngine, offerOf } from '../../testing/test-node.js';
 import { preparedEngine } from '../../contracts/pool.js';
+import { requireServingPool } from './admit-run.js';
 import { PoolRegistry } from './pool-registry.js';
 
 function registry() {
@@ -211,6 +212,94 @@ test('B-REG-120 B-REG-121 B-REG-122 B-REG-123 OC-POOL-3109: a snapshot has every
     ...{ active_leases: 0, slots_total: 2, slots_free: 2, queue_depth: 0 },
     ...{ engine: 'llamacpp', engine_version: 'b1', engine_digest: null, engine_catalog_id: null },
     ...{ backend: 'cpu', device_mask: '0', split_plan: null },
-    ...{ model_ref: 'demo', model_name: null, ctx_max: 64, last_error: null, last_heartbeat_ms: 1_000 },
+    ...{
+      model_ref: 'demo',
+      model_name: null,
+      ctx_max: 64,
+      last_error: null,
+      changed_at_ms: 1_000,
+      last_heartbeat_ms: 1_000,
+    },
   });
+});
+
+test('B-REG-043, B-REG-110, B-REG-111, OC-POOL-3107: what is said of a pool changes what it names, and nothing else', () => {
+  const { pools, clock, ready } = registry();
+  const told = { engine_digest: 'sha256:1', engine_catalog_id: 'llamacpp-b7', device_mask: '0,1' };
+  ready('a', { ...told, engine_version: 'b7' });
+  const first = pools.status('a');
+  const differs = () => {
+    const now = pools.status('a') ?? {};
+    return Object.entries(now).flatMap(([key, value]) =>
+      value === first?.[key as keyof typeof first] ? [] : [key],
+    );
+  };
+  clock.now += 1;
+  pools.seen('a');
+  assert.deepEqual(differs(), ['last_heartbeat_ms']);
+  ready('a', { ...told, engine_version: 'b8' });
+  assert.deepEqual(differs(), ['engine_version', 'changed_at_ms', 'last_heartbeat_ms']);
+  pools.draining('a');
+  pools.failed('a', 'it died');
+  const changed = ['state', 'live', 'ready', 'slots_free', 'engine_version', 'last_error', 'changed_at_ms'];
+  assert.deepEqual(differs(), [...changed, 'last_heartbeat_ms']);
+});
+
+test('OC-POOL-3103: of the metadata of an engine each field can be changed alone', () => {
+  const { pools, ready } = registry();
+  const launch = { engine_version: 'b7', engine_digest: 'sha256:1', engine_catalog_id: 'llamacpp-b7' };
+  for (const [field, value] of [
+    ['engine_version', 'b8'],
+    ['engine_digest', 'sha256:2'],
+    ['engine_catalog_id', 'llamacpp-b8'],
+  ] as const) {
+    ready('a', launch);
+    ready('a', { ...launch, [field]: value });
+    const { engine_version, engine_digest, engine_catalog_id } = pools.status('a') ?? {};
+    assert.deepEqual({ engine_version, engine_digest, engine_catalog_id }, { ...launch, [field]: value });
+  }
+});
+
+test('B-REG-070, B-REG-071, B-REG-097, OC-POOL-3108: a draining pool says so, and gives nobody a slot until it serves again', () => {
+  const { pools, ready, lease, dispatched } = registry();
+  ready('a');
+  pools.draining('a');
+  assert.deepEqual([pools.status('a')?.draining, pools.status('a')?.state], [true, 'draining']);
+  lease('a', 'late');
+  assert.deepEqual([dispatched, pools.status('a')?.active_leases], [[], 0]);
+  const refusal = { code: 'POOL_UNREADY', message: 'the pool is draining' };
+  assert.throws(() => requireServingPool(pools.get('a'), offerOf('later')), refusal);
+  pools.serving('a');
+  assert.deepEqual([pools.status('a')?.draining, dispatched], [false, ['late']]);
+});
+
+test('B-POOL-009: every move of a pool is told with its time, and shown', () => {
+  const { pools, clock, ready } = registry();
+  const moves: string[] = [];
+  pools.onMove(({ poolId, state, changedAtMs }, from) => {
+    moves.push(`${changedAtMs} ${poolId} ${from} ${state}`);
+    assert.deepEqual([pools.status(poolId)?.state, pools.status(poolId)?.changed_at_ms], [state, clock.now]);
+  });
+  const steps = [
+    () => pools.starting(launch('a', {})),
+    () => ready('a'),
+    () => pools.reloading('a'),
+    () => pools.serving('a'),
+    () => pools.draining('a'),
+    () => pools.offline('a'),
+    () => pools.failed('a', 'no GPU'),
+  ];
+  for (const step of steps) {
+    clock.now += 1;
+    step();
+  }
+  assert.deepEqual(moves, [
+    '1001 a uninitialized starting',
+    '1002 a starting ready',
+    '1003 a ready reloading',
+    '1004 a reloading ready',
+    '1005 a ready draining',
+    '1006 a draining offline',
+    '1007 a offline failed',
+  ]);
 });

@@ -35,9 +35,13 @@ export interface Pool {
   throughput: Throughput;
 }
 
+/** A pool has come to another state, or failed for another reason (B-POOL-009). */
+export type PoolMove = (pool: Pool, from: PoolState) => void;
+
 /** Registry of this node's pools; `effects` are the runs' side of every pool's scheduler. */
 export class PoolRegistry implements PoolKeeper {
   private readonly pools = new Map<string, Pool>();
+  private moved: PoolMove = () => undefined;
 
   constructor(
     private readonly capacity: number,
@@ -45,6 +49,11 @@ export class PoolRegistry implements PoolKeeper {
     private readonly effects: SchedulerEffects,
     private readonly now: () => number,
   ) {}
+
+  /** Calls `listener` at every move from now on. */
+  onMove(listener: PoolMove): void {
+    this.moved = listener;
+  }
 
   /** The pool, or undefined when nothing was ever asked of it here. */
   get(poolId: string): Pool | undefined {
@@ -217,9 +226,11 @@ export class PoolRegistry implements PoolKeeper {
   }
 
   private move(pool: Pool, state: PoolState): void {
+    const from = pool.state;
     pool.state = state;
     pool.scheduler.pause(state === 'draining' || state === 'reloading');
     pool.changedAtMs = this.now();
+    this.moved(pool, from);
   }
 
   status(poolId: string): PoolStatus | undefined {
@@ -265,6 +276,7 @@ export class PoolRegistry implements PoolKeeper {
       model_name: prepared?.model_name ?? null,
       ctx_max: prepared?.ctx_max ?? null,
       last_error: lastError,
+      changed_at_ms: pool.changedAtMs,
       last_heartbeat_ms: pool.heartbeatAtMs,
     };
   }

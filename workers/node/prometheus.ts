@@ -1,8 +1,9 @@
 /** The node's metrics on Prometheus' registry: what runs say, in the contract's names (observability 2.1). */
 import { Registry } from 'prom-client';
 import type { PoolMetrics } from '../../activities/deps.js';
+import type { PoolStatus } from '../../contracts/pool.js';
 import type { GpuDevice } from '../../domain/gpu.js';
-import { declareMetrics } from '../../telemetry/metrics.js';
+import { declareMetrics, type Metrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
 import type { HandoffWatchDeps } from './watch-handoffs.js';
 
@@ -18,8 +19,8 @@ export interface NodeMetrics {
   text: () => Promise<string>;
 }
 
-/** Declares them. */
-export function nodeMetrics(): NodeMetrics {
+/** Declares them; `readPools` is asked for the gauges of the pools whenever they are read, so that they are never old. */
+export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): NodeMetrics {
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const runs: RunMetrics = {
@@ -45,6 +46,10 @@ export function nodeMetrics(): NodeMetrics {
   };
   const pools: PoolMetrics = {
     drainStarted: (pool_id, reason) => metrics.drainEvents.inc({ pool_id, reason }),
+    preloadEnded: (pool_id, engine, reason) => {
+      if (reason === null) metrics.preloadSuccesses.inc({ pool_id, engine });
+      else metrics.preloadFailures.inc({ pool_id, engine, reason });
+    },
     reloadEnded: (pool_id, reason, durationMs) => {
       metrics.reloadDuration.observe(
         { pool_id, outcome: reason === null ? 'success' : 'failure' },
@@ -72,7 +77,36 @@ export function nodeMetrics(): NodeMetrics {
     metrics.handoffsProcessed.inc({ pool_id, outcome });
     metrics.handoffDuration.observe({ pool_id }, durationMs);
   };
-  return { runs, pools, devices, handoff, text: () => registry.metrics() };
+  const showPools = poolGauges(metrics);
+  const text = (): Promise<string> => {
+    showPools(readPools());
+    return registry.metrics();
+  };
+  return { runs, pools, devices, handoff, text };
+}
+
+/** Shows pools and the models that they serve; a model that another has taken the place of is retired (B-CP-032, C-131). */
+function poolGauges(metrics: Metrics): (pools: readonly PoolStatus[]) => void {
+  const modelOf = new Map<string, string>();
+  const showModel = (model_id: string, isActive: boolean): void => {
+    metrics.modelState.set({ model_id, state: 'Active' }, Number(isActive));
+    metrics.modelState.set({ model_id, state: 'Retired' }, Number(!isActive));
+  };
+  return (pools) => {
+    const { poolReady, poolSlotsTotal, poolSlotsFree, poolActiveLeases } = metrics;
+    for (const gauge of [poolReady, poolSlotsTotal, poolSlotsFree, poolActiveLeases]) gauge.reset();
+    for (const { pool_id, ready, slots_total, slots_free, active_leases, model_ref } of pools) {
+      poolReady.set({ pool_id }, Number(ready));
+      poolActiveLeases.set({ pool_id }, active_leases);
+      if (slots_total !== null) poolSlotsTotal.set({ pool_id }, slots_total);
+      if (slots_free !== null) poolSlotsFree.set({ pool_id }, slots_free);
+      const before = modelOf.get(pool_id);
+      if (!ready || model_ref === null) continue;
+      modelOf.set(pool_id, model_ref);
+      if (before !== undefined && before !== model_ref) showModel(before, false);
+    }
+    for (const model of modelOf.values()) showModel(model, true);
+  };
 }
 
 function ofClass({ engine, engine_version, pool_id, priority }: RunLabels) {

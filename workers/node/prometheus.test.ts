@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { preparedEngine } from '../../contracts/pool.js';
+import { ManualEngine } from '../../testing/test-node.js';
+import { PoolRegistry } from './pool-registry.js';
+import { nodeMetrics } from './prometheus.js';
+
+function node() {
+  const effects = { dispatch: () => undefined };
+  const pools = new PoolRegistry(16, () => new ManualEngine(), effects, Date.now);
+  const { text } = nodeMetrics(() => pools.snapshot());
+  const engine = (pool_id: string, model_ref: string, pid = 1) => {
+    const prepared = preparedEngine.parse({
+      ...{ pool_id, model_ref, engine_version: 'b1', binary_path: '/bin/true', port: 1 },
+      ...{ model_path: '/m.gguf', slots_total: 3, ctx_max: 64, backend: 'cpu' },
+    });
+    return { prepared, url: 'http://127.0.0.1:1', pid, startTicks: '1' };
+  };
+  /** Series of one metric, as they stand in the text. */
+  const series = async (name: string) =>
+    (await text()).split('\n').filter((line) => line.startsWith(`${name}{`));
+  return { pools, engine, series };
+}
+
+test('B-METRICS-008, B-METRICS-009, B-METRICS-010: slots and leases of every pool are shown as they are when they are read', async () => {
+  const { pools, engine, series } = node();
+  pools.ready(engine('a', 'one'));
+  pools.ready(engine('b', 'one'));
+  pools.failed('c', 'never loaded');
+  const { scheduler } = pools.ensure('a');
+  for (const task of ['t1', 't2']) scheduler.enqueue(task, 'interactive');
+  scheduler.pump();
+  assert.deepEqual(await series('pool_slots_total'), [
+    'pool_slots_total{pool_id="a"} 3',
+    'pool_slots_total{pool_id="b"} 3',
+  ]);
+  assert.deepEqual(await series('pool_slots_free'), [
+    'pool_slots_free{pool_id="a"} 1',
+    'pool_slots_free{pool_id="b"} 3',
+  ]);
+  assert.deepEqual(await series('pool_active_leases'), [
+    'pool_active_leases{pool_id="a"} 2',
+    'pool_active_leases{pool_id="b"} 0',
+    'pool_active_leases{pool_id="c"} 0',
+  ]);
+  scheduler.release('t1');
+  assert.equal((await series('pool_active_leases'))[0], 'pool_active_leases{pool_id="a"} 1');
+  assert.equal((await series('pool_slots_free'))[0], 'pool_slots_free{pool_id="a"} 2');
+});
+
+test('B-CP-038: pool_ready is 0 while a pool is reloaded or drained, and 1 when it takes work again', async () => {
+  const { pools, engine, series } = node();
+  const ready = async () => (await series('pool_ready'))[0]?.split(' ')[1];
+  pools.starting(engine('a', 'one').prepared);
+  assert.equal(await ready(), '0');
+  pools.ready(engine('a', 'one'));
+  assert.equal(await ready(), '1');
+  pools.reloading('a');
+  assert.equal(await ready(), '0');
+  pools.switched(engine('a', 'two', 2));
+  assert.equal(await ready(), '1');
+  assert.equal(pools.status('a')?.draining, false);
+  pools.draining('a');
+  assert.equal(await ready(), '0');
+});
+
+test('B-CP-032, C-131: after a reload the new model is active and the old one retired, unless another pool serves it', async () => {
+  const { pools, engine, series } = node();
+  const states = async () => {
+    const lines = await series('model_state');
+    return lines.map((line) => /model_id="(\w+)",state="(\w+)"\} (\d)/.exec(line)?.slice(1).join(' '));
+  };
+  pools.ready(engine('a', 'one'));
+  assert.deepEqual(await states(), ['one Active 1', 'one Retired 0']);
+  pools.ready(engine('b', 'one', 3));
+  pools.switched(engine('a', 'two', 2));
+  assert.deepEqual(await states(), ['one Active 1', 'one Retired 0', 'two Active 1', 'two Retired 0']);
+  pools.switched(engine('b', 'two', 4));
+  assert.deepEqual(await states(), ['one Active 0', 'one Retired 1', 'two Active 1', 'two Retired 0']);
+});
