@@ -6,7 +6,7 @@ Feature: An engine is announced when it is ready, and gone when it is not
 
   Rule: Nobody is told of an engine that is not ready
 
-    @B-PRELOAD-020 @B-PRELOAD-022 @B-PRELOAD-023 @B-PRELOAD-024 @B-POOL-003 @slow
+    @B-PRELOAD-020 @B-PRELOAD-022 @B-PRELOAD-023 @OC-POOL-3001 @B-POOL-003 @slow
     Scenario: An engine that warms up for 5 s
       Given a fresh installation whose pool is not loaded
       When the preload of an engine is begun that is healthy after 5000 ms
@@ -52,7 +52,7 @@ Feature: An engine is announced when it is ready, and gone when it is not
       And nothing is left of the engine: no process, no pid file, no handoff
       And the node has logged that the engine was killed, and why
 
-    @B-PRELOAD-032 @B-PRELOAD-034
+    @B-PRELOAD-032 @B-PRELOAD-034 @B-ERROR-022
     Scenario: An engine whose health lies
       Given an installation whose pool is not loaded
       When the preload of an engine with "--lie-healthy" fails within 60000 ms

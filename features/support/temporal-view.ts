@@ -188,6 +188,16 @@ export class TemporalView {
     return scheduled.map(({ activityType }) => activityType.name);
   }
 
+  /** On which try the last activity of this name came to its end. */
+  async lastAttemptOf(workflowId: string, name: string): Promise<number | undefined> {
+    const events = await this.history(workflowId);
+    const scheduled = events.findLast((event) => scheduledIn(event)?.activityType.name === name);
+    const started = events
+      .map((event) => event['activityTaskStartedEventAttributes'] as StartedActivity | undefined)
+      .find((activity) => activity?.scheduledEventId === scheduled?.['eventId']);
+    return started?.attempt;
+  }
+
   /** Waits until a workflow has scheduled an activity of this name. */
   async waitForActivity(workflowId: string, name: string): Promise<void> {
     await eventually(
@@ -211,6 +221,11 @@ export class TemporalView {
 interface ScheduledActivity {
   activityType: { name: string };
   taskQueue: { name: string };
+}
+
+interface StartedActivity {
+  scheduledEventId: string;
+  attempt: number;
 }
 
 function scheduledIn(event: HistoryEvent): ScheduledActivity | undefined {
