@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { preparedEngine } from '../contracts/pool.js';
 import type { GpuDevice } from './gpu.js';
 import {
   estimateMemoryBytes,
@@ -27,6 +28,7 @@ function facts(changes: Partial<PreflightFacts> = {}): PreflightFacts {
     pool_id: 'gpu-0',
     backend: 'cuda',
     flags: ['--model', '/m.gguf', '--port', '8001'],
+    host: '127.0.0.1',
     device_mask: null,
     engine: 'llamacpp',
     tensor_split: null,
@@ -52,6 +54,26 @@ describe('preflight', () => {
   test('B-PREFLIGHT-010: a node with CUDA passes, asked by its driver or known by its compiler alone', () => {
     assert.deepEqual(judgePreflight(facts()), { ok: true });
     assert.deepEqual(judgePreflight(facts({ gpuTools: ['nvcc'], gpu: undefined })), { ok: true });
+  });
+
+  test('B-SEC-013: an engine listens on the host of its launch, which is loopback unless somebody says otherwise', () => {
+    for (const flags of [['--host', '0.0.0.0'], ['--host=0.0.0.0'], ['--hostname', '::'], ['--host']]) {
+      const verdict = refusalOf({ flags });
+      assert.equal(verdict.type, 'INVALID_PARAMS');
+      assert.match(verdict.message, /^flags: --host(name)? .* is not the host of the launch, 127\.0\.0\.1/);
+    }
+    assert.deepEqual(judgePreflight(facts({ flags: ['--host', '127.0.0.1'] })), { ok: true });
+    assert.deepEqual(judgePreflight(facts({ flags: ['--host=10.0.0.7'], host: '10.0.0.7' })), { ok: true });
+    const { pool_id } = facts();
+    const launch = {
+      pool_id,
+      engine_version: 'b1',
+      binary_path: '/b',
+      port: 1,
+      model_path: '/m',
+      model_ref: 'm',
+    };
+    assert.equal(preparedEngine.parse({ ...launch, slots_total: 1, ctx_max: 1 }).host, '127.0.0.1');
   });
 
   test('B-PREFLIGHT-011 B-PREFLIGHT-012 B-PREFLIGHT-013: without CUDA a GPU pool is refused, and told what is missing', () => {

@@ -18,6 +18,8 @@ export interface PreflightFacts {
   pool_id: string;
   backend: 'cuda' | 'cpu' | 'metal' | 'vulkan';
   flags: readonly string[];
+  /** Where the launch says that the engine listens. */
+  host: string;
   device_mask: string | null;
   engine: string;
   tensor_split: TensorSplit;
@@ -43,6 +45,8 @@ export type PreflightVerdict =
 export const PORT_TRIES = 200;
 /** How engines call it: `--port`, `--http-port`. */
 const PORT_FLAG = /^--?(?:[a-z]+-)*port$/;
+/** How engines call the address that they listen on: `--host`, `--hostname`, `--http-address`. */
+const HOST_FLAG = /^--(?:host(?:name)?|http-address)$/;
 /** Weights and compute buffers. A rule of thumb, checked once: 600 MB estimated for 180 of weights and 384 of cache, 550 measured. */
 const BUFFER_FACTOR = 1.2;
 /** Flags that keep layers or the cache off the GPU, and the values with which they do (B-PROV-008, C-044). */
@@ -58,6 +62,7 @@ const CPU_ONLY: Record<string, readonly string[]> = {
 
 /** The checks in the order in which an operator would mend them. */
 const CHECKS: readonly ((facts: PreflightFacts) => PreflightVerdict)[] = [
+  checkHost,
   checkBinary,
   checkModel,
   checkGpuTools,
@@ -134,6 +139,20 @@ const ENFORCED = 'GPU-only enforcement';
 
 function refuse(type: PoolFailureType, message: string): PreflightVerdict {
   return { ok: false, type, message };
+}
+
+/** The engine is told where to listen twice; the address that others are told must be the one (B-SEC-013). */
+function checkHost({ host, flags }: PreflightFacts): PreflightVerdict {
+  for (const [at, flag] of flags.entries()) {
+    const [name = '', inline] = flag.split('=', 2);
+    if (!HOST_FLAG.test(name)) continue;
+    const value = inline ?? flags[at + 1] ?? '';
+    if (value !== host) {
+      const message = `flags: ${name} ${value} is not the host of the launch, ${host}; name the same address in both`;
+      return refuse('INVALID_PARAMS', message);
+    }
+  }
+  return OK;
 }
 
 function checkBinary({ binary }: PreflightFacts): PreflightVerdict {

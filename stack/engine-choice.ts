@@ -41,7 +41,7 @@ export async function chooseEngine(settings: Settings, model: Model): Promise<En
   const prepared = preparedEngine.parse({
     pool_id: DEFAULT_POOL,
     engine_version: await (server === undefined ? embeddedVersion() : serverVersion(server)),
-    provisioning_mode: server === undefined ? 'package' : 'external',
+    provisioning_mode: server === undefined ? 'package' : 'binary',
     binary_path: server ?? process.execPath,
     flags: server === undefined ? [PROGRAMS.embeddedEngine, ...flags] : flags,
     host: ENGINE_HOST,

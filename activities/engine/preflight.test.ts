@@ -297,3 +297,26 @@ test('B-API-017: two pools that want one port at once are promised two', async (
   assert.notEqual(one.prepared.port, two.prepared.port);
   assert.equal((await node.run('preflight', wanted)).prepared.port, one.prepared.port); // Its own promise stands.
 });
+
+test('B-PROV-002: an engine of others is not started here, whatever its launch says', async (t) => {
+  const node = await poolNode(t);
+  const failure = await failureOf(
+    node.run('preflight', await node.prepared([], { provisioning_mode: 'external' })),
+  );
+  assert.deepEqual([failure.type, failure.nonRetryable], ['INVALID_PARAMS', true]);
+  assert.match(failure.message, /^provisioning_mode: .*handoff/);
+});
+
+test('B-PROV-007, B-API-026: a preload goes on with the flags by their own names, and knows its engine by the old ones', async (t) => {
+  const node = await poolNode(t);
+  const wanted = await node.prepared(['-ngl', '0']);
+  const { prepared } = await node.run('preflight', wanted);
+  assert.deepEqual(prepared.flags, [...wanted.flags.slice(0, -2), '--n-gpu-layers', '0']);
+  const { pid } = await node.run('spawnEngine', prepared);
+  await node.run('markPoolReady', {
+    prepared,
+    engine: { pid, start_ticks: '1', url: 'http://x' },
+    duration_ms: 1,
+  });
+  assert.equal((await node.run('preflight', wanted)).serving?.pid, pid);
+});

@@ -2,6 +2,7 @@
 import { freemem } from 'node:os';
 import { preparedEngine, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
 import { withSplit } from '../../domain/hetero-split.js';
+import { withKnownFlags } from '../../domain/launch-flags.js';
 import { judgePreflight, moveToPort, splitOf, type PreflightFacts } from '../../domain/preflight.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
@@ -75,9 +76,16 @@ function planned({ log }: NodeActivityDeps, prepared: PreparedEngine, facts: Pre
 
 function parseLaunch(input: PreparedEngine): PreparedEngine {
   const parsed = preparedEngine.safeParse(input);
-  if (parsed.success) return withSplit(parsed.data, null);
+  if (parsed.success) return withSplit(withKnownFlags(startedHere(parsed.data)), null);
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw poolFailure('INVALID_PARAMS', problems.join('; '), { pool_id: input.pool_id });
+}
+
+/** An engine of others is announced by its handoff; here it would be started a second time (B-PROV-002). */
+function startedHere(launch: PreparedEngine): PreparedEngine {
+  if (launch.provisioning_mode !== 'external') return launch;
+  const message = 'provisioning_mode: an external engine is not started here; its handoff file announces it';
+  throw poolFailure('INVALID_PARAMS', message, keyOf(launch));
 }
 
 /** An engine that nobody here can speak to would start, and then serve nobody. */
@@ -119,6 +127,7 @@ async function gatherFacts(
     pool_id: wanted.pool_id,
     backend: wanted.backend,
     flags: wanted.flags,
+    host: wanted.host,
     device_mask: wanted.device_mask,
     engine: wanted.engine,
     tensor_split: wanted.tensor_split,

@@ -35,7 +35,7 @@ export async function prepareEngine(wish: EngineWish): Promise<PreparedEngine> {
   return preparedEngine.parse({
     pool_id: POOL,
     engine_version: `${wish.engine}-test`,
-    provisioning_mode: embedded ? 'package' : 'external',
+    provisioning_mode: embedded ? 'package' : 'binary',
     binary_path: embedded ? process.execPath : wish.xllamacpp,
     flags: embedded ? [PROGRAMS.embeddedEngine, ...flags] : flags,
     port,
@@ -57,7 +57,7 @@ export async function prepareFakeEngine(
   return preparedEngine.parse({
     pool_id: POOL,
     engine_version: 'fake-test',
-    provisioning_mode: 'external',
+    provisioning_mode: 'binary',
     binary_path: await builtFakeEngine(),
     flags: ['--model', modelPath, '--port', String(port), ...flags],
     port,

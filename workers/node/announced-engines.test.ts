@@ -1,6 +1,9 @@
 /** What a handoff of somebody else's engine says, and what comes of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { findLeftEngines } from '../../activities/process/adopt.js';
+import { eventually } from '../../testing/changes.js';
+import { isAlive } from '../../testing/processes.js';
 import { startOthersEngine, watchedFolder } from '../../testing/handoff-folder.js';
 
 const FILE = 'gpu-0-r0.json';
@@ -89,4 +92,23 @@ test('B-BG-025: an engine beyond this machine and the named networks is refused,
     ['gpu-1', 'refused'],
   ]);
   assert.deepEqual(node.pools.snapshot(), []);
+});
+
+test('B-PROV-002: an external engine is bound where it is once it generates, and nothing is started for it', async (t) => {
+  const { node, scan, announce, status } = await watchedFolder(t);
+  const { url, pid } = await startOthersEngine(t, ['--ready-after-ms', '300']);
+  await announce(FILE, { url, pool_id: 'gpu-0', provisioning_mode: 'external' });
+  await eventually(
+    () => 'the external engine to be bound',
+    async () => {
+      await scan();
+      return status()?.ready === true || undefined;
+    },
+  );
+  assert.equal(node.pools.running('gpu-0', 'r0')?.url, url);
+  assert.equal(node.pools.running('gpu-0', 'r0')?.pid, null);
+  const { tasks } = (await (await fetch(`${url}/fake`)).json()) as { tasks: number };
+  assert.ok(tasks >= 1, 'the probe');
+  assert.deepEqual(await findLeftEngines(node.deps.paths.runtimeDir).catch(() => []), []);
+  assert.ok(isAlive(pid));
 });
