@@ -72,3 +72,11 @@ test('B-BG-025: networks of engines are blocks of addresses', () => {
   for (const wrong of ['10.0.0.0', '10.0.0.0/33', 'host/8', '10.0.0.0/x'])
     assert.match(refusal({ DROVER_NODE_HANDOFF_NETWORKS: wrong }), /is not <address>\/<bits>/);
 });
+
+test('B-CONFIG-001, B-CONFIG-002, B-CONFIG-003: a node listens on loopback unless it is told where, and refuses what is no address by name', () => {
+  assert.equal(readSettings({}).DROVER_NODE_ADDR, '127.0.0.1:9200');
+  for (const right of ['0.0.0.0:9200', 'gpu-1.example:0', '[::1]:9200'])
+    assert.equal(readSettings({ DROVER_NODE_ADDR: right }).DROVER_NODE_ADDR, right);
+  for (const wrong of ['9200', 'gpu-1', 'gpu-1:', 'gpu-1:http', '127.0.0.1:65536', 'two words:1', '::1:9200'])
+    assert.equal(refusal({ DROVER_NODE_ADDR: wrong }), `DROVER_NODE_ADDR: "${wrong}" is not host:port`);
+});

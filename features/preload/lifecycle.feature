@@ -79,10 +79,11 @@ Feature: An engine is announced when it is ready, and gone when it is not
 
   Rule: A preload ends as it was meant to, whoever dies or thinks better of it
 
-    @B-PRELOAD-071
+    @B-PRELOAD-071 @B-API-027
     Scenario: An operator cancels a preload
       Given an installation whose pool is not loaded
       And the preload of an engine with "--never-ready" has been begun and polls
+      Then the node answers for itself and for its pools meanwhile
       When an operator cancels the preload
       Then the preload comes to be "CANCELLED"
       And nothing is left of the engine: no process, no pid file, no handoff

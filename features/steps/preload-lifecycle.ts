@@ -114,6 +114,13 @@ When('the preload of an engine whose file may not be executed fails', async func
   await this.tryPreload({ ...prepared, binary_path }, PATIENT_MS);
 });
 
+Then('the node answers for itself and for its pools meanwhile', async function (this: DroverWorld) {
+  const health = (await this.stack.askNode('/health')) as { status?: string };
+  const other = await this.stack.askNode('/pools/other/status');
+  const { state } = await this.stack.pool.status(); // Last: the preload was under way all the time.
+  assert.deepEqual([health.status, other, state], ['ok', { error: 'pool other not found' }, 'starting']);
+});
+
 When('an operator cancels the preload', async function (this: DroverWorld) {
   await view(this).cancel();
 });

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { newPayloadKey } from '../../security/payload-keys.js';
+import { nodeOnDisk } from '../../testing/test-node.js';
+import { buildGateway } from './gateway.js';
+
+const TOKEN = 'the-token-of-this-node';
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+async function aGateway(t: TestContext) {
+  const logged: Record<string, unknown>[] = [];
+  const node = await nodeOnDisk({ slots: 1 });
+  const write = (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>);
+  const gateway = buildGateway({
+    nodeId: 'node-1',
+    token: TOKEN,
+    version: '9.9.9',
+    bodyLimitBytes: 1_000,
+    runs: node.runs,
+    pools: node.pools,
+    devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
+    metrics: () => Promise.resolve('# no metrics\n'),
+    log: pino({ level: 'info' }, { write }),
+  });
+  t.after(async () => {
+    await gateway.close();
+    await node.close();
+    rmSync(node.runsDir, { recursive: true, force: true });
+  });
+  return { gateway, logged, pools: node.pools };
+}
+
+/** Starts the node worker with nothing but these settings; resolves when it has ended. */
+async function startWith(settings: Record<string, string>): Promise<{ code: number | null; said: string }> {
+  const env = { PATH: process.env['PATH'] ?? '', DROVER_PAYLOAD_KEYS: newPayloadKey(), ...settings };
+  const args = ['--import', 'tsx', MAIN];
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const said = text(child.stderr);
+  const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(60_000) })) as [number | null];
+  return { code, said: await said };
+}
+
+const ROUTES = [
+  ...['GET /devices', 'GET /pools', 'GET /pools/default/status', 'POST /runs', 'PUT /runs/t'],
+  ...['GET /runs/t', 'GET /runs/t/frames', 'POST /runs/t/confirm', 'POST /runs/t/withdraw'],
+  ...['POST /runs/t/cancel', 'POST /runs/t/abandon', 'GET /nowhere'],
+];
+
+test('B-API-028: every route but health and metrics wants the token of the node, and 401 says which is missing or wrong', async (t) => {
+  const { gateway } = await aGateway(t);
+  for (const route of ROUTES) {
+    const [method, url] = route.split(' ') as ['GET' | 'POST' | 'PUT', string];
+    for (const [authorization, code] of [
+      [undefined, 'MISSING_TOKEN'],
+      [`Basic ${TOKEN}`, 'MISSING_TOKEN'],
+      [`Bearer ${TOKEN}s`, 'BAD_TOKEN'],
+    ] as const) {
+      const headers = authorization === undefined ? {} : { authorization };
+      const answer = await gateway.inject({ method, url, headers });
+      assert.deepEqual([route, answer.statusCode], [route, 401]);
+      assert.equal(answer.json<{ code: string }>().code, code);
+    }
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    assert.notEqual((await gateway.inject({ method, url, headers })).statusCode, 401, route);
+  }
+  for (const url of ['/health', '/metrics']) assert.equal((await gateway.inject({ url })).statusCode, 200);
+});
+
+test('B-API-028, B-CONFIG-003, C-118: a node without its token, or with an address that is none, does not start and says why', async () => {
+  const nameless = await startWith({});
+  assert.equal(nameless.code, 1);
+  assert.match(nameless.said, /DROVER_NODE_TOKEN is not set/);
+  const lost = await startWith({ DROVER_NODE_TOKEN: TOKEN, DROVER_NODE_ADDR: '127.0.0.1:99999' });
+  assert.equal(lost.code, 1);
+  assert.match(lost.said, /DROVER_NODE_ADDR: .*"127\.0\.0\.1:99999"/);
+});
+
+test('B-API-022, B-ERROR-001, B-ERROR-002, B-ERROR-003: a registry that cannot be read is 500 with a message, and is logged', async (t) => {
+  const { gateway, logged, pools } = await aGateway(t);
+  pools.status = () => {
+    throw new Error('the registry is broken');
+  };
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const answer = await gateway.inject({ url: '/pools/default/status', headers });
+  assert.equal(answer.statusCode, 500);
+  const { code, message } = answer.json<{ code: string; message: string }>();
+  assert.deepEqual([code, message], ['INTERNAL', 'the node failed']); // The reason is the operator's.
+  const line = logged.find(({ msg }) => msg === 'request failed');
+  assert.match(JSON.stringify(line?.['err']), /the registry is broken/);
+});
