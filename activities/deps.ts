@@ -113,6 +113,8 @@ export interface NodeActivityDeps {
   log: Logger;
   /** Time between SIGTERM and SIGKILL, default 5,000 ms (B-PROC-012). */
   stopGraceMs: number;
+  /** Whom engines run as; null: whoever the worker runs as (B-SEC-001). */
+  engineUser: { uid: number; gid: number } | null;
   /** Environment of the worker at the time of the call, for PATH look-ups (B-PREFLIGHT-004). */
   env: () => Record<string, string | undefined>;
   now: () => number;

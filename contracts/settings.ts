@@ -40,6 +40,14 @@ const networks = list.transform((entries, ctx) =>
   }),
 );
 
+const address = z.string().refine(
+  (given) => {
+    const [, port] = /^(?:\[[\da-fA-F:.]+\]|[^\s:]+):(\d{1,5})$/.exec(given) ?? [];
+    return port !== undefined && Number(port) <= 65_535;
+  },
+  { error: ({ input }) => `"${String(input)}" is not host:port` },
+);
+
 const nodes = list.transform((entries, ctx) =>
   entries.flatMap((entry) => {
     const [, id, url] = /^([A-Za-z0-9._-]+)=(https?:\/\/.+)$/.exec(entry) ?? [];
@@ -118,9 +126,7 @@ export const settingsSchema = z.object({
   DROVER_TEMPORAL_PORT: port(7233).describe('Port of the Temporal server that `npm start` runs.'),
   DROVER_TEMPORAL_UI_PORT: port(8233).describe('Port of its web UI.'),
   DROVER_NODE_ID: z.string().regex(POOL_ID_PATTERN).default('node-1').describe('Name of this GPU node.'),
-  DROVER_NODE_ADDR: z
-    .string()
-    .regex(/^\S+:\d+$/, 'must be host:port')
+  DROVER_NODE_ADDR: address
     .default('127.0.0.1:9200')
     .describe('Address the node gateway listens on, host:port.'),
   DROVER_NODE_TOKEN: z
@@ -182,6 +188,24 @@ export const settingsSchema = z.object({
   DROVER_NODE_STOP_GRACE_MS: ms(5_000).describe(
     'Time between SIGTERM and SIGKILL when an engine is stopped.',
   ),
+  DROVER_NODE_ENGINE_USER: z
+    .string()
+    .regex(/^[1-9]\d{0,9}(:[1-9]\d{0,9})?$/, 'must be <uid> or <uid>:<gid>, in digits, neither of them 0')
+    .optional()
+    .transform((given) => {
+      if (given === undefined) return undefined;
+      const [uid = 0, gid = uid] = given.split(':').map(Number);
+      return { uid, gid };
+    })
+    .describe(
+      'User and group, in digits, that engines run as when the node worker is root; they must be able to read binary and model.',
+    ),
+  DROVER_NODE_ROOT_ENGINES: z
+    .enum(['warn', 'refuse'])
+    .default('warn')
+    .describe(
+      'What a node worker that is root does without `DROVER_NODE_ENGINE_USER`: `warn` that engines are root too, or `refuse` to start.',
+    ),
   DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS: ms(10_000, 100).describe(
     'How often a node asks the driver for its GPUs and their memory.',
   ),

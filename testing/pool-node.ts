@@ -71,6 +71,7 @@ function nodeIn(
     },
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     stopGraceMs: 5_000,
+    engineUser: null,
     env: () => process.env,
     now: Date.now,
     ...changes,

@@ -3,7 +3,7 @@
  * an earlier try: by the spawn record, and where the worker died before it could write one, by the token in the
  * environment of the processes that run.
  */
-import { mkdir } from 'node:fs/promises';
+import { chown, mkdir } from 'node:fs/promises';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { cudaVisibleDevices } from '../../domain/device-mask.js';
@@ -62,6 +62,7 @@ export function spawnEngineActivity(deps: NodeActivityDeps, room: EngineRoom) {
     return room.alone(prepared, async () => {
       await mkdir(deps.paths.runtimeDir, { recursive: true, mode: 0o700 });
       await mkdir(files.workDir, { recursive: true, mode: 0o700 });
+      if (deps.engineUser !== null) await chown(files.workDir, deps.engineUser.uid, deps.engineUser.gid);
       return (await findRecorded(launch)) ?? (await findUnrecorded(launch)) ?? start(launch, room);
     });
   };
@@ -105,8 +106,18 @@ async function start(launch: Launch, room: EngineRoom): Promise<SpawnedEngine> {
 async function spawn({ deps, prepared, files, token }: Launch): Promise<DetachedProcess> {
   const { binary_path: command, flags: args, pool_id, replica_id } = prepared;
   try {
-    const env = engineEnvironment(prepared, deps.env(), token);
-    return await spawnDetached({ command, args, env, cwd: files.workDir, logFile: files.logFile });
+    const { engineUser } = deps;
+    // The home of whoever the worker is is none of another user's.
+    const base = engineUser === null ? deps.env() : { ...deps.env(), HOME: undefined };
+    const env = engineEnvironment(prepared, base, token);
+    const where = { cwd: files.workDir, logFile: files.logFile };
+    return await spawnDetached({
+      command,
+      args,
+      env,
+      ...where,
+      ...(engineUser === null ? {} : { user: engineUser }),
+    });
   } catch (err) {
     if (!(err instanceof SpawnError)) throw err;
     const fields = { event: 'engine_spawn_failed', ...engineFields(prepared), binary_path: command };

@@ -18,6 +18,8 @@ export interface DetachedCommand {
   cwd: string;
   /** Standard output and standard error, both appended here; made with mode 0600 when missing. */
   logFile: string;
+  /** Whom the process runs as, without any other group; default: whoever we run as. Only root may say another. */
+  user?: { uid: number; gid: number };
   /** Default `ignore`; `pipe` for a process that ends when its starter does. */
   stdin?: 'ignore' | 'pipe';
 }
@@ -76,7 +78,7 @@ export async function spawnDetached(options: DetachedCommand): Promise<DetachedP
   }
 }
 
-function start({ command, args, env, cwd, stdin }: DetachedCommand, logFd: number): ChildProcess {
+function start({ command, args, env, cwd, stdin, user }: DetachedCommand, logFd: number): ChildProcess {
   try {
     return spawn(command, args, {
       cwd,
@@ -84,6 +86,7 @@ function start({ command, args, env, cwd, stdin }: DetachedCommand, logFd: numbe
       detached: true,
       shell: false,
       stdio: [stdin ?? 'ignore', logFd, logFd],
+      ...user,
     });
   } catch (err) {
     throw toSpawnError(command, err); // Some refusals are thrown (E2BIG), others are events (ENOENT).

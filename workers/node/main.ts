@@ -23,6 +23,7 @@ import { activityCorrelation } from '../activity-correlation.js';
 import { allowHosts } from './allowed-hosts.js';
 import { adoptEngines } from './adopt-engines.js';
 import { boundLogs } from './bound-logs.js';
+import { engineUser } from './engine-user.js';
 import { buildGateway } from './gateway.js';
 import { PoolRegistry } from './pool-registry.js';
 import { nodeMetrics } from './prometheus.js';
@@ -89,6 +90,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     metrics: metrics.pools,
     log,
     stopGraceMs: settings.DROVER_NODE_STOP_GRACE_MS,
+    engineUser: engineUser(settings, log),
     env: () => process.env,
     now: Date.now,
   };
@@ -202,7 +204,8 @@ function createWorkers(
 async function listen(gateway: ReturnType<typeof buildGateway>, address: string): Promise<string> {
   const at = address.lastIndexOf(':');
   try {
-    return await gateway.listen({ host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+    const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+    return await gateway.listen({ host, port: Number(address.slice(at + 1)) });
   } catch (err) {
     if ((err as { code?: string }).code !== 'EADDRINUSE') throw err;
     throw new StartError(`the address ${address} is taken; set DROVER_NODE_ADDR to another`, { cause: err });
