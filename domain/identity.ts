@@ -28,6 +28,11 @@ export function replicaBefore(replicaId: string): string {
   return `${replicaId}.old`;
 }
 
+/** True for the second engine of a replica, which a reload has beside its own. */
+export function isAside(replicaId: string): boolean {
+  return replicaId.endsWith('.next') || replicaId.endsWith('.old');
+}
+
 /** True when `id` may name a task or a session. */
 export function isTaskId(id: string): boolean {
   return TASK_ID_PATTERN.test(id);

@@ -1,4 +1,5 @@
 /** Who is still running: tests look for what they may have left, by the folder that only their processes know. */
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 
 /** A process of the machine. */
@@ -40,12 +41,25 @@ export function killGroup(pid: number): void {
   }
 }
 
-/** True while a process of this number is there, a zombie too. */
+/**
+ * True while a process of this number runs. One that has ended and that its new parent, which an engine whose worker was
+ * killed gets, has not reaped yet is none; {@link zombiesOf} finds what a worker forgets to reap.
+ */
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    process.kill(pid, 0);
   } catch {
     return false; // ESRCH.
+  }
+  return !isZombie(pid);
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    // pid (name) state …; the name may hold anything.
+    return /^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false; // There is no `/proc`, or it went between two looks.
   }
 }
 

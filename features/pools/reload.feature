@@ -73,3 +73,27 @@ Feature: An operator exchanges the model of a pool
   Scenario: A pool that there is not
     When the pool "no-such-pool" is reloaded with the model reference "file:/m.gguf"
     Then it is refused with 404 "POOL_NOT_FOUND", not retriable, and a message
+
+  @B-RELOAD-019
+  Scenario: The node worker is killed while the new engine loads
+    Given a fresh installation
+    When the pool is reloaded with an engine that becomes healthy after 3000 ms, without waiting
+    And the history of "pool:default:reload" comes to the activity "awaitEngineReady"
+    And the node worker is killed and started again
+    Then the reload comes to an end, and only the second engine is left
+    When the task "a" is posted
+    Then "a" comes to be "completed"
+
+  @B-RELOAD-019
+  Scenario: The node worker is killed while the old engine ends its streams
+    Given a fresh installation with a slow engine
+    And a task "a" of 600 tokens is posted
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 20 tokens
+    When the pool is reloaded with the same model as the version "second", without waiting
+    And the pool comes to serve the version "second"
+    And the node worker is killed and started again
+    Then the stream of "a" ends with "end"
+    And the reader of "a" has got each of the 600 tokens once
+    And it has got the text of an undisturbed run
+    And the reload comes to an end, and only the second engine is left

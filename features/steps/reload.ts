@@ -30,6 +30,22 @@ When(
 );
 
 When(
+  'the pool is reloaded with the same model as the version {string}, without waiting',
+  async function (this: DroverWorld, engine_version: string) {
+    const prepared = { ...(await this.stack.prepareEngine()), engine_version };
+    await reload(this, { prepared, wait_ms: 0 });
+  },
+);
+
+When(
+  'the pool is reloaded with an engine that becomes healthy after {int} ms, without waiting',
+  async function (this: DroverWorld, ms: number) {
+    const fake = await this.stack.prepareFakeEngine(['--ready-after-ms', String(ms)]);
+    await reload(this, { prepared: { ...fake, engine_version: 'second' }, wait_ms: 0 });
+  },
+);
+
+When(
   'the pool is reloaded with an engine that never becomes healthy, for {int} ms',
   async function (this: DroverWorld, health_timeout_ms: number) {
     await reload(this, { prepared: await neverHealthy(this), health_timeout_ms, strategy: 'beside' });

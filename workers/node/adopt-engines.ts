@@ -1,7 +1,7 @@
 /**
  * Engines that a dead worker left running: those whose spawn record proves that they are ours and that answer health go
  * on serving with the same pid; the others are ended by their group, their files removed (design §3). One without a
- * handoff is in the middle of its preload: that workflow goes on with it, or undoes it.
+ * handoff is in the middle of its preload or reload: that workflow goes on with it, or undoes it.
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { isMarkedDraining } from '../../activities/pool/drain-mark.js';
 import { engineFields } from '../../activities/pool/pool-fields.js';
 import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
-import { handoffFileName } from '../../domain/identity.js';
+import { handoffFileName, isAside } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { PoolRegistry } from './pool-registry.js';
 
@@ -30,9 +30,9 @@ export async function adoptEngines(
     const { pool_id, replica_id } = prepared;
     const url = `http://${prepared.host}:${prepared.port}`;
     if (left.alive && !existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)))) {
-      pools.starting(prepared);
+      if (!isAside(replica_id)) pools.starting(prepared);
       const fields = { event: 'engine_left', ...engineFields(prepared), pid };
-      log.info(fields, 'engine of a preload that is under way');
+      log.info(fields, 'engine of an operation that is under way');
       continue;
     }
     const engine: RunningEngine = { prepared, url, pid, startTicks: started_ticks };

@@ -53,7 +53,10 @@ test('B-DUR-003: a task whose engine breaks off goes on from its prompt and its 
     [1, 'two '],
     [2, 'three'],
   ]);
-  const types = runs.mustGet('a').framesFrom(0).map(({ type }) => type);
+  const types = runs
+    .mustGet('a')
+    .framesFrom(0)
+    .map(({ type }) => type);
   assert.deepEqual(
     types.filter((type) => type !== 'metrics'),
     ['started', 'token', 'token', 'token', 'end'],
