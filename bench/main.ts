@@ -16,6 +16,7 @@ import type { Bench, Scenario } from './scenario.js';
 import { firstToken } from './scenarios/first-token.js';
 import { lateness } from './scenarios/lateness.js';
 import { memory } from './scenarios/memory.js';
+import { pools } from './scenarios/pools.js';
 import { refusals } from './scenarios/refusals.js';
 import { coldStart, measureStarts, startReport } from './scenarios/start.js';
 import { throughput } from './scenarios/throughput.js';
@@ -34,6 +35,7 @@ const RUNS: Record<Exclude<ScenarioName, 'start'>, Scenario['run']> = {
   lateness,
   throughput,
   refusals,
+  pools,
 };
 
 const say = (line: string): void => console.log(line);

@@ -14,7 +14,9 @@ export interface Options {
 }
 
 /** Names that `--only` takes. */
-export const SCENARIOS = ['start', 'memory', 'first-token', 'lateness', 'throughput', 'refusals'] as const;
+export const SCENARIOS = [
+  ...(['start', 'memory', 'first-token', 'lateness', 'throughput', 'refusals', 'pools'] as const),
+] as const;
 
 /** Name of a scenario. */
 export type ScenarioName = (typeof SCENARIOS)[number];

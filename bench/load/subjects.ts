@@ -82,12 +82,12 @@ export function engineSubject(engine: HttpClient): Subject {
 }
 
 /** `POST /v2/tasks`, then its events. */
-export function tasksSubject(api: HttpClient): Subject {
+export function tasksSubject(api: HttpClient, pool = BENCH_MODEL): Subject {
   return async (wish, onFirst) => {
     const task = nextTask();
     const answer = new Answer(task, wish.tokens, onFirst);
     answer.taskId = taskIdOf(task);
-    const accepted = await api.send({ method: 'POST', path: '/v2/tasks', body: taskBody(task, wish) });
+    const accepted = await api.send({ method: 'POST', path: '/v2/tasks', body: taskBody(task, wish, pool) });
     if (accepted.status !== 202)
       throw new Error(`task ${task}: ${accepted.status} ${accepted.text.slice(0, 300)}`);
     await readEvents(api, answer);

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { preparedEngine } from '../../contracts/pool.js';
+import { preparedEngine, type PreparedEngine } from '../../contracts/pool.js';
 import { placesIn } from '../../stack/places.js';
 import { eventually } from '../../testing/changes.js';
 import { freePort } from '../../testing/free-port.js';
@@ -16,25 +16,34 @@ export interface BenchPool {
   pid: number;
   /** The engine itself. */
   engine: HttpClient;
+  /** What it was loaded with. */
+  prepared: PreparedEngine;
 }
 
 /** Program of the engine. */
 const PROGRAM = fileURLToPath(new URL('../engine/main.js', import.meta.url));
 /** Prompt and the longest answer of the bench fit; preflight counts slots x context against free memory. */
 const CONTEXT = 1_024;
-const PRELOAD_WAIT_MS = 60_000;
+/** Longer than any operation on these pools. */
+export const PRELOAD_WAIT_MS = 60_000;
+
+/** How the engine is started. */
+export function engineLaunch(port: number): { binary: string; flags: string[] } {
+  return { binary: process.execPath, flags: [PROGRAM, '--host', '127.0.0.1', '--port', String(port)] };
+}
 
 /** Loads a pool through the API, as an operator would. */
 export async function loadPool(drover: Drover, id: string, slots: number): Promise<BenchPool> {
   const port = await freePort();
+  const { binary, flags } = engineLaunch(port);
   // The engine reads no file, but preflight wants to see a model.
   const model = join(placesIn(drover.stateDir).modelDir, 'demo.gguf');
   const prepared = preparedEngine.parse({
     pool_id: id,
     engine_version: 'bench',
     provisioning_mode: 'package',
-    binary_path: process.execPath,
-    flags: [PROGRAM, '--host', '127.0.0.1', '--port', String(port)],
+    binary_path: binary,
+    flags,
     port,
     port_fixed: true,
     model_path: model,
@@ -51,6 +60,7 @@ export async function loadPool(drover: Drover, id: string, slots: number): Promi
     id,
     pid: await enginePid(drover.stateDir, id),
     engine: new HttpClient(`http://127.0.0.1:${port}`),
+    prepared,
   };
 }
 
