@@ -50,8 +50,15 @@ export interface LlamaSequence {
   evaluateWithoutGeneratingNewTokens(tokens: TokenId[]): Promise<void>;
 }
 
+/** What the context hands to llama.cpp: not part of the package's interface, so the version is pinned. */
+export interface NativeContext {
+  decodeBatch(): Promise<void>;
+  sampleToken(...args: readonly unknown[]): Promise<unknown>;
+}
+
 /** The context: memory for all slots. */
 export interface LlamaContext {
+  readonly _ctx: NativeContext;
   readonly contextSize: number;
   getSequence(): LlamaSequence;
 }

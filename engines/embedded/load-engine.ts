@@ -6,6 +6,7 @@ import { ChatTemplate } from './chat-template.js';
 import { Gate } from './gate.js';
 import type { Grammar, GrammarState, Llama, LlamaModel } from './llama-types.js';
 import { EngineMetrics } from './metrics.js';
+import { orderLogits } from './ordered-logits.js';
 import { loadPackages } from './packages.js';
 import { createPieces, type Pieces } from './pieces.js';
 import { PrefillPace } from './prefill-pace.js';
@@ -138,6 +139,7 @@ async function createSlots(
     threads,
     createSignal: signal,
   });
+  orderLogits(context);
   const slotContextSize = Math.min(wanted, context.contextSize);
   const slots = Array.from(
     { length: parallel },
