@@ -40,17 +40,28 @@ export function onceProblems(facts: Facts): string[] {
   return [
     ...logs.flatMap(({ taskId, log }) => [
       ...(log.admissions === 1 ? [] : [`${taskId}: ${log.admissions} admissions in its log`]),
-      ...(log.dispatches <= 1 ? [] : [`${taskId}: dispatched ${log.dispatches} times`]),
+      ...(log.dispatches <= 1 + node.deaths ? [] : [`${taskId}: dispatched ${log.dispatches} times`]),
       ...(log.closings === 1 ? [] : [`${taskId}: ${log.closings} ends in its log`]),
     ]),
     ...repeatedIds(facts).map((id) => `${id}: its workflow was started more than once`),
     ...endsOf(node.events).map((taskId) => `${taskId}: its run ended more than once`),
     ...droppedTwice(node.events),
     ...facts.stories.flatMap((story) => droppedAfterAcceptance(story, node.events)),
-    ...(node.tasksStarted === begun ? [] : [`${node.tasksStarted} runs began, ${begun} are known`]),
-    ...(agrees(node.tokensOut, tokens, dropped.length)
+    ...countProblems(node.counts, { begun, tokens, dropped: dropped.length }),
+  ];
+}
+
+function countProblems(
+  counts: Facts['node']['counts'],
+  known: { begun: number; tokens: number; dropped: number },
+): string[] {
+  if (counts === undefined) return [];
+  const { tasksStarted, tokensOut } = counts;
+  return [
+    ...(tasksStarted === known.begun ? [] : [`${tasksStarted} runs began, ${known.begun} are known`]),
+    ...(agrees(tokensOut, known.tokens, known.dropped)
       ? []
-      : [`${node.tokensOut} tokens were counted, ${tokens} were put out`]),
+      : [`${tokensOut} tokens were counted, ${known.tokens} were put out`]),
   ];
 }
 

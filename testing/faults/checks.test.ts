@@ -139,9 +139,9 @@ const VIOLATIONS: [title: string, group: CheckName, says: RegExp, plant: (facts:
     'a task that began without a trace',
     'once',
     /5 runs began, 4 are known/,
-    (f) => (f.node.tasksStarted = 5),
+    (f) => (f.node.counts!.tasksStarted = 5),
   ],
-  ['tokens that nobody got', 'once', /16 tokens were counted, 12/, (f) => (f.node.tokensOut = 16)],
+  ['tokens that nobody got', 'once', /16 tokens were counted, 12/, (f) => (f.node.counts!.tokensOut = 16)],
   [
     'a run that ends twice',
     'once',

@@ -58,9 +58,17 @@ export interface NodeEvent {
 }
 
 /** What the node worker counts, since the clients began. */
-export interface NodeFacts {
+export interface Counts {
   tasksStarted: number;
   tokensOut: number;
+}
+
+/** What the node worker says. */
+export interface NodeFacts {
+  /** Undefined where the counting worker was killed. */
+  counts: Counts | undefined;
+  /** Deaths of the worker and its engines: each run may have been begun once more for each of them. */
+  deaths: number;
   queueDepth: number;
   events: readonly NodeEvent[];
 }

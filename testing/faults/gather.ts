@@ -12,7 +12,7 @@ import { TaskState, TokensOut } from '../../workflows/search-attributes.js';
 import { eventually } from '../changes.js';
 import { processesNaming } from '../processes.js';
 import type { Clock } from './clock.js';
-import type { LogFacts, NodeEvent, NodeFacts, TaskFacts, WorkflowFacts } from './facts.js';
+import type { Counts, LogFacts, NodeEvent, NodeFacts, TaskFacts, WorkflowFacts } from './facts.js';
 import { markOf } from './pools.js';
 import { resumePath } from './requests.js';
 import type { Rig } from './rig.js';
@@ -102,8 +102,11 @@ export async function gatherPools({ apis, stack }: Rig): Promise<PoolHealth[][]>
   return eventually(() => 'idle pools', idle, BALANCE_LIMIT_MS).catch(ask);
 }
 
-/** Counters of the node worker as they stand. */
-export async function readCounters(rig: Rig): Promise<Omit<NodeFacts, 'events'>> {
+/** Counters and gauges of the node worker. */
+export type Counters = Counts & Pick<NodeFacts, 'queueDepth'>;
+
+/** They as they stand. */
+export async function readCounters(rig: Rig): Promise<Counters> {
   const metrics = parseMetrics(await (await fetch(`${rig.stack.nodeUrl}/metrics`)).text());
   return {
     tasksStarted: sumOf(metrics, 'tasks_started_total'),
@@ -113,8 +116,8 @@ export async function readCounters(rig: Rig): Promise<Omit<NodeFacts, 'events'>>
 }
 
 /** What the node's log says of tasks, but of these. */
-export function nodeEvents({ stack }: Rig, without: ReadonlySet<string>): NodeEvent[] {
-  return stack.mustNode().logLines.flatMap((line) => {
+export function nodeEvents({ firstNode }: Rig, without: ReadonlySet<string>): NodeEvent[] {
+  return firstNode.logLines.flatMap((line) => {
     const { event, task_id, ts, replica_id, state, tokens_out } = line;
     if (event !== 'run_ended' && event !== 'offer_dropped') return [];
     const taskId = String(task_id);

@@ -13,7 +13,7 @@ import { readOptions, reproduction, USAGE, UsageError } from './options.js';
 import { planOf, type PlanWish } from './plan.js';
 import { playSeed } from './play.js';
 import { planInWords } from './print-plan.js';
-import { stopRig, type House, type Rig } from './rig.js';
+import { stopRig, type House, type StartedRig } from './rig.js';
 import { Undisturbed } from './undisturbed.js';
 
 const LOG_ROOT = resolve(import.meta.dirname, '..', '..', '.test-logs', 'faults');
@@ -37,7 +37,7 @@ async function main(): Promise<number> {
     models,
     logRoot: LOG_ROOT,
     work,
-    rigs: new Set<Rig>(),
+    rigs: new Set<StartedRig>(),
   };
   endOnSignals(house);
   const undisturbed = new Undisturbed();

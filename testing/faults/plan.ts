@@ -5,7 +5,7 @@
 import { Draw } from './draw.js';
 
 /** What may be struck; `victims.ts` says how. */
-export const VICTIMS = ['api', 'control'] as const;
+export const VICTIMS = ['api', 'control', 'node', 'engine'] as const;
 
 /** A victim's name. */
 export type VictimName = (typeof VICTIMS)[number];
@@ -87,7 +87,12 @@ const TOPICS = ['sea', 'mountains', 'bread', 'stars', 'count', 'endless'];
 const LENGTHS: Record<PoolName, readonly number[]> = { slow: [8, 32, 96], fast: [4, 64] };
 /** Mean pauses between two tasks of a client, and between two strikes of a kind. */
 const TASK_EVERY_MS = 3_000;
-const STRIKE_EVERY_MS: Record<VictimName, number> = { api: 2_500, control: 4_000 };
+const STRIKE_EVERY_MS: Record<VictimName, number> = {
+  api: 2_500,
+  control: 4_000,
+  node: 6_000,
+  engine: 6_000,
+};
 /** Of all kills of an API so many are aimed at an admission; from offer to 202 it takes some 10 to 60 ms. */
 const AIMED_SHARE = 0.5;
 const LONGEST_ADMISSION_MS = 60;

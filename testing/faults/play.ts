@@ -5,7 +5,7 @@ import { taskWorkflowId } from '../../domain/identity.js';
 import { Client } from './client.js';
 import { Clock } from './clock.js';
 import { Draw } from './draw.js';
-import type { Facts, PreloadFacts, TaskFacts } from './facts.js';
+import type { Counts, Facts, PreloadFacts, TaskFacts } from './facts.js';
 import {
   closedWorkflows,
   gatherPools,
@@ -16,14 +16,16 @@ import {
   readLog,
   taskIdsOf,
   temporalViewOf,
+  type Counters,
   type Gatherer,
 } from './gather.js';
-import type { Plan } from './plan.js';
+import type { Plan, PoolName } from './plan.js';
 import { engineOf, loadPool } from './pools.js';
-import { loadPools, startRig, stopRig, type House, type Rig } from './rig.js';
+import { loadPools, MODELS, startRig, stopRig, type House, type Rig } from './rig.js';
 import type { Exchange, Story } from './story.js';
 import { Strikes } from './strikes.js';
 import type { Undisturbed } from './undisturbed.js';
+import { Engines, NodeWorker } from './victims.js';
 import { Wire } from './wire.js';
 
 /** What was played. */
@@ -73,13 +75,21 @@ async function playOn(
     workflowIds: known.workflowIds.filter((id) => !isUndisturbed(id, undisturbed)),
     pools,
     node: {
-      tasksStarted: now.tasksStarted - before.tasksStarted,
-      tokensOut: now.tokensOut - before.tokensOut,
+      counts: strikes.count('node') > 0 ? undefined : countsBetween(before, now),
+      deaths: strikes.count('node') + strikes.count('engine'),
       queueDepth: now.queueDepth,
       events: nodeEvents(rig, undisturbed.ids),
     },
     strikes: strikes.log,
     accidents: [...strikes.accidents, ...crashedOf(rig).map((name) => `${name} ended by itself`)],
+  };
+}
+
+/** A node worker that took another's place has counted from nothing. */
+function countsBetween(before: Counters, now: Counters): Counts {
+  return {
+    tasksStarted: now.tasksStarted - before.tasksStarted,
+    tokensOut: now.tokensOut - before.tokensOut,
   };
 }
 
@@ -98,17 +108,32 @@ async function playClients(
   plan: Plan,
   { house, wire, clock }: { house: House; wire: Wire; clock: Clock },
 ): Promise<Played> {
-  const strikes = new Strikes({ api: rig.apis, control: rig.controls }, clock, plan.strikes);
   const doors = () => rig.apis.doors();
+  const doorDraw = new Draw(plan.seed);
+  const door = () => doorDraw.pick(doors());
+  const loadAgain = async (pool: string, deadPid: number): Promise<void> => {
+    const prepared = await engineOf(pool, await house.models.path(MODELS[pool as PoolName]));
+    for (let pid = deadPid; pid === deadPid;) {
+      const last = (await loadPool(prepared, { wire, clock, door })).at(-1);
+      if (last?.status !== 200) throw new Error(`the pool ${pool} does not load again: ${last?.text ?? ''}`);
+      pid = (JSON.parse(last.text) as { pid: number }).pid;
+    }
+  };
+  const victims = {
+    api: rig.apis,
+    control: rig.controls,
+    node: new NodeWorker(rig.stack),
+    engine: new Engines(rig.stack, Object.keys(MODELS), loadAgain),
+  };
+  const strikes = new Strikes(victims, clock, plan.strikes);
   const onPost = (task: string, door: string) => strikes.onPost(task, door);
   const clients = plan.doorSeeds.map((seed) => new Client({ wire, clock, doors, onPost }, new Draw(seed)));
-  const doorDraw = new Draw(plan.seed);
   const operate = async (
     planned: PreloadFacts['planned'],
   ): Promise<{ answers: Exchange[] } & typeof planned> => {
     const prepared = await engineOf(planned.pool, await house.models.path('demo'));
     await clock.reaches(planned.notBeforeMs);
-    const answers = await loadPool(prepared, { wire, clock, door: () => doorDraw.pick(doors()) });
+    const answers = await loadPool(prepared, { wire, clock, door });
     return { ...planned, answers };
   };
   strikes.begin();

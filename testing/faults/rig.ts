@@ -6,6 +6,7 @@ import type { RunFolders } from '../../features/support/places.js';
 import { Stack } from '../../features/support/stack.js';
 import { startTemporalServer, type TemporalServer } from '../../features/support/temporal-server.js';
 import { processesNaming } from '../processes.js';
+import type { Program } from '../program.js';
 import type { Clock } from './clock.js';
 import type { PoolName } from './plan.js';
 import { engineOf, loadPool } from './pools.js';
@@ -22,7 +23,7 @@ export interface House {
   /** State of every process; each command line or environment of ours names it. */
   work: string;
   /** Stacks that are up: whoever is told to end in between ends them first. */
-  rigs: Set<Rig>;
+  rigs: Set<StartedRig>;
 }
 
 /** A started stack. */
@@ -31,13 +32,18 @@ export interface Rig {
   temporal: TemporalServer;
   apis: Apis;
   controls: Controls;
+  /** The first node worker: its log goes on with those that take its place. */
+  firstNode: Program;
   folders: RunFolders;
   house: House;
 }
 
+/** A stack that is up or coming up. */
+export type StartedRig = Omit<Rig, 'firstNode'>;
+
 const NAMESPACE = 'faults';
 /** Model of each pool. */
-const MODELS = { slow: 'slow', fast: 'demo' } as const satisfies Record<PoolName, string>;
+export const MODELS = { slow: 'slow', fast: 'demo' } as const satisfies Record<PoolName, string>;
 
 /** Starts processes; pools are loaded by {@link loadPools}. */
 export async function startRig(house: House, seed: number): Promise<Rig> {
@@ -55,7 +61,8 @@ export async function startRig(house: House, seed: number): Promise<Rig> {
     xllamacpp: undefined,
   } as const;
   const stack = new Stack(`seed-${seed}`, { preload: false }, NAMESPACE, parts);
-  const rig = { stack, temporal, apis: new Apis(stack), controls: new Controls(stack), folders, house };
+  const victims = { apis: new Apis(stack), controls: new Controls(stack) };
+  const rig = { stack, temporal, ...victims, folders, house };
   house.rigs.add(rig);
   try {
     await stack.start();
@@ -65,7 +72,7 @@ export async function startRig(house: House, seed: number): Promise<Rig> {
     await stopRig(rig);
     throw err;
   }
-  return rig;
+  return { ...rig, firstNode: stack.mustNode() };
 }
 
 /** Loads the pools that the clients use. @throws Error when one does not come up */
@@ -86,7 +93,7 @@ export async function loadPools(
  * Ends everything.
  * @returns command lines of what was left running, which is killed
  */
-export async function stopRig(rig: Rig): Promise<string[]> {
+export async function stopRig(rig: StartedRig): Promise<string[]> {
   const { stack, temporal, apis, controls, folders, house } = rig;
   house.rigs.delete(rig);
   await Promise.all([apis.stop(), controls.stop()]);

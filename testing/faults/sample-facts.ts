@@ -47,7 +47,7 @@ export function soundFacts(): Writable<Facts> {
     tasks,
     pools: [[idlePool()], [idlePool()]],
     workflowIds: [...tasks.keys()].map((taskId) => `task:${taskId}`),
-    node: { tasksStarted: 4, tokensOut: 12, queueDepth: 0, events },
+    node: { counts: { tasksStarted: 4, tokensOut: 12 }, deaths: 0, queueDepth: 0, events },
     preloads: [
       {
         planned: { pool: 'extra', notBeforeMs: 0 },

@@ -1,7 +1,7 @@
 /** Plays the strikes of a plan: each at its time, or when the request it is aimed at is on its way. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from './clock.js';
-import type { PlannedStrike } from './plan.js';
+import type { PlannedStrike, VictimName } from './plan.js';
 import type { Victims } from './victims.js';
 
 /** Strikes of one run. */
@@ -11,6 +11,7 @@ export class Strikes {
   /** Damage that could not be mended. */
   readonly accidents: string[] = [];
   private readonly running: Promise<void>[] = [];
+  private readonly struck: VictimName[] = [];
 
   constructor(
     private readonly victims: Victims,
@@ -32,6 +33,11 @@ export class Strikes {
       if ('task' in when && when.task === task)
         this.running.push(this.strikeAfter(strike, when.afterMs, door));
     }
+  }
+
+  /** How many of a kind were struck. */
+  count(victim: VictimName): number {
+    return this.struck.filter((name) => name === victim).length;
   }
 
   /** Waits until all damage is mended; call it when no client posts any more. */
@@ -56,6 +62,7 @@ export class Strikes {
     const at = this.clock.nowMs;
     try {
       const damage = await this.victims[victim].strike({ draw, door });
+      if (damage !== undefined) this.struck.push(victim);
       this.log.push(
         `${at} ms: ${damage === undefined ? `no ${victim} was left to strike` : `struck ${damage.what}`}`,
       );

@@ -2,9 +2,12 @@
  * What can be struck, and how. A new victim is a name in `plan.ts` and a `Victim` here: `strike` does the damage and
  * answers with the way to mend it, so that a stopped engine, a full disk or a cut network fit as well as a death.
  */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ApiClient } from '../../features/support/api-client.js';
 import type { ApiProcess, Stack } from '../../features/support/stack.js';
 import { PROGRAMS } from '../../features/support/places.js';
+import { killGroup } from '../../testing/processes.js';
 import type { Program } from '../../testing/program.js';
 import type { VictimName } from './plan.js';
 
@@ -127,6 +130,55 @@ export class Controls implements Victim {
   /** Ends all of them. */
   async stop(): Promise<void> {
     await Promise.all(this.all.map((program) => program.stop()));
+  }
+}
+
+/** The node worker: killed, while its engines go on; the next one adopts them and takes its runs over. */
+export class NodeWorker implements Victim {
+  private down = false;
+
+  constructor(private readonly stack: Stack) {}
+
+  async strike(): Promise<Damage | undefined> {
+    if (this.down) return undefined;
+    this.down = true;
+    const { name, pid } = this.stack.mustNode();
+    await this.stack.mustNode().kill('SIGKILL');
+    return {
+      what: `${name} (pid ${pid})`,
+      mend: async () => {
+        await this.stack.startNode();
+        this.down = false;
+      },
+    };
+  }
+}
+
+/** The engines that serve: killed with their group; an operator loads the pool again. */
+export class Engines implements Victim {
+  private readonly down = new Set<string>();
+
+  /** @param load - brings a pool up again on another process than the dead one */
+  constructor(
+    private readonly stack: Stack,
+    private readonly pools: readonly string[],
+    private readonly load: (pool: string, deadPid: number) => Promise<void>,
+  ) {}
+
+  async strike({ draw }: Aim): Promise<Damage | undefined> {
+    const serving = this.pools.filter((pool) => !this.down.has(pool));
+    const pool = serving[Math.floor(draw * serving.length)];
+    if (pool === undefined) return undefined;
+    this.down.add(pool);
+    const pid = Number(await readFile(join(this.stack.stateDir, 'node', `${pool}.pid`), 'utf8'));
+    killGroup(pid);
+    return {
+      what: `the engine of ${pool} (pid ${pid})`,
+      mend: async () => {
+        await this.load(pool, pid);
+        this.down.delete(pool);
+      },
+    };
   }
 }
 
