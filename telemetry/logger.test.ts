@@ -35,3 +35,16 @@ test('B-OBS-021: a line is one JSON object with time, level, component and words
   assert.ok(!Number.isNaN(Date.parse(String(line['ts']))));
   assert.deepEqual([line['token'], line['prompt']], ['[REDACTED]', '[REDACTED]']);
 });
+
+test('B-LOG-008: whatever is logged, and however many lines it has, is one object on one line', async () => {
+  const child = program(`
+    log.info('first\\nsecond');
+    log.error({ err: new Error('failed\\nfor two reasons'), flags: ['a\\r\\nb'] }, 'engine gone');`);
+  const lines = (await text(child.stdout)).trimEnd().split('\n');
+  const [info, error] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.equal(lines.length, 2);
+  assert.equal(info?.['msg'], 'first\nsecond');
+  const { message, stack } = error?.['err'] as { message: string; stack: string };
+  assert.deepEqual([message, error?.['flags']], ['failed\nfor two reasons', ['a\r\nb']]);
+  assert.ok(stack.includes('\n'));
+});
