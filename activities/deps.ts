@@ -42,6 +42,8 @@ export interface PoolKeeper {
   running(poolId: string, replicaId: string): RunningEngine | undefined;
   /** Devices of the pools that run, or are about to. */
   claims(): DeviceClaim[];
+  /** Pools whose engine loads now. */
+  loading(): string[];
   /** A preload began: not live, not ready. */
   starting(prepared: PreparedEngine): void;
   /** Health, probe and handoff are done: bind the engine, clear `last_error`, take work. */
@@ -113,6 +115,8 @@ export interface NodeActivityDeps {
   log: Logger;
   /** Time between SIGTERM and SIGKILL, default 5,000 ms (B-PROC-012). */
   stopGraceMs: number;
+  /** Pools that may load at once (B-PRELOAD-074). */
+  parallelPreloads: number;
   /** Whom engines run as; null: whoever the worker runs as (B-SEC-001). */
   engineUser: { uid: number; gid: number } | null;
   /** Environment of the worker at the time of the call, for PATH look-ups (B-PREFLIGHT-004). */

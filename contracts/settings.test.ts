@@ -80,3 +80,12 @@ test('B-CONFIG-001, B-CONFIG-002, B-CONFIG-003: a node listens on loopback unles
   for (const wrong of ['9200', 'gpu-1', 'gpu-1:', 'gpu-1:http', '127.0.0.1:65536', 'two words:1', '::1:9200'])
     assert.equal(refusal({ DROVER_NODE_ADDR: wrong }), `DROVER_NODE_ADDR: "${wrong}" is not host:port`);
 });
+
+test('B-POOL-001, B-PRELOAD-074: a node knows its pools, and how many of them may load at once', () => {
+  const byDefault = readSettings({});
+  assert.deepEqual([byDefault.DROVER_NODE_POOLS, byDefault.DROVER_NODE_PARALLEL_PRELOADS], [[], 4]);
+  const set = readSettings({ DROVER_NODE_POOLS: 'a, b.1', DROVER_NODE_PARALLEL_PRELOADS: '1' });
+  assert.deepEqual([set.DROVER_NODE_POOLS, set.DROVER_NODE_PARALLEL_PRELOADS], [['a', 'b.1'], 1]);
+  assert.match(refusal({ DROVER_NODE_POOLS: 'a,../b' }), /^DROVER_NODE_POOLS: "\.\.\/b" is no pool id$/);
+  assert.match(refusal({ DROVER_NODE_PARALLEL_PRELOADS: '0' }), /^DROVER_NODE_PARALLEL_PRELOADS: /);
+});

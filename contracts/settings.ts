@@ -2,60 +2,10 @@
  * Every setting of every process, read once at start from the environment (B-OBS-052: a wrong one stops the process
  * with its name, what it was meant to be, and exit code 1). The table in `docs/configuration.md` is made from here.
  */
-import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
-
-const port = (byDefault: number) => z.coerce.number().int().min(0).max(65535).default(byDefault);
-const ms = (byDefault: number, min = 1) =>
-  z.coerce
-    .number()
-    .int()
-    .min(min)
-    .max(86_400_000 * 30)
-    .default(byDefault);
-const list = z.string().transform((s) =>
-  s
-    .split(',')
-    .map((x) => x.trim())
-    .filter((x) => x !== ''),
-);
-
-const secretFile = (setting: string) =>
-  z
-    .string()
-    .optional()
-    .describe(
-      `File that holds \`${setting}\` in one line, mode 0600 or 0400; systemd's credential directory is looked into too.`,
-    );
-
-const networks = list.transform((entries, ctx) =>
-  entries.filter((entry) => {
-    const [address = '', prefix = ''] = entry.split('/');
-    const bits = isIP(address) === 6 ? 128 : 32;
-    if (isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits) return true;
-    ctx.addIssue({ code: 'custom', message: `"${entry}" is not <address>/<bits>` });
-    return false;
-  }),
-);
-
-const address = z.string().refine(
-  (given) => {
-    const [, port] = /^(?:\[[\da-fA-F:.]+\]|[^\s:]+):(\d{1,5})$/.exec(given) ?? [];
-    return port !== undefined && Number(port) <= 65_535;
-  },
-  { error: ({ input }) => `"${String(input)}" is not host:port` },
-);
-
-const nodes = list.transform((entries, ctx) =>
-  entries.flatMap((entry) => {
-    const [, id, url] = /^([A-Za-z0-9._-]+)=(https?:\/\/.+)$/.exec(entry) ?? [];
-    if (id !== undefined && url !== undefined) return [{ id, url: url.replace(/\/$/, '') }];
-    ctx.addIssue({ code: 'custom', message: `"${entry}" is not <node id>=<http url>` });
-    return [];
-  }),
-);
+import { address, list, ms, networks, nodes, pools, port, secretFile } from './setting-kinds.js';
 
 /** All settings, with their defaults; the descriptions are the documentation. */
 export const settingsSchema = z.object({
@@ -188,6 +138,18 @@ export const settingsSchema = z.object({
   DROVER_NODE_STOP_GRACE_MS: ms(5_000).describe(
     'Time between SIGTERM and SIGKILL when an engine is stopped.',
   ),
+  DROVER_NODE_POOLS: pools
+    .default([])
+    .describe(
+      'Pools that belong to this node, comma-separated: shown before they are loaded, and preloads of them come here.',
+    ),
+  DROVER_NODE_PARALLEL_PRELOADS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1024)
+    .default(4)
+    .describe('Pools that load at once on this node; a preload beyond is told to come again.'),
   DROVER_NODE_ENGINE_USER: z
     .string()
     .regex(/^[1-9]\d{0,9}(:[1-9]\d{0,9})?$/, 'must be <uid> or <uid>:<gid>, in digits, neither of them 0')

@@ -72,6 +72,7 @@ function nodeIn(
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     stopGraceMs: 5_000,
     engineUser: null,
+    parallelPreloads: 4,
     env: () => process.env,
     now: Date.now,
     ...changes,

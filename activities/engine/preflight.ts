@@ -15,6 +15,7 @@ import { findPort } from './find-port.js';
 import { findGpuTools, queryDevices } from './gpu-tools.js';
 import { inspectBinary, inspectModel } from './inspect-files.js';
 import { requireFreeDevices } from './require-free-devices.js';
+import { requireTurn } from './require-turn.js';
 import { engineUrl, isSameLaunch } from './same-launch.js';
 
 /** What a preload goes on with. */
@@ -30,13 +31,14 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
   /**
    * Checks the launch and the node; changes nothing but the memory of which port is promised.
    * @throws ApplicationFailure of the verdict's type; `INVALID_PARAMS` naming each wrong field; `POOL_CONFLICT` when
-   *   another engine of this replica runs, or another pool has its devices
+   *   another engine of this replica runs, or another pool has its devices; `POOL_UNAVAILABLE` when too many pools load
    */
   return async function preflight(input: PreparedEngine): Promise<PreflightResult> {
     const wanted = parseLaunch(input);
     await requireAdapter(wanted);
     const running = await findRunning(deps, wanted);
     if (running !== undefined) return running;
+    requireTurn(deps, wanted.pool_id);
     requireFreeDevices(deps.pools, wanted);
     const movable = moveToPort(wanted, wanted.port + 1) !== undefined;
     const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable };

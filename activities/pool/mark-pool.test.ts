@@ -177,3 +177,27 @@ test('B-LOG-002, B-LOG-003, B-LOG-004, B-LOG-007: every line about a pool names 
   const failure = lines.find(({ event }) => event === 'pool_failed');
   assert.equal(failure?.['last_error'], 'preload failed: code 3');
 });
+
+test('B-PRELOAD-074: no more pools load at once than the node may, and the next is told to come again', async (t) => {
+  const node = await poolNode(t, { parallelPreloads: 2 });
+  const pool = (pool_id: string) => node.prepared([], { pool_id });
+  const refusal = {
+    type: 'POOL_UNAVAILABLE',
+    nonRetryable: false,
+    nextRetryDelay: 3_000,
+    message: 'node node-1 loads as many pools as it may at once: a, b; try again later',
+  };
+  await node.run('markPoolStarting', await pool('a'));
+  await node.run('markPoolStarting', await pool('b'));
+  await assert.rejects(node.run('preflight', await pool('c')), refusal);
+  await assert.rejects(node.run('markPoolStarting', await pool('c')), refusal);
+  assert.equal(node.pools.status('c'), undefined);
+  await node.run('markPoolStarting', await pool('a')); // Tried again, it is still one.
+  await node.run('markPoolReady', { prepared: await pool('a'), engine: ENGINE, duration_ms: 1 });
+  await node.run('preflight', await pool('c'));
+  await node.run('markPoolStarting', await pool('c'));
+  await node.run('markPoolFailed', { pool_id: 'b', last_error: 'it ended' });
+  await node.run('markPoolStarting', await pool('d'));
+  assert.deepEqual(node.pools.loading(), ['c', 'd']);
+  await node.run('preflight', await pool('a')); // Beside an engine that serves.
+});

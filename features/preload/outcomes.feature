@@ -3,9 +3,15 @@ Feature: What became of a preload is what everybody sees
   Node, API, log and history tell the same of a pool, and tell it as it is: not ready before the last step of a preload
   has succeeded, and the reason where it has not.
 
-  @B-API-010 @B-API-011 @B-API-018 @B-PRELOAD-024
-  Scenario: A launch that leaves nothing to a default
-    Given a fresh installation whose pool is not loaded
+  @B-API-010 @B-API-011 @B-API-018 @B-PRELOAD-024 @B-POOL-001
+  Scenario: A pool that nobody has loaded yet, and a launch that leaves nothing to a default
+    Given a fresh installation whose node has the pool "default"
+    When "GET /v2/pools/default/health" is requested
+    Then the answer is 200
+    And the answer holds:
+      | state | uninitialized |
+      | live  | false         |
+      | ready | false         |
     When a launch is preloaded that gives every field
     Then the preload has answered with its pool, the pid of its process and a handoff named "default-r7.json"
     And the process was started from the binary, with the flags and the environment of the launch

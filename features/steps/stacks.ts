@@ -54,6 +54,13 @@ Given('a fresh installation whose pool is not loaded', async function (this: Dro
   await this.useFreshStack({ preload: false });
 });
 
+Given(
+  'a fresh installation whose node has the pool {string}',
+  async function (this: DroverWorld, nodePools: string) {
+    await this.useFreshStack({ preload: false, nodePools });
+  },
+);
+
 Given('a fresh installation whose Temporal can be stopped', async function (this: DroverWorld) {
   await this.useFreshStack({ ownTemporal: true });
 });

@@ -36,6 +36,8 @@ export interface StackWish {
   preload?: boolean;
   /** What the node worker does with its engines at its end; default: the product's own, it stops them. */
   onExit?: 'leave';
+  /** Pools that belong to the node, comma-separated; default: none. */
+  nodePools?: string;
   /** The node's GPUs; default: those of the machine. */
   gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
@@ -233,7 +235,7 @@ export class Stack {
 
   /** The environment of a process of this stack; `extra` wins. */
   environment(extra: Record<string, string> = {}): Record<string, string> {
-    const { capacity, policy, disconnectGraceMs, onExit } = this.wish;
+    const { capacity, policy, disconnectGraceMs, onExit, nodePools } = this.wish;
     return {
       ...SHORT_WAITS,
       TEMPORAL_ADDRESS: this.temporal.address,
@@ -246,6 +248,7 @@ export class Stack {
       DROVER_PAYLOAD_KEYS: this.payloadKeys,
       DROVER_CODEC_SECRET: this.codecSecret,
       DROVER_EXIT_WITH_PARENT: 'true',
+      ...(nodePools === undefined ? {} : { DROVER_NODE_POOLS: nodePools }),
       ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
       ...(policy === undefined ? {} : { DROVER_ADMISSION_POLICY: policy }),

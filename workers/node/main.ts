@@ -6,6 +6,7 @@ import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js';
+import { poolFields } from '../../activities/pool/pool-fields.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
 import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
@@ -91,6 +92,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     log,
     stopGraceMs: settings.DROVER_NODE_STOP_GRACE_MS,
     engineUser: engineUser(settings, log),
+    parallelPreloads: settings.DROVER_NODE_PARALLEL_PRELOADS,
     env: () => process.env,
     now: Date.now,
   };
@@ -132,6 +134,9 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   await recoverRuns(recovery);
   await adoptEngines(activities, pools, log);
   engines.start();
+  for (const pool_id of settings.DROVER_NODE_POOLS)
+    if (pools.register(pool_id))
+      log.info({ event: 'pool_registered', ...poolFields(pools, pool_id) }, 'pool known');
   const stopCutting = boundLogs({
     runtimeDir: activities.paths.runtimeDir,
     limitBytes: settings.DROVER_NODE_ENGINE_LOG_BYTES,

@@ -303,3 +303,15 @@ test('B-POOL-009: every move of a pool is told with its time, and shown', () => 
     '1007 a offline failed',
   ]);
 });
+
+test('B-POOL-001, B-REG-081, B-REG-082: a pool that was only registered is uninitialized; registered again it stays as it is', () => {
+  const { pools, ready } = registry();
+  assert.equal(pools.register('a'), true);
+  const { state, live, ready: isReady, last_error } = pools.status('a') ?? {};
+  assert.deepEqual([state, live, isReady, last_error], ['uninitialized', false, false, null]);
+  assert.throws(() => requireServingPool(pools.get('a'), offerOf('early')), { code: 'POOL_UNREADY' });
+  ready('a');
+  const before = pools.status('a');
+  assert.equal(pools.register('a'), false);
+  assert.deepEqual(pools.status('a'), before);
+});

@@ -79,6 +79,13 @@ export class PoolRegistry implements PoolKeeper {
     return pool;
   }
 
+  /** Makes a pool known before anything was done with it (B-POOL-001); false, and nothing else, when it was. */
+  register(poolId: string): boolean {
+    const isNew = !this.pools.has(poolId);
+    this.ensure(poolId);
+    return isNew;
+  }
+
   /** Every engine that serves. */
   engines(): RunningEngine[] {
     return [...this.pools.values()].flatMap(({ replicas }) =>
@@ -96,6 +103,10 @@ export class PoolRegistry implements PoolKeeper {
       ...(prepared === null ? [] : [prepared]),
       ...[...replicas.values()].map(({ engine }) => engine.prepared),
     ]);
+  }
+
+  loading(): string[] {
+    return [...this.pools.values()].filter(({ state }) => state === 'starting').map(({ poolId }) => poolId);
   }
 
   starting(prepared: PreparedEngine): void {

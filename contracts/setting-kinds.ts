@@ -1,0 +1,70 @@
+/** The kinds of values that settings have, each checked with words that say what was expected (B-OBS-052). */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { POOL_ID_PATTERN } from '../domain/identity.js';
+
+/** A port; 0 takes a free one. */
+export const port = (byDefault: number) => z.coerce.number().int().min(0).max(65535).default(byDefault);
+/** A time in milliseconds, at most 30 days. */
+export const ms = (byDefault: number, min = 1) =>
+  z.coerce
+    .number()
+    .int()
+    .min(min)
+    .max(86_400_000 * 30)
+    .default(byDefault);
+/** A comma-separated list; empty entries do not count. */
+export const list = z.string().transform((s) =>
+  s
+    .split(',')
+    .map((x) => x.trim())
+    .filter((x) => x !== ''),
+);
+
+/** Path of a file that holds a secret. */
+export const secretFile = (setting: string) =>
+  z
+    .string()
+    .optional()
+    .describe(
+      `File that holds \`${setting}\` in one line, mode 0600 or 0400; systemd's credential directory is looked into too.`,
+    );
+
+/** Blocks of addresses. */
+export const networks = list.transform((entries, ctx) =>
+  entries.filter((entry) => {
+    const [address = '', prefix = ''] = entry.split('/');
+    const bits = isIP(address) === 6 ? 128 : 32;
+    if (isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits) return true;
+    ctx.addIssue({ code: 'custom', message: `"${entry}" is not <address>/<bits>` });
+    return false;
+  }),
+);
+
+/** Pool ids. */
+export const pools = list.transform((ids, ctx) =>
+  ids.filter((id) => {
+    if (POOL_ID_PATTERN.test(id)) return true;
+    ctx.addIssue({ code: 'custom', message: `"${id}" is no pool id` });
+    return false;
+  }),
+);
+
+/** Where to listen; IPv6 addresses are bracketed. */
+export const address = z.string().refine(
+  (given) => {
+    const [, port] = /^(?:\[[\da-fA-F:.]+\]|[^\s:]+):(\d{1,5})$/.exec(given) ?? [];
+    return port !== undefined && Number(port) <= 65_535;
+  },
+  { error: ({ input }) => `"${String(input)}" is not host:port` },
+);
+
+/** Nodes by name. */
+export const nodes = list.transform((entries, ctx) =>
+  entries.flatMap((entry) => {
+    const [, id, url] = /^([A-Za-z0-9._-]+)=(https?:\/\/.+)$/.exec(entry) ?? [];
+    if (id !== undefined && url !== undefined) return [{ id, url: url.replace(/\/$/, '') }];
+    ctx.addIssue({ code: 'custom', message: `"${entry}" is not <node id>=<http url>` });
+    return [];
+  }),
+);
