@@ -61,6 +61,12 @@ export const settingsSchema = z.object({
     .max(2_147_483_647)
     .default(4096)
     .describe('Context of one task in the pool `default`, in tokens.'),
+  DROVER_POOL_DETERMINISTIC: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'The pool `default` runs one task at a time, without continuous batching: the same request then gives the same text, whatever runs beside it.',
+    ),
   DROVER_PAYLOAD_KEYS: z
     .string()
     .optional()

@@ -37,7 +37,8 @@ export async function chooseEngine(settings: Settings, model: Model): Promise<En
   const backend = (await hasGpu()) ? 'cuda' : 'cpu';
   const server = await findServer(settings.DROVER_ENGINE_BINARY);
   const port = await nextFreePort(ENGINE_HOST, FIRST_ENGINE_PORT);
-  const flags = engineFlags(settings, model, { port, offload: backend === 'cuda' && server !== undefined });
+  const isServer = server !== undefined;
+  const flags = engineFlags(settings, model, { port, isServer, offload: backend === 'cuda' && isServer });
   const prepared = preparedEngine.parse({
     pool_id: DEFAULT_POOL,
     engine_version: await (server === undefined ? embeddedVersion() : serverVersion(server)),
@@ -51,7 +52,7 @@ export async function chooseEngine(settings: Settings, model: Model): Promise<En
     model_name: model.name,
     backend,
     env: libraryPath(server),
-    slots_total: settings.DROVER_POOL_SLOTS,
+    slots_total: slotsOf(settings),
     ctx_max: settings.DROVER_POOL_CTX,
   });
   return { prepared, title: server === undefined ? 'the embedded engine' : `llama-server (${server})` };
@@ -64,15 +65,23 @@ export async function chooseEngine(settings: Settings, model: Model): Promise<En
 function engineFlags(
   settings: Settings,
   model: Model,
-  { port, offload }: { port: number; offload: boolean },
+  { port, isServer, offload }: { port: number; isServer: boolean; offload: boolean },
 ): string[] {
-  const { DROVER_POOL_SLOTS: slots, DROVER_POOL_CTX: ctx } = settings;
+  const { DROVER_POOL_DETERMINISTIC: isDeterministic, DROVER_POOL_CTX: ctx } = settings;
+  const slots = slotsOf(settings);
   return [
     ...['--model', model.path, '--alias', model.alias, '--host', ENGINE_HOST, '--port', String(port)],
     ...['--ctx-size', String(ctx * slots), '--parallel', String(slots), '--metrics'],
     ...['--threads', String(Math.max(1, availableParallelism() - 1))],
     ...(offload ? ['--n-gpu-layers', '999'] : []),
+    // The embedded engine has neither: with one slot it has nothing to batch.
+    ...(isDeterministic && isServer ? ['--no-cont-batching', '--no-webui'] : []),
   ];
+}
+
+/** What is computed beside a task changes how its numbers are rounded: a deterministic pool has one slot (B-PROV-006). */
+function slotsOf({ DROVER_POOL_DETERMINISTIC: isDeterministic, DROVER_POOL_SLOTS: slots }: Settings): number {
+  return isDeterministic ? 1 : slots;
 }
 
 /** A llama-server of one's own build may find its libraries by this variable alone; engines inherit nothing unnamed. */
