@@ -182,6 +182,21 @@ test('B-PREFLIGHT-024: a shortage that passes while preflight is tried again is 
   assert.equal(tries, 3);
 });
 
+test('B-PRELOAD-070: a failure that may pass is tried again after 1 s and 2 s, each try seen, and then ends the preload', async () => {
+  let tries = 0;
+  const full = () => Promise.reject(ApplicationFailure.retryable('full', 'InsufficientRam'));
+  const twin = preloadTwin({ preflight: () => (++tries, full()) });
+  const run = await stage.preload(twin);
+  const failure = await failureOf(run);
+  assert.equal(failure instanceof ApplicationFailure && failure.type, 'InsufficientRam');
+  assert.equal(tries, 3);
+  const { events } = await run.fetchHistory();
+  const [started] = (events ?? []).flatMap(({ activityTaskStartedEventAttributes: it }) => it ?? []);
+  assert.equal(started?.attempt, 3);
+  const took = await tookMs(run);
+  assert.ok(took >= 3_000 && took < 30_000, `${took} ms`);
+});
+
 test('an answer that was lost does not start the story again: only the step is tried again', async () => {
   let tries = 0;
   const started = { pid: 1, start_ticks: '1', url: 'http://127.0.0.1:1' };

@@ -18,7 +18,7 @@ Feature: What became of a preload is what everybody sees
     And it was asked for its health where the launch says
     And the handoff and the pool tell what else the launch says
 
-  @OC-POOL-3002 @OC-POOL-3003 @B-POOL-009
+  @OC-POOL-3002 @OC-POOL-3003 @B-POOL-009 @B-PRELOAD-070
   Scenario: A pool whose preload fails in every way, and then does not
     Given a fresh installation with the GPUs "0 without free memory"
     When the preload of an engine whose file may not be executed fails
