@@ -81,6 +81,16 @@ test('B-API-028, B-CONFIG-003, C-118: a node without its token, or with an addre
   assert.match(lost.said, /DROVER_NODE_ADDR: .*"127\.0\.0\.1:99999"/);
 });
 
+test('B-SEC-014: a node that may not run its engines as it is told does not start', async () => {
+  const isRoot = process.getuid?.() === 0;
+  const policy: Record<string, string> = isRoot
+    ? { DROVER_NODE_ROOT_ENGINES: 'refuse' }
+    : { DROVER_NODE_ENGINE_USER: '65533' };
+  const { code, said } = await startWith({ DROVER_NODE_TOKEN: TOKEN, ...policy });
+  assert.equal(code, 1);
+  assert.match(said, isRoot ? /engines would run as root/ : /only root can start engines as one/);
+});
+
 test('B-API-022, B-ERROR-001, B-ERROR-002, B-ERROR-003: a registry that cannot be read is 500 with a message, and is logged', async (t) => {
   const { gateway, logged, pools } = await aGateway(t);
   pools.status = () => {
