@@ -30,6 +30,13 @@ module.exports = {
       'what crosses a border knows no side of it',
     ),
     mayKnow('store-knows-contracts-and-domain-only', 'store', ['domain', 'contracts'], 'rows, not rules'),
+    {
+      name: 'nodes-have-no-store',
+      comment: 'a GPU node works without the database; API and control worker hand in what they keep there',
+      severity: 'error',
+      from: { path: '^(workers/node|activities|workflows)/', pathNot: TEST },
+      to: { path: '^store/' },
+    },
     mayKnow(
       'security-knows-contracts-and-domain-only',
       'security',

@@ -4,6 +4,7 @@ import type { Settings } from '../contracts/settings.js';
 import { payloadCodec } from '../security/payload-codec.js';
 import type { Logger } from '../telemetry/logger.js';
 import { packageVersion } from '../telemetry/package-version.js';
+import { openProcessStore } from '../workers/process-store.js';
 import { runProcess, StartError, type RunningProcess } from '../workers/run-process.js';
 import { createTasksWorker } from '../workers/tasks.js';
 import {
@@ -24,6 +25,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   if ('problem' in secrets) throw new StartError(secrets.problem);
   const ring = requirePayloadKeys(settings);
   const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: secrets.nodeToken });
+  const store = await openProcessStore(settings, log);
   installTemporalRuntime(log);
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
@@ -47,7 +49,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const working = worker.run();
   const url = await listen(app, settings);
   log.info({ event: 'listening', url }, 'the API listens');
-  return { close: () => close({ app, records, worker, working, nodes, connection }) };
+  return { close: () => close({ app, records, worker, working, nodes, connection, store }) };
 }
 
 /** Streams end and requests finish first; what they use is closed after them. */
@@ -58,6 +60,7 @@ async function close(open: {
   working: Promise<void>;
   nodes: OpenNodeLink;
   connection: { close(): Promise<void> };
+  store: { close(): Promise<void> };
 }): Promise<void> {
   await open.app.close();
   open.records.close();
@@ -65,6 +68,7 @@ async function close(open: {
   await open.working;
   await open.nodes.close();
   await open.connection.close();
+  await open.store.close();
 }
 
 async function listen(app: FastifyInstance, settings: Settings): Promise<string> {

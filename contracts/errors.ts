@@ -35,6 +35,7 @@ const TABLE = {
   POOL_UNAVAILABLE: { status: 503, retriable: true },
   REPLICA_EXHAUSTED: { status: 503, retriable: true },
   TEMPORAL_UNAVAILABLE: { status: 503, retriable: true },
+  STORE_UNAVAILABLE: { status: 503, retriable: true },
   DECODE_TIMEOUT: { status: 504, retriable: true },
 } as const satisfies Record<string, { status: number; retriable: boolean }>;
 

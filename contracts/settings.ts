@@ -23,6 +23,14 @@ export const settingsSchema = z.object({
     .default('.runtime')
     .transform((p) => (isAbsolute(p) ? p : resolve(p)))
     .describe('Folder for everything that Drover keeps on this machine.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/\S+$/, 'must be postgres://<user>:<password>@<host>/<database>')
+    .optional()
+    .describe(
+      'PostgreSQL database of API and control worker, for more than one machine; without it SQLite in the state folder.',
+    ),
+  DATABASE_URL_FILE: secretFile('DATABASE_URL'),
   DROVER_API_KEYS: list
     .default([])
     .describe(

@@ -12,6 +12,7 @@ const SECRET_SETTINGS = [
   'DROVER_NODE_TOKEN',
   'DROVER_PAYLOAD_KEYS',
   'DROVER_CODEC_SECRET',
+  'DATABASE_URL',
 ] as const;
 
 /** A secret that was read, and from where; its value is told to nobody. */

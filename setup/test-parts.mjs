@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { cached } from './cache.mjs';
 import { digestOf, filesBelow } from './digests.mjs';
 import { findTemporal } from './find-temporal.mjs';
+import { preparePostgres } from './postgres.mjs';
 import { run } from './programs.mjs';
 import { prepareTimeSkippingServer } from './time-skipping-server.mjs';
 
@@ -17,13 +18,15 @@ const MODEL_TIMEOUT_MS = 120_000;
  * @param {object} [options]
  * @param {(line: string) => void} [options.log] is told what takes long
  * @returns {Promise<Record<string, string>>} the environment of the tests: `DROVER_TEST_TEMPORAL` (program),
- *   `DROVER_TEST_SERVER` (launcher of the time-skipping server), `DROVER_TEST_MODEL` (GGUF file)
+ *   `DROVER_TEST_SERVER` (launcher of the time-skipping server), `DROVER_TEST_MODEL` (GGUF file),
+ *   `DROVER_TEST_POSTGRES` (folder of its programs)
  */
 export async function prepareTestParts({ log = () => {} } = {}) {
   return {
     DROVER_TEST_TEMPORAL: process.env.DROVER_TEST_TEMPORAL ?? (await findTemporal({ log })),
     DROVER_TEST_SERVER: process.env.DROVER_TEST_SERVER ?? (await prepareTimeSkippingServer({ log })),
     DROVER_TEST_MODEL: process.env.DROVER_TEST_MODEL ?? (await prepareDemoModel({ log })),
+    DROVER_TEST_POSTGRES: process.env.DROVER_TEST_POSTGRES ?? (await preparePostgres({ log })),
   };
 }
 

@@ -1,0 +1,18 @@
+/**
+ * Brings a database to the tables of this version. Every process that opens the store does it at its start; the lock
+ * (an advisory one on PostgreSQL, the write lock of SQLite) lets one go first, and the others find the work done.
+ */
+import { Migrator, type Kysely } from 'kysely';
+import { artifacts } from './migrations/0001-artifacts.js';
+import type { Tables } from './tables.js';
+
+/** In the order of their names; one that was released is never changed. */
+const MIGRATIONS = { '0001-artifacts': artifacts };
+
+/** Runs what has not run yet, all of it or nothing. */
+export async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined)
+    throw error instanceof Error ? error : new Error('a migration failed', { cause: error });
+}
