@@ -8,6 +8,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import type { Settings } from '../contracts/settings.js';
+import type { Artifacts } from '../store/artifacts.js';
 import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
@@ -28,6 +29,7 @@ import { codecRoutes } from './routes/codec.js';
 import { healthRoutes } from './routes/health.js';
 import { completionRoutes } from './routes/v1/completions.js';
 import { modelRoutes } from './routes/v1/models.js';
+import { artifactRoutes } from './routes/v2/artifacts.js';
 import { metaRoutes } from './routes/v2/meta.js';
 import { operationRoutes } from './routes/v2/operations.js';
 import { poolRoutes } from './routes/v2/pools.js';
@@ -54,6 +56,7 @@ export interface ApiDeps {
   nodes: NodeLink;
   /** Seals and opens payloads for the codec endpoint. */
   codec: PayloadCodec;
+  artifacts: Artifacts;
   now: () => number;
   /** Of this program, for `/health`. */
   version: string;
@@ -127,7 +130,7 @@ async function registerRoutes(
   await app.register(taskRoutes, {
     limits: { maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS },
     admitTask,
-    readTaskStatus: createTaskStatus({ nodes, records, locator }),
+    readTaskStatus: createTaskStatus({ nodes, records, locator, artifacts: deps.artifacts }),
     cancelTask: createCancel({ nodes, records, locator, tails }),
     countRefusal,
   });
@@ -141,6 +144,7 @@ async function registerRoutes(
     }),
     version: { api_version: API_VERSION, version: deps.version, build_commit, build_time },
   });
+  await app.register(artifactRoutes, { artifacts: deps.artifacts });
   await app.register(taskEventRoutes, { tails, metrics });
   await app.register(completionRoutes, {
     tails,

@@ -2,6 +2,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Settings } from '../contracts/settings.js';
 import { payloadCodec } from '../security/payload-codec.js';
+import { artifactFiles, type ArtifactFiles } from '../store/artifact-files.js';
+import { createArtifacts } from '../store/artifacts.js';
 import type { Logger } from '../telemetry/logger.js';
 import { packageVersion } from '../telemetry/package-version.js';
 import { openProcessStore } from '../workers/process-store.js';
@@ -26,6 +28,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const ring = requirePayloadKeys(settings);
   const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: secrets.nodeToken });
   const store = await openProcessStore(settings, log);
+  const artifacts = createArtifacts({ db: store.db, seal: ring, files: filesOf(settings), now: Date.now });
   installTemporalRuntime(log);
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
@@ -34,7 +37,11 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     namespace: settings.TEMPORAL_NAMESPACE,
     dataConverter: temporalDataConverter(ring),
   };
-  const worker = await createTasksWorker({ ...shared, runs: nodes.runs });
+  const worker = await createTasksWorker({
+    ...shared,
+    runs: nodes.runs,
+    keepTranscript: artifacts.keepTranscript,
+  });
   const records = createTaskRecords({ ...shared, startTimeoutMs: settings.DROVER_START_TIMEOUT_MS });
   const app = createServer(settings, log);
   await app.register(api, {
@@ -42,6 +49,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     records,
     nodes,
     codec: payloadCodec(ring),
+    artifacts,
     now: Date.now,
     version: packageVersion(),
   });
@@ -50,6 +58,10 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const url = await listen(app, settings);
   log.info({ event: 'listening', url }, 'the API listens');
   return { close: () => close({ app, records, worker, working, nodes, connection, store }) };
+}
+
+function filesOf({ DROVER_ARTIFACT_DIR: folder }: Settings): ArtifactFiles | undefined {
+  return folder === undefined ? undefined : artifactFiles(folder);
 }
 
 /** Streams end and requests finish first; what they use is closed after them. */

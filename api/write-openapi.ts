@@ -20,6 +20,7 @@ async function describeApi(): Promise<string> {
     records: neverCalled<ApiDeps['records']>({ away: false }),
     nodes: neverCalled<ApiDeps['nodes']>({ nodeIds: [] }),
     codec: neverCalled<ApiDeps['codec']>({}),
+    artifacts: neverCalled<ApiDeps['artifacts']>({}),
     now: Date.now,
     version: packageVersion(),
   });

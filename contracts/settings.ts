@@ -215,6 +215,26 @@ export const settingsSchema = z.object({
     .stringbool()
     .default(false)
     .describe('Remove the handoff file of an engine that others started once the engine is bound.'),
+  DROVER_ARTIFACT_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .transform((p) => (p === undefined ? undefined : resolve(p)))
+    .describe(
+      'Folder for artifacts, one file each, shared by all APIs and control workers; without it they stand in the database.',
+    ),
+  DROVER_ARTIFACT_RETENTION_MS: ms(86_400_000 * 7).describe(
+    'Age at which an artifact is forgotten, transcripts included; it counts from when it was last stored.',
+  ),
+  DROVER_ARTIFACT_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(4 * 1_073_741_824)
+    .describe('Bytes of all artifacts together; beyond them the oldest are forgotten.'),
+  DROVER_ARTIFACT_SWEEP_INTERVAL_MS: ms(60_000, 100).describe(
+    'How often a control worker looks for artifacts to forget.',
+  ),
   DROVER_CODEC_SECRET: z
     .string()
     .min(16)

@@ -22,6 +22,18 @@ export function storeAway(err: unknown): DroverError | undefined {
   );
 }
 
+/**
+ * Carries out a call of the database.
+ * @throws DroverError STORE_UNAVAILABLE when it is away; any other error as it is
+ */
+export async function inStore<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (err) {
+    throw storeAway(err) ?? err;
+  }
+}
+
 function isAway(err: unknown): boolean {
   if (err instanceof AggregateError) return err.errors.every(isAway);
   if (!(err instanceof Error)) return false;

@@ -1,8 +1,10 @@
-/** The control worker: runs the pools' workflows from queue `control`. Any number may run; none holds anything. */
+/** The control worker: runs the pools' workflows from queue `control`, and forgets what is too old. Any number may run; none holds anything. */
 import { Worker } from '@temporalio/worker';
 import type { Settings } from '../contracts/settings.js';
 import { CONTROL_QUEUE } from '../domain/identity.js';
 import type { Logger } from '../telemetry/logger.js';
+import { sweepArtifacts } from './artifact-sweep.js';
+import { openProcessStore } from './process-store.js';
 import { runProcess, type RunningProcess } from './run-process.js';
 import {
   connectTemporal,
@@ -18,6 +20,7 @@ const SHUTDOWN_LIMIT = '10s';
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const dataConverter = temporalDataConverter(requirePayloadKeys(settings));
+  const store = await openProcessStore(settings, log);
   installTemporalRuntime(log);
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
@@ -31,11 +34,14 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   });
   // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.
   const running = worker.run();
+  const endSweeping = sweepArtifacts(store, settings, log);
   log.info({ event: 'polling', queue: CONTROL_QUEUE }, 'polling for workflow tasks');
   return {
     close: async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
+      await endSweeping();
+      await store.close();
       await connection.close();
     },
   };

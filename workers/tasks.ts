@@ -4,7 +4,7 @@
  */
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
-import { createTaskActivities, type RunLink } from '../activities/task-activities.js';
+import { createTaskActivities, type KeepTranscript, type RunLink } from '../activities/task-activities.js';
 import { TASKS_QUEUE } from '../domain/identity.js';
 import { activityCorrelation } from './activity-correlation.js';
 import { workflowBundlePath } from './temporal.js';
@@ -16,6 +16,7 @@ export interface TasksWorkerOptions {
   namespace: string;
   dataConverter: DataConverter;
   runs: RunLink;
+  keepTranscript: KeepTranscript;
 }
 
 /**
@@ -28,14 +29,14 @@ const SHUTDOWN_GRACE = '3s';
 
 /** Makes the worker; the caller runs it and shuts it down. */
 export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> {
-  const { connection, namespace, dataConverter, runs } = options;
+  const { connection, namespace, dataConverter, runs, keepTranscript } = options;
   return Worker.create({
     connection,
     namespace,
     dataConverter,
     taskQueue: TASKS_QUEUE,
     workflowBundle: { codePath: workflowBundlePath() },
-    activities: createTaskActivities(runs),
+    activities: createTaskActivities(runs, keepTranscript),
     enableNonLocalActivities: false,
     interceptors: { activity: [activityCorrelation] },
     maxConcurrentWorkflowTaskExecutions: SLOTS,

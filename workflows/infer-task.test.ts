@@ -5,6 +5,7 @@ import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure }
 import { Context } from '@temporalio/activity';
 import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TranscriptOrder } from '../activities/task-activities.js';
 import type { InferTaskInput, RunView } from '../contracts/node.js';
 import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../domain/identity.js';
 import { offerOf } from '../testing/test-node.js';
@@ -31,6 +32,7 @@ interface Twin {
   attachRun: (input: InferTaskInput) => Promise<RunView>;
   cancelRun?: (input: { task_id: string }) => Promise<RunView>;
   followRun?: (input: InferTaskInput) => Promise<RunView>;
+  keepTranscript?: (order: TranscriptOrder) => Promise<string | null>;
 }
 
 /** Starts a task over these activities; a twin without `followRun` has a node that nobody polls for. */
@@ -44,7 +46,12 @@ async function withTask<T>(
     ...shared,
     taskQueue: TASKS_QUEUE,
     workflowBundle,
-    activities: { cancelRun: () => assert.fail('cancelRun was not expected'), ...twin, followRun: undefined },
+    activities: {
+      cancelRun: () => assert.fail('cancelRun was not expected'),
+      keepTranscript: async () => 'artifact',
+      ...twin,
+      followRun: undefined,
+    },
   });
   const runTasks = () => tasks.runUntil(async () => check(await start(node)));
   if (twin.followRun === undefined) return runTasks();
@@ -77,6 +84,47 @@ async function failureOf(result: Promise<unknown>): Promise<Error> {
   }
   return assert.fail('the workflow completed');
 }
+
+test('B-DP-140, B-DP-148: the transcript is kept however a task ends, and its own end stays as it was', async () => {
+  const ends: [Twin, string][] = [
+    [{ attachRun: async () => completedView }, 'completed'],
+    [{ attachRun: async () => endedView('failed', 'WORKER_RESET') }, 'failed'],
+    [
+      { attachRun: async () => runView(), followRun: async () => endedView('expired', 'DEADLINE_UNMET') },
+      'expired',
+    ],
+  ];
+  for (const [twin, state] of ends) {
+    const orders: TranscriptOrder[] = [];
+    const keepTranscript = async (order: TranscriptOrder) => {
+      orders.push(order);
+      return 'artifact';
+    };
+    await withTask({ ...twin, keepTranscript }, async (task) => {
+      await task.result().catch(() => undefined); // Two of them are failures.
+      const order = { node_id: `node-${taskNumber}`, task_id: `t-${taskNumber}` };
+      assert.deepEqual(orders, [order], state);
+      assert.equal((await task.describe()).typedSearchAttributes.get(attribute.TaskState), state);
+    });
+  }
+});
+
+test('a transcript that cannot be kept now is tried again, and the end is on record meanwhile', async () => {
+  let tries = 0;
+  const keepTranscript = async () => {
+    tries += 1;
+    if (tries < 4) throw ApplicationFailure.retryable('away', 'STORE_UNAVAILABLE');
+    const { typedSearchAttributes } = await client.workflow
+      .getHandle(taskWorkflowId(`t-${taskNumber}`))
+      .describe();
+    assert.equal(typedSearchAttributes.get(attribute.TaskState), 'completed');
+    return 'artifact';
+  };
+  await withTask({ attachRun: async () => completedView, keepTranscript }, async (task) => {
+    assert.equal((await task.result()).state, 'completed');
+    assert.equal(tries, 4);
+  });
+});
 
 test('B-DUR-007, B-WFH-002: a short task is followed locally and its end stands in search attributes and memo', async () => {
   await withTask({ attachRun: async () => completedView }, async (task) => {
@@ -135,24 +183,32 @@ test('a node that is silent for a moment is followed the long way, one that refu
   const withdrawn = () => {
     throw ApplicationFailure.nonRetryable('void', 'OFFER_WITHDRAWN');
   };
-  await withTask({ attachRun: withdrawn }, async (task) => {
+  const keepTranscript = () => assert.fail('of a task that never was there is nothing to keep');
+  await withTask({ attachRun: withdrawn, keepTranscript }, async (task) => {
     const failure = await failureOf(task.result());
     assert.equal(failure instanceof ApplicationFailure && failure.type, 'OFFER_WITHDRAWN');
     assert.equal((await task.describe()).typedSearchAttributes.get(attribute.TaskState), 'rejected');
   });
 });
 
-test('a node that nobody polls for is given up after 30 s, not waited for until the deadline', async () => {
-  await withTask({ attachRun: async () => runView({ state: 'queued' }) }, async (task) => {
+test('B-DP-148: a node that nobody polls for is given up after 30 s, not at the deadline, and its failure is kept', async () => {
+  const kept: unknown[] = [];
+  const keepTranscript = async ({ failure }: TranscriptOrder) => {
+    kept.push(failure?.code);
+    return null;
+  };
+  const attachRun = async () => runView({ state: 'queued' });
+  await withTask({ attachRun, keepTranscript }, async (task) => {
     await env.sleep('31s');
     const failure = await failureOf(task.result());
     assert.equal(failure instanceof ApplicationFailure && failure.type, 'WORKER_RESET');
     const cause = failure.cause;
     assert.ok(cause instanceof ActivityFailure && cause.cause instanceof TimeoutFailure);
+    assert.deepEqual(kept, ['WORKER_RESET']);
   });
 });
 
-test('B-DUR-005, B-DP-200: a cancel reaches the activity, frees the slot and leaves the workflow cancelled', async () => {
+test('B-DUR-005, B-DP-200, B-DP-140: a cancel reaches the activity, frees the slot and leaves the workflow cancelled', async () => {
   const cancelled: string[] = [];
   let following: () => void;
   const isFollowing = new Promise<void>((resolve) => (following = resolve));
@@ -175,12 +231,18 @@ test('B-DUR-005, B-DP-200: a cancel reaches the activity, frees the slot and lea
     cancelled.push(task_id);
     return endedView('cancelled', 'CANCELLED');
   };
-  await withTask({ attachRun: async () => runView(), followRun, cancelRun }, async (task) => {
+  const kept: string[] = [];
+  const keepTranscript = async ({ task_id }: TranscriptOrder) => {
+    kept.push(task_id);
+    return 'artifact';
+  };
+  await withTask({ attachRun: async () => runView(), followRun, cancelRun, keepTranscript }, async (task) => {
     await isFollowing;
     await task.cancel();
     const failure = await failureOf(task.result());
     assert.ok(failure instanceof CancelledFailure);
     assert.deepEqual(cancelled, ['followRun', `t-${taskNumber}`]);
+    assert.deepEqual(kept, [`t-${taskNumber}`]);
     assert.equal((await task.describe()).typedSearchAttributes.get(attribute.TaskState), 'cancelled');
   });
 });

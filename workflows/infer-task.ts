@@ -10,6 +10,7 @@ import {
   CancellationScope,
   isCancellation,
   log,
+  patched,
   setCurrentDetails,
   upsertMemo,
   upsertSearchAttributes,
@@ -17,7 +18,7 @@ import {
 import type { ErrorEnvelope } from '../contracts/errors.js';
 import type { InferTaskInput, RunView, TaskOutcome } from '../contracts/node.js';
 import type { TaskState } from '../domain/task.js';
-import { attachRun, cancelRun, followOn } from './parts/run-activities.js';
+import { attachRun, cancelRun, followOn, keepTranscript } from './parts/run-activities.js';
 import {
   EndedAt,
   FirstTokenAt,
@@ -28,23 +29,39 @@ import {
 
 /** Runs one task; see the module. */
 export async function inferTask(input: InferTaskInput): Promise<TaskOutcome> {
-  const view = await follow(input);
+  const { view, cancellation } = await follow(input);
   const outcome = settle(view);
+  await keep(input);
+  if (cancellation !== undefined) throw cancellation;
   if (view.state === 'completed') return outcome;
   throw failure(view.state, view.error);
 }
 
-async function follow(input: InferTaskInput): Promise<RunView> {
+/** How the run ended; with a cancellation where that is what ended it. */
+async function follow(input: InferTaskInput): Promise<{ view: RunView; cancellation?: Error }> {
   try {
     const view = await followShortly(input);
-    return view?.ended === true ? view : await followLong(input, view);
+    return { view: view?.ended === true ? view : await followLong(input, view) };
   } catch (err) {
-    if (!isCancellation(err)) throw refused(err);
+    if (!(err instanceof Error) || !isCancellation(err)) throw await refused(input, err);
     const view = await CancellationScope.nonCancellable(() => cancelRun(input));
-    // It had ended before the cancel came: its clients have seen that end, so the record says the same.
-    if (view.state !== 'cancelled') return view;
-    settle(view);
-    throw err;
+    // One that had ended before the cancel came: its clients have seen that end, so the record says the same.
+    return view.state === 'cancelled' ? { view, cancellation: err } : { view };
+  }
+}
+
+/**
+ * Keeps the transcript, whatever the end was (B-DP-140, B-DP-148). Everybody has been answered by now: a database that is
+ * away keeps the workflow open and nobody waiting.
+ */
+async function keep(input: InferTaskInput, failure?: ErrorEnvelope): Promise<void> {
+  if (!patched('transcript-is-kept')) return; // 2026-11-21; may go a week after every API has it.
+  const { node_id, task_id } = input;
+  const order = { node_id, task_id, ...(failure === undefined ? {} : { failure }) };
+  try {
+    await CancellationScope.nonCancellable(() => keepTranscript(order));
+  } catch (err) {
+    log.warn('a transcript could not be kept', { event: 'transcript_lost', task_id, err });
   }
 }
 
@@ -133,10 +150,13 @@ function failure(state: TaskState, error: ErrorEnvelope | null): ApplicationFail
 }
 
 /** The run could not be followed at all: its node refused the task for good, or is gone. */
-function refused(err: unknown): ApplicationFailure {
+async function refused(input: InferTaskInput, err: unknown): Promise<ApplicationFailure> {
   const code = (isFinal(err) ? activityCause(err)?.type : undefined) ?? 'WORKER_RESET';
   upsertSearchAttributes([{ key: TaskStateKey, value: code === 'OFFER_WITHDRAWN' ? 'rejected' : 'failed' }]);
   const message = code === 'WORKER_RESET' ? 'the node of the task is gone' : 'the node refused the task';
+  if (code === 'WORKER_RESET') {
+    await keep(input, { code, message, retriable: true, correlation_id: input.correlation_id });
+  }
   return ApplicationFailure.create({
     message,
     type: code,

@@ -135,6 +135,25 @@ describe('the link to a node', () => {
     assert.equal(await codeOf(link.confirm('n', 't-1', CALL)), 'TASK_NOT_FOUND');
   });
 
+  it("B-DP-141: a run's whole log is its frames to the closing one; a log that was cut off is asked for again", async () => {
+    const end: Frame = {
+      offset: 3,
+      epoch: 1,
+      type: 'error',
+      data: { code: 'CANCELLED', message: 'm', retriable: false },
+    };
+    const whole = Buffer.concat([ndjson, Buffer.from(`${JSON.stringify(end)}\n`)]);
+    answer = (response) => response.writeHead(200, NDJSON).end(whole);
+    assert.deepEqual(await link.runs.transcript('n', 't-1'), [...frames, end]);
+    assert.equal(seen[0]?.url, '/runs/t-1/frames?from=0');
+    answer = (response) => response.writeHead(200, NDJSON).end(ndjson);
+    assert.equal(await codeOf(link.runs.transcript('n', 't-1')), 'POOL_UNAVAILABLE');
+    answer = (response) => void response.writeHead(200, NDJSON).write(ndjson, () => response.destroy());
+    assert.equal(await codeOf(link.runs.transcript('n', 't-1')), 'POOL_UNAVAILABLE');
+    json(404, { code: 'TASK_NOT_FOUND', message: 'no such run', retriable: false });
+    assert.equal(await link.runs.transcript('n', 't-1'), undefined);
+  });
+
   for (const [what, status, body] of [
     ['a refusal of our own token', 401, { code: 'BAD_TOKEN', message: 'wrong', retriable: false }],
     ['a route that the node lacks', 404, { code: 'ROUTE_NOT_FOUND', message: 'no', retriable: false }],

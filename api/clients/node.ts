@@ -2,7 +2,7 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { ZodType } from 'zod';
 import { DroverError, errorEnvelope, type ErrorCode } from '../../contracts/errors.js';
-import { frame, type Frame } from '../../contracts/events.js';
+import { closesStream, frame, type Frame } from '../../contracts/events.js';
 import {
   NEXT_OFFSET_HEADER,
   nodePools,
@@ -26,6 +26,7 @@ export interface OpenNodeLink extends NodeLink {
   readonly runs: {
     attach(nodeId: string, offer: InferTaskInput, waitMs: number): Promise<RunView>;
     cancel(nodeId: string, taskId: string, reason: CancelReason): Promise<RunView>;
+    transcript(nodeId: string, taskId: string): Promise<Frame[] | undefined>;
   };
   /** Ends all connections, streams included. */
   close(): Promise<void>;
@@ -39,6 +40,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const CANCEL_TIMEOUT_MS = 15_000;
 /** Reading what a node reports is cheap: a node that takes longer is treated as away. */
 const REPORT_TIMEOUT_MS = 2_000;
+/** A log of 50,000 tokens has some megabytes. */
+const WHOLE_LOG_TIMEOUT_MS = 10_000;
 /** Three keep-alive lines of 5 s missed: the connection is dead. */
 const TAIL_SILENCE_MS = 15_000;
 /** Unused connections are closed before the gateway does it (Node's servers: after 5 s, announced by header). */
@@ -75,6 +78,7 @@ class HttpNodeLink implements OpenNodeLink {
       return this.ask(nodeId, request, { correlationId: offer.correlation_id }, runView);
     },
     cancel: (nodeId, taskId, reason) => this.askCancel(nodeId, taskId, reason, { correlationId: taskId }),
+    transcript: (nodeId, taskId) => this.wholeLog(nodeId, taskId),
   };
   private readonly urls: ReadonlyMap<string, string>;
   private readonly token: string;
@@ -141,6 +145,21 @@ class HttpNodeLink implements OpenNodeLink {
 
   close(): Promise<void> {
     return this.agent.destroy();
+  }
+
+  /** @throws DroverError POOL_UNAVAILABLE when the log does not come to its end in time */
+  private async wholeLog(nodeId: string, taskId: string): Promise<Frame[] | undefined> {
+    const signal = AbortSignal.timeout(WHOLE_LOG_TIMEOUT_MS);
+    const tail = await this.frames(nodeId, taskId, 0, { correlationId: taskId, signal });
+    if (tail === undefined) return undefined;
+    const frames: Frame[] = [];
+    try {
+      for await (const batch of tail.batches) frames.push(...batch);
+    } catch (err) {
+      throw nodeAway(err);
+    }
+    if (!frames.some(closesStream)) throw nodeAway();
+    return frames;
   }
 
   private askCancel(nodeId: string, taskId: string, reason: CancelReason, call: CallContext) {

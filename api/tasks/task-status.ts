@@ -2,6 +2,7 @@
 import { DroverError } from '../../contracts/errors.js';
 import type { RunView } from '../../contracts/node.js';
 import type { TaskStatus } from '../../contracts/task.js';
+import type { Artifacts } from '../../store/artifacts.js';
 import type { NodeLink } from '../clients/node-link.js';
 import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
@@ -12,27 +13,40 @@ export interface StatusDeps {
   nodes: NodeLink;
   records: TaskRecords;
   locator: TaskLocator;
+  artifacts: Pick<Artifacts, 'transcriptOf'>;
 }
 
 /** Reads a task's status. @throws DroverError TASK_NOT_FOUND, or what stood in the way of every source */
 export type ReadTaskStatus = (taskId: string, context: RequestContext) => Promise<TaskStatus>;
 
 /** Builds the reader. */
-export function createTaskStatus({ nodes, records, locator }: StatusDeps): ReadTaskStatus {
+export function createTaskStatus(deps: StatusDeps): ReadTaskStatus {
+  const { nodes, records, locator, artifacts } = deps;
   return async function readTaskStatus(taskId, context) {
+    const status = await readState(taskId, context);
+    if (status.ended_at_ms === null) return status;
+    const transcript = await artifacts.transcriptOf(taskId).catch(ignoreRefusal);
+    return { ...status, transcript_artifact_id: transcript ?? null };
+  };
+
+  async function readState(taskId: string, context: RequestContext): Promise<TaskStatus> {
     const place = await locator.locate(taskId, context);
     if (place === undefined) throw notFound();
     if (place.record?.open === false) return statusOfRecord(taskId, place.record);
-    const view = await nodes.view(place.nodeId, taskId, context).catch((err: unknown) => {
-      if (err instanceof DroverError) return undefined; // The node is away: the record answers.
-      throw err;
-    });
+    // A node that is away lets the record answer.
+    const view = await nodes.view(place.nodeId, taskId, context).catch(ignoreRefusal);
     if (view !== undefined) return statusOfRun(view);
     locator.forget(taskId);
     const record = place.record ?? (await records.describe(taskId));
     if (record === undefined) throw notFound();
     return statusOfRecord(taskId, record);
-  };
+  }
+}
+
+/** What cannot be had now is left out. */
+function ignoreRefusal(err: unknown): undefined {
+  if (!(err instanceof DroverError)) throw err;
+  return undefined;
 }
 
 function notFound(): DroverError {

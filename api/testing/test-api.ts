@@ -3,6 +3,9 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { pino } from 'pino';
 import type { PayloadCodec } from '@temporalio/common';
 import { readSettings } from '../../contracts/settings.js';
+import { createArtifacts, type Artifacts } from '../../store/artifacts.js';
+import { openStore, type Store } from '../../store/open-store.js';
+import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
 import { api, createServer } from '../app.js';
 import { MemoryNodes } from './memory-nodes.js';
 import { MemoryRecords } from './memory-records.js';
@@ -18,6 +21,9 @@ export interface TestApi {
   app: FastifyInstance;
   nodes: MemoryNodes;
   records: MemoryRecords;
+  /** A database in memory, unless the test brought one. */
+  store: Store;
+  artifacts: Artifacts;
   log: LogLine[];
   /** Sends a request with the key; without one where `headers` bring another credential or `x-api-key: ''`. */
   ask: (
@@ -35,6 +41,7 @@ export interface TestApiOptions {
   records?: MemoryRecords;
   codec?: PayloadCodec;
   now?: () => number;
+  store?: Store;
   /** Adds routes of the test's own before the API is ready. */
   extend?: (app: FastifyInstance) => void;
 }
@@ -43,6 +50,9 @@ const untouched: PayloadCodec = {
   encode: (payloads) => Promise.resolve(payloads),
   decode: (payloads) => Promise.resolve(payloads),
 };
+
+/** Keys of this test run, so that APIs may share a database. */
+const ring = parsePayloadKeys(newPayloadKey());
 
 /** Starts an API. */
 export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
@@ -57,17 +67,24 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const logger = pino({ level: 'debug', formatters: { level: (level) => ({ level }) } }, { write });
   const settings = readSettings({ DROVER_API_KEYS: KEY, ...options.env });
   const app = createServer(settings, logger);
-  await app.register(api, { settings, records, nodes, codec, now, version: '9.9.9' });
+  const { store = await openStore({ folder: ':memory:' }) } = options;
+  const artifacts = createArtifacts({ db: store.db, seal: ring, now });
+  await app.register(api, { settings, records, nodes, codec, artifacts, now, version: '9.9.9' });
   options.extend?.(app);
   await app.ready();
   return {
     app,
     nodes,
     records,
+    store,
+    artifacts,
     log,
     ask: (method, url, { headers, ...rest } = {}) =>
       app.inject({ method, url, headers: { 'x-api-key': KEY, ...headers }, ...rest }),
-    close: () => app.close(),
+    close: async () => {
+      await app.close();
+      if (options.store === undefined) await store.close();
+    },
   };
 }
 

@@ -130,7 +130,12 @@ const connection = await connectTemporal(settings);
 const shared = { connection, namespace: settings.TEMPORAL_NAMESPACE, dataConverter };
 const worker = await createTasksWorker({
   ...shared,
-  runs: { attach, cancel: () => Promise.reject(new Error('the floor cancels nothing')) },
+  runs: {
+    attach,
+    cancel: () => Promise.reject(new Error('the floor cancels nothing')),
+    transcript: () => Promise.resolve(undefined),
+  },
+  keepTranscript: () => Promise.reject(new Error('the floor keeps nothing')),
 });
 const records = createTaskRecords({ ...shared, startTimeoutMs: START_TIMEOUT_MS });
 const working = worker.run();

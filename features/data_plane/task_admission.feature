@@ -139,7 +139,6 @@ Feature: A task is admitted
       | priority               | interactive |
       | stop_reason            | EOS       |
       | error                  | null      |
-      | transcript_artifact_id | null      |
       | queue_position         | null      |
       | admission.queue_position | 0       |
     And its times are in the order admitted, started, first token, ended

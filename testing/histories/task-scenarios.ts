@@ -20,6 +20,11 @@ export const taskScenarios: Readonly<Record<string, Scenario>> = {
   'task-followed': task('t-followed', { followed: completedView }),
   'task-failed': task('t-failed', { followed: endedView('failed', 'WORKER_RESET') }),
   'task-cancelled': task('t-cancelled', {}),
+  'task-short-kept': task('t-short-kept', {
+    attachRun: () => Promise.resolve(completedView),
+    followed: completedView,
+  }),
+  'task-cancelled-kept': task('t-cancelled-kept', {}),
   'task-withdrawn': task('t-withdrawn', {
     attachRun: () => Promise.reject(ApplicationFailure.nonRetryable('withdrawn', 'OFFER_WITHDRAWN')),
     followed: completedView,
@@ -33,6 +38,7 @@ function task(taskId: string, { attachRun, followed }: Task): Scenario {
     const tasks = await stage.workflowsAnd(TASKS_QUEUE, {
       attachRun: attachRun ?? (() => Promise.resolve(runView())),
       cancelRun: () => Promise.resolve(endedView('cancelled', 'CANCELLED')),
+      keepTranscript: () => Promise.resolve('artifact'),
     });
     const runs = await stage.activities(nodeRunsQueue(NODE), {
       followRun: () => {

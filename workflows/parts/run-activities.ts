@@ -1,7 +1,7 @@
 /** How `inferTask` reaches a run: local calls to its node while it is short, a heartbeating one on the node when it is long. */
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/index.js';
-import type { TaskActivities } from '../../activities/task-activities.js';
+import type { TaskActivities, TranscriptOrder } from '../../activities/task-activities.js';
 import type { InferTaskInput, RunView } from '../../contracts/node.js';
 import { nodeRunsQueue } from '../../domain/identity.js';
 
@@ -19,6 +19,18 @@ const { cancelRun: cancel } = proxyLocalActivities<TaskActivities>({
   retry: { initialInterval: '200ms', maximumInterval: '2s' },
 });
 
+/**
+ * After everything that a client waits for: an hour's absence of database or node costs a try each five minutes, and after
+ * a day the node has forgotten the run.
+ */
+const { keepTranscript: keep } = proxyLocalActivities<TaskActivities>({
+  startToCloseTimeout: '15s',
+  scheduleToCloseTimeout: '1 day',
+  retry: { initialInterval: '500ms', maximumInterval: '5m' },
+  // A longer pause is a timer's, not the workflow task's.
+  localRetryThreshold: '1s',
+});
+
 /** A node that does not poll for this long is offline (design §7). */
 const NODE_SILENCE_LIMIT = '30s';
 /** The run ends by its own deadline; this bound is for a node that forgets to say so. */
@@ -32,6 +44,11 @@ export function attachRun(input: InferTaskInput): Promise<RunView> {
 /** Ends the run at its node. */
 export function cancelRun({ node_id, task_id }: InferTaskInput): Promise<RunView> {
   return cancel({ node_id, task_id });
+}
+
+/** Stores the transcript of an ended run. */
+export function keepTranscript(order: TranscriptOrder): Promise<string | null> {
+  return keep(order);
 }
 
 /** Follows the run on its node until it ends. A cancel is complete when the slot is free. */

@@ -3,7 +3,22 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DroverError } from '../../../contracts/errors.js';
 import { taskStatus, type TaskStatus } from '../../../contracts/task.js';
+import type { TaskOutcome } from '../../../contracts/node.js';
 import { startTestApi, taskBody, type TestApi } from '../../testing/test-api.js';
+
+const OUTCOME: TaskOutcome = {
+  state: 'completed',
+  node_id: 'node-1',
+  replica_id: 'r0',
+  engine_version: 'b1',
+  tokens_in: 4,
+  tokens_out: 8,
+  started_at_ms: 10,
+  first_token_at_ms: 20,
+  ended_at_ms: 30,
+  stop_reason: 'EOS',
+  error: null,
+};
 
 describe('a task on record', () => {
   let api: TestApi;
@@ -52,19 +67,7 @@ describe('a task on record', () => {
       const record = api.records.tasks.get('t-1');
       assert.ok(record);
       Object.assign(record, { open: false, state: 'completed' });
-      record.memo.outcome = {
-        state: 'completed',
-        node_id: 'node-1',
-        replica_id: 'r0',
-        engine_version: 'b1',
-        tokens_in: 4,
-        tokens_out: 8,
-        started_at_ms: 10,
-        first_token_at_ms: 20,
-        ended_at_ms: 30,
-        stop_reason: 'EOS',
-        error: null,
-      };
+      record.memo.outcome = OUTCOME;
       const other = await elsewhere();
       for (const read of [await status(), await status(other)]) {
         const { state, tokens_in, tokens_out, stop_reason, ended_at_ms } = read;
@@ -74,6 +77,17 @@ describe('a task on record', () => {
         );
       }
       await other.close();
+    });
+
+    it('B-DP-220: of a task that has ended names its transcript', async () => {
+      api.nodes.runs.delete('t-1');
+      const record = api.records.tasks.get('t-1');
+      assert.ok(record);
+      Object.assign(record, { open: false, state: 'completed' });
+      const id = await api.artifacts.keepTranscript('t-1', { events: [] });
+      assert.equal((await status()).transcript_artifact_id, null);
+      record.memo.outcome = OUTCOME;
+      assert.equal((await status()).transcript_artifact_id, id);
     });
 
     it('B-DP-115: an unknown id is 404', async () => {
