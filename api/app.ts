@@ -9,6 +9,7 @@ import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import type { Settings } from '../contracts/settings.js';
 import type { Artifacts } from '../store/artifacts.js';
+import type { Models } from '../store/models.js';
 import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
@@ -29,9 +30,15 @@ import { codecRoutes } from './routes/codec.js';
 import { healthRoutes } from './routes/health.js';
 import { completionRoutes } from './routes/v1/completions.js';
 import { modelRoutes } from './routes/v1/models.js';
+import { createCatalog, type CatalogDeps } from './catalog/catalog.js';
+import { createModelFiles } from './catalog/model-files.js';
+import { createModelGate } from './catalog/model-gate.js';
+import { createVerifier } from './catalog/verify-model.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
 import { metaRoutes } from './routes/v2/meta.js';
 import { operationRoutes } from './routes/v2/operations.js';
+import { modelStateRoutes } from './routes/v2/model-state.js';
+import { catalogRoutes } from './routes/v2/models.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
@@ -57,6 +64,7 @@ export interface ApiDeps {
   /** Seals and opens payloads for the codec endpoint. */
   codec: PayloadCodec;
   artifacts: Artifacts;
+  models: Models;
   now: () => number;
   /** Of this program, for `/health`. */
   version: string;
@@ -124,7 +132,10 @@ async function registerRoutes(
   const tails = createTaskTails({ nodes, locator, now, log: app.log });
   const readPools = createReadPools(board);
   const place = createPlacer({ board, metrics, now });
-  const admitTask = createAdmission({ nodes, records, locator, board, place, metrics });
+  const { models } = deps;
+  const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
+  const gate = createModelGate({ models, files, metrics, log: app.log, now });
+  const admitTask = createAdmission({ nodes, records, locator, board, place, gate, metrics });
   const countRefusal = refusalCounter(metrics);
   await app.register(healthRoutes, { version: deps.version, records, readPools });
   await app.register(taskRoutes, {
@@ -154,13 +165,28 @@ async function registerRoutes(
     onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
   });
   await app.register(modelRoutes, { readPools, startedAtMs: now() });
+  const drainPool = createDrain(records, readPools, board);
+  const verifier = createVerifier({ models, files, metrics, log: app.log, onVerified: gate.refresh });
+  await registerCatalog(app, settings, { models, files, gate, verifier, board, drainPool });
   await app.register(poolRoutes, {
     readPools,
     preloadPool: createPreload(records, board),
-    drainPool: createDrain(records, readPools, board),
+    drainPool,
     reloadPool: createReload(records, readPools),
   });
   await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });
+}
+
+async function registerCatalog(
+  app: FastifyInstance,
+  settings: Settings,
+  parts: Omit<CatalogDeps, 'trustMode' | 'nodes'>,
+): Promise<void> {
+  const { DROVER_TRUST_POLICY: trustMode, DROVER_NODES: nodes } = settings;
+  const catalog = createCatalog({ ...parts, trustMode, nodes });
+  app.addHook('onClose', () => parts.verifier.close());
+  await app.register(catalogRoutes, { catalog });
+  await app.register(modelStateRoutes, { catalog });
 }

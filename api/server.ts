@@ -4,6 +4,7 @@ import type { Settings } from '../contracts/settings.js';
 import { payloadCodec } from '../security/payload-codec.js';
 import { artifactFiles, type ArtifactFiles } from '../store/artifact-files.js';
 import { createArtifacts } from '../store/artifacts.js';
+import { createModels } from '../store/models.js';
 import type { Logger } from '../telemetry/logger.js';
 import { packageVersion } from '../telemetry/package-version.js';
 import { openProcessStore } from '../workers/process-store.js';
@@ -50,6 +51,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     nodes,
     codec: payloadCodec(ring),
     artifacts,
+    models: createModels({ db: store.db, now: Date.now }),
     now: Date.now,
     version: packageVersion(),
   });

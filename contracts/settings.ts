@@ -2,6 +2,7 @@
  * Every setting of every process, read once at start from the environment (B-OBS-052: a wrong one stops the process
  * with its name, what it was meant to be, and exit code 1). The table in `docs/configuration.md` is made from here.
  */
+import { homedir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
@@ -215,6 +216,20 @@ export const settingsSchema = z.object({
     .stringbool()
     .default(false)
     .describe('Remove the handoff file of an engine that others started once the engine is bound.'),
+  DROVER_MODEL_CACHE_DIR: z
+    .string()
+    .min(1)
+    .default('~/.cache/models')
+    .transform((p) => resolve(p.replace(/^~(?=\/|$)/, homedir())))
+    .describe(
+      "Folder of the catalogue's models, one file or folder each; nothing outside it is ever touched.",
+    ),
+  DROVER_TRUST_POLICY: z
+    .enum(['strict', 'permissive'])
+    .default('permissive')
+    .describe(
+      'What the catalogue does with a model that has no digest or no verified signature: refuse it, or warn.',
+    ),
   DROVER_ARTIFACT_DIR: z
     .string()
     .min(1)

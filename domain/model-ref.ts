@@ -23,6 +23,12 @@ export function isModelRef(ref: string): boolean {
   return FORMS.some((form) => form.test(ref)) && !ref.split(/[/:]/).includes('..');
 }
 
+/** What a task or a pool may call a model of the catalogue. */
+export function namesOfModel(model: { id: string; local_path: string; source_url: string | null }): string[] {
+  const { id, local_path, source_url } = model;
+  return [id, `file:${local_path}`, ...(source_url === null ? [] : [source_url])];
+}
+
 /** What a pool serves: its own id, the reference it was loaded from, and its catalogue name. */
 export interface ServedModel {
   poolId: string;

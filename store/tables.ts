@@ -20,8 +20,25 @@ export interface TranscriptTable {
   artifact_id: string;
 }
 
+/** A model of the catalogue; lists and objects are JSON. */
+export interface ModelTable {
+  id: string;
+  lifecycle: string;
+  digest: string | null;
+  source_url: string | null;
+  tags: string;
+  manifests: string;
+  signatures: string;
+  sbom: string | null;
+  trust_policy: string | null;
+  last_verified_ms: number | null;
+  verification: string | null;
+  created_ms: number;
+}
+
 /** All tables. */
 export interface Tables {
   artifacts: ArtifactTable;
   transcripts: TranscriptTable;
+  models: ModelTable;
 }

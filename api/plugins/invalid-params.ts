@@ -14,8 +14,11 @@ const SPELLED_OUT = 5;
 /** Details of one answer: a list of a million bad elements must not become an answer of a hundred megabytes. */
 const MOST_DETAILS = 100;
 
-/** The refusal of a request with these issues; a deadline that has passed already has a code of its own (B-DP-002). */
-export function invalidParams(issues: readonly ValueIssue[]): DroverError {
+/** The refusal of a request with these issues. */
+export function invalidParams(
+  issues: readonly ValueIssue[],
+  code: 'INVALID_PARAMS' | 'DEADLINE_UNMET' = 'INVALID_PARAMS',
+): DroverError {
   const details = issues.slice(0, MOST_DETAILS).map(({ path, message }) => ({
     field: path.length === 0 ? 'body' : path.map(String).join('.'),
     problem: message,
@@ -25,14 +28,5 @@ export function invalidParams(issues: readonly ValueIssue[]): DroverError {
     .map(({ field, problem }) => (problem.startsWith(field) ? problem : `${field}: ${problem}`));
   const more = issues.length - spelledOut.length;
   const message = `${spelledOut.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
-  return new DroverError(isOnlyThePastDeadline(issues) ? 'DEADLINE_UNMET' : 'INVALID_PARAMS', message, {
-    details,
-  });
-}
-
-function isOnlyThePastDeadline(issues: readonly ValueIssue[]): boolean {
-  return (
-    issues.every(({ path }) => path.length === 1 && path[0] === 'deadline_ms') &&
-    issues.some(({ code }) => code === 'too_small')
-  );
+  return new DroverError(code, message, { details });
 }

@@ -9,6 +9,7 @@ import { engineKind, type Admission, type TaskRequest } from '../../contracts/ta
 import { canonicalJson } from '../../domain/canonical-json.js';
 import type { PlacementCandidate } from '../../domain/placement.js';
 import type { Metrics } from '../../telemetry/metrics.js';
+import type { ModelGate } from '../catalog/model-gate.js';
 import type { NodeLink } from '../clients/node-link.js';
 import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
@@ -31,6 +32,7 @@ export interface AdmissionDeps {
   locator: TaskLocator;
   board: PoolBoard;
   place: (request: AskedTask['request'], context: RequestContext) => Promise<PlacementCandidate>;
+  gate: Pick<ModelGate, 'check'>;
   metrics: Metrics;
 }
 
@@ -90,12 +92,15 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
 }
 
 async function offerTask(
-  { board, nodes, place }: AdmissionDeps,
+  { board, nodes, place, gate }: AdmissionDeps,
   task: AskedTask,
   digest: string,
   context: RequestContext,
 ): Promise<Offered> {
+  await gate.check([task.request.model_ref]);
   const candidate = await place(task.request, context);
+  // A pool's model has more than one name.
+  await gate.check([candidate.modelRef, candidate.modelName]);
   const { nodeId } = candidate;
   const offer = offerOf(task, digest, candidate, context.correlationId);
   try {

@@ -16,8 +16,18 @@ export interface TaskLimits {
 export function checkTask(body: unknown, limits: TaskLimits): TaskRequest {
   const parsed = taskRequest.safeParse(body);
   const issues = [...(parsed.error?.issues ?? []), ...guardrailIssues(body, limits)];
-  if (issues.length > 0 || !parsed.success) throw invalidParams(issues);
+  if (issues.length > 0 || !parsed.success) {
+    throw invalidParams(issues, isOnlyThePastDeadline(issues) ? 'DEADLINE_UNMET' : 'INVALID_PARAMS');
+  }
   return parsed.data;
+}
+
+/** A deadline that has passed already has a code of its own (B-DP-002). */
+function isOnlyThePastDeadline(issues: readonly ValueIssue[]): boolean {
+  return (
+    issues.every(({ path }) => path.length === 1 && path[0] === 'deadline_ms') &&
+    issues.some(({ code }) => code === 'too_small')
+  );
 }
 
 /** {@link checkTask} as a route's validator: the schema of the route stays what OpenAPI shows. */

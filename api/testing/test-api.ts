@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import type { PayloadCodec } from '@temporalio/common';
 import { readSettings } from '../../contracts/settings.js';
 import { createArtifacts, type Artifacts } from '../../store/artifacts.js';
+import { createModels } from '../../store/models.js';
 import { openStore, type Store } from '../../store/open-store.js';
 import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
 import { api, createServer } from '../app.js';
@@ -69,7 +70,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const app = createServer(settings, logger);
   const { store = await openStore({ folder: ':memory:' }) } = options;
   const artifacts = createArtifacts({ db: store.db, seal: ring, now });
-  await app.register(api, { settings, records, nodes, codec, artifacts, now, version: '9.9.9' });
+  const models = createModels({ db: store.db, now });
+  await app.register(api, { settings, records, nodes, codec, artifacts, models, now, version: '9.9.9' });
   options.extend?.(app);
   await app.ready();
   return {

@@ -112,6 +112,11 @@ export class Stack {
     this.temporal = parts.temporal;
   }
 
+  /** Folder of the catalogue's models. */
+  get modelCache(): string {
+    return join(this.stateDir, 'model-cache');
+  }
+
   /** Starts all of it and preloads the pool, unless the wish says otherwise. */
   async start(): Promise<void> {
     await mkdir(this.stateDir, { recursive: true });
@@ -241,6 +246,7 @@ export class Stack {
       TEMPORAL_ADDRESS: this.temporal.address,
       TEMPORAL_NAMESPACE: this.namespace,
       DROVER_STATE_DIR: this.stateDir,
+      DROVER_MODEL_CACHE_DIR: this.modelCache,
       DROVER_API_KEYS: this.key,
       DROVER_NODE_ID: this.nodeId,
       DROVER_NODE_TOKEN: this.nodeToken,

@@ -1,0 +1,156 @@
+/** What is done with models of the catalogue (control-plane 6). */
+import { DroverError } from '../../contracts/errors.js';
+import type {
+  Lifecycle,
+  ModelAvailability,
+  ModelEntry,
+  ModelRequest,
+  TrustMode,
+} from '../../contracts/model.js';
+import { namesOfModel } from '../../domain/model-ref.js';
+import { judgeTrust } from '../../domain/trust.js';
+import type { ModelRecord, Models } from '../../store/models.js';
+import type { CallContext } from '../clients/node-link.js';
+import type { RequestContext } from '../request-context.js';
+import type { DrainPool } from '../tasks/drain.js';
+import type { PoolBoard } from '../tasks/pool-board.js';
+import type { ModelFiles } from './model-files.js';
+import type { ModelGate } from './model-gate.js';
+import { modelNotFound, type Verifier } from './verify-model.js';
+
+/** What the catalogue works with. */
+export interface CatalogDeps {
+  models: Models;
+  files: ModelFiles;
+  gate: ModelGate;
+  verifier: Verifier;
+  board: PoolBoard;
+  drainPool: DrainPool;
+  /** What this deployment asks of every model. */
+  trustMode: TrustMode;
+  nodes: readonly { id: string; url: string }[];
+}
+
+/** The catalogue, as its routes use it. */
+export type Catalog = ReturnType<typeof createCatalog>;
+
+/** Builds the catalogue. */
+export function createCatalog(deps: CatalogDeps) {
+  const { models, files, gate, verifier, board, drainPool, nodes } = deps;
+  const entryOf = (record: ModelRecord): ModelEntry => ({ ...record, local_path: files.pathOf(record.id) });
+  const found = (record: ModelRecord | undefined): ModelEntry => {
+    if (record === undefined) throw modelNotFound();
+    return entryOf(record);
+  };
+
+  /** Pools that have an engine with this model, as the nodes last said it. */
+  async function poolsServing(entry: ModelEntry, call: CallContext): Promise<string[]> {
+    const names = namesOfModel(entry);
+    const reports = await board.reports(call);
+    const serving = reports
+      .flatMap(({ lastPools }) => lastPools)
+      .filter(({ state }) => state !== 'offline' && state !== 'uninitialized')
+      .filter(({ model_ref, model_name }) =>
+        [model_ref, model_name].some((name) => names.includes(name ?? '')),
+      );
+    return [...new Set(serving.map(({ pool_id }) => pool_id))].sort();
+  }
+
+  return {
+    /** @throws DroverError UNTRUSTED_ARTIFACT when it does not show what is asked of it */
+    async save(request: ModelRequest, asked: TrustMode | undefined, { log }: RequestContext) {
+      const before = await models.get(request.id);
+      const { problems, warnings } = trustOf({ ...before, ...request }, [deps.trustMode, asked]);
+      if (problems.length > 0) {
+        throw new DroverError('UNTRUSTED_ARTIFACT', `the model is refused: ${problems.join(', ')}`);
+      }
+      const entry = entryOf(await models.save(request));
+      await gate.refresh();
+      if (warnings.length > 0)
+        log.warn({ event: 'model_untrusted', model_id: entry.id, warnings }, 'model accepted');
+      return { ...entry, warnings };
+    },
+
+    /** @throws DroverError MODEL_NOT_FOUND */
+    get: async (id: string) => found(await models.get(id)),
+
+    list: async () => (await models.list()).map(entryOf),
+
+    /** @throws DroverError MODEL_NOT_FOUND */
+    async verify(id: string) {
+      const { record, running } = await verifier.verify(id);
+      return { ...entryOf(record), running };
+    },
+
+    /** New tasks are refused at once; with a deadline the pools that serve a retired model are drained. */
+    async setState(id: string, state: Lifecycle, deadlineMs: number | undefined, context: RequestContext) {
+      const entry = found(await models.setLifecycle(id, state));
+      await gate.refresh();
+      const pools = state === 'Retired' && deadlineMs !== undefined ? await poolsServing(entry, context) : [];
+      const drains = pools.map((poolId) =>
+        drainPool({ poolId, deadlineMs: deadlineMs ?? 0, waitMs: 0 }, context).then(
+          () => [poolId],
+          (err: unknown) => {
+            context.log.warn({ err, event: 'retire_drain_failed', pool_id: poolId }, 'could not drain');
+            return [];
+          },
+        ),
+      );
+      return { ...entry, draining_pools: (await Promise.all(drains)).flat() };
+    },
+
+    /** Entry and files. @throws DroverError MODEL_NOT_FOUND; MODEL_IN_USE naming the pools (B-CAT-043) */
+    async remove(id: string, call: CallContext): Promise<void> {
+      const entry = found(await models.get(id));
+      const pools = await poolsServing(entry, call);
+      if (pools.length > 0)
+        throw new DroverError('MODEL_IN_USE', `pools serve the model: ${pools.join(', ')}`);
+      await files.remove(id);
+      await models.remove(id);
+      await gate.refresh();
+    },
+
+    /** Which node serves what now (B-CAT-052). */
+    async availability(call: CallContext): Promise<ModelAvailability> {
+      const reports = await board.reports(call);
+      const rows = reports.map(({ nodeId, pools }) => {
+        const served = (pools ?? []).map((pool) => ({
+          pool_id: pool.pool_id,
+          ready: pool.ready,
+          models: pool.live ? [pool.model_name ?? pool.model_ref].filter((name) => name !== null) : [],
+        }));
+        return {
+          node_id: nodeId,
+          address: nodes.find(({ id }) => id === nodeId)?.url ?? '',
+          online: pools !== undefined,
+          models: sorted(served.flatMap((pool) => pool.models)),
+          pools: served.sort((a, b) => (a.pool_id < b.pool_id ? -1 : 1)),
+        };
+      });
+      const names = sorted(rows.flatMap((row) => row.models));
+      const nodesWith = (name: string) => rows.filter((row) => row.models.includes(name)).length;
+      return {
+        nodes: Object.fromEntries(rows.map((row) => [row.node_id, row])),
+        total_models: names.length,
+        replicated_models: names.filter((name) => rows.length > 1 && nodesWith(name) === rows.length),
+        single_node_models: names.filter((name) => nodesWith(name) === 1),
+      };
+    },
+  };
+}
+
+const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort();
+
+/** A header, a setting and the model's own policy each may ask for more than the others, never for less (C-130). */
+function trustOf(model: Partial<ModelRecord> | ModelRequest, modes: readonly (TrustMode | undefined)[]) {
+  const { digest = null, source_url = null, signatures = [], sbom = null, trust_policy: policy } = model;
+  return judgeTrust(
+    { digest, sourceUrl: source_url, signatures, hasSbom: sbom !== null },
+    {
+      strict: [...modes, policy?.mode].includes('strict'),
+      requireSignature: policy?.require_signature ?? false,
+      requireSbom: policy?.require_sbom ?? false,
+      allowedRegistries: policy?.allowed_registries ?? [],
+    },
+  );
+}
