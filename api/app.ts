@@ -42,6 +42,7 @@ import { catalogRoutes } from './routes/v2/models.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
+import { workerRoutes } from './routes/v2/workers.js';
 import { createAdmission } from './tasks/admit-task.js';
 import { createCancel } from './tasks/cancel-task.js';
 import { createCapabilities } from './tasks/capabilities.js';
@@ -53,6 +54,7 @@ import { createPoolLook } from './tasks/pool-events.js';
 import { createReadPools } from './tasks/pool-health.js';
 import { createDrain } from './tasks/drain.js';
 import { createPreload } from './tasks/preload.js';
+import { createRegisterWorker } from './tasks/register-worker.js';
 import { createReload } from './tasks/reload.js';
 import { createTaskStatus } from './tasks/task-status.js';
 
@@ -65,6 +67,8 @@ export interface ApiDeps {
   codec: PayloadCodec;
   artifacts: Artifacts;
   models: Models;
+  /** What workers and nodes are known by. */
+  nodeToken: string;
   now: () => number;
   /** Of this program, for `/health`. */
   version: string;
@@ -154,6 +158,10 @@ async function registerRoutes(
       now,
     }),
     version: { api_version: API_VERSION, version: deps.version, build_commit, build_time },
+  });
+  await app.register(workerRoutes, {
+    registerWorker: createRegisterWorker(nodes, board),
+    token: deps.nodeToken,
   });
   await app.register(artifactRoutes, { artifacts: deps.artifacts });
   await app.register(taskEventRoutes, { tails, metrics });

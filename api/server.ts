@@ -51,6 +51,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     nodes,
     codec: payloadCodec(ring),
     artifacts,
+    nodeToken: secrets.nodeToken,
     models: createModels({ db: store.db, now: Date.now }),
     now: Date.now,
     version: packageVersion(),

@@ -21,6 +21,7 @@ async function describeApi(): Promise<string> {
     nodes: neverCalled<ApiDeps['nodes']>({ nodeIds: [] }),
     codec: neverCalled<ApiDeps['codec']>({}),
     artifacts: neverCalled<ApiDeps['artifacts']>({}),
+    nodeToken: '',
     models: neverCalled<ApiDeps['models']>({}),
     now: Date.now,
     version: packageVersion(),

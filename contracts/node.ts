@@ -12,6 +12,7 @@
  * | `POST /runs/:task_id/abandon` | the last reader at one API has left: a run that asked for it is cancelled after a grace, unless a reader comes: 204 |
  * | `POST /runs/:task_id/cancel` body {@link cancelRun} | answers when the slot is free: 200 {@link runView} |
  * | `GET /pools` | 200 {@link nodePools} |
+ * | `PUT /pools/:pool_id/replicas/:replica_id` | an engine that others run is to be bound: 200 {@link engineAnnounced} |
  * | `GET /devices` | 200 {@link nodeDevices} |
  * | `GET /pools/:id/status`, `GET /health`, `GET /metrics` | pool-lifecycle 1 |
  *

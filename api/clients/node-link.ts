@@ -1,6 +1,7 @@
 /** What the API asks of node gateways; `node.ts` does it over HTTP, tests have a twin in memory. */
 import type { Frame } from '../../contracts/events.js';
 import type { NodePools, RunOffer, RunView } from '../../contracts/node.js';
+import type { EngineAnnouncement } from '../../contracts/worker.js';
 import type { CancelReason } from '../../domain/task.js';
 
 /** What a call to another process carries along (B-MW-007). */
@@ -27,6 +28,13 @@ export interface NodeLink {
   pools(nodeId: string, call: CallContext): Promise<NodePools>;
   /** Offers a task; the answer is the run as it is on the node, accepted now or known before. */
   offer(nodeId: string, offer: RunOffer, call: CallContext): Promise<RunView>;
+  /** Tells the node of an engine that others run; `bound` once the node has tried it. */
+  announce(
+    nodeId: string,
+    replica: { pool_id: string; replica_id: string },
+    told: EngineAnnouncement,
+    call: CallContext,
+  ): Promise<{ bound: boolean }>;
   confirm(nodeId: string, taskId: string, call: CallContext): Promise<RunView>;
   withdraw(nodeId: string, taskId: string, call: CallContext): Promise<void>;
   /** The run, or undefined where the node knows none. */

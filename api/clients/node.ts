@@ -12,6 +12,7 @@ import {
   type RunOffer,
   type RunView,
 } from '../../contracts/node.js';
+import { engineAnnounced, type EngineAnnouncement } from '../../contracts/worker.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { CallContext, NodeLink } from './node-link.js';
 
@@ -38,6 +39,8 @@ const CONNECT_TIMEOUT_MS = 1_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 /** A cancel answers when the slot is free; the node gives its engine 5 s (B-DP-210). */
 const CANCEL_TIMEOUT_MS = 15_000;
+/** The node asks the engine for its health and a token first. */
+const ANNOUNCE_TIMEOUT_MS = 60_000;
 /** Reading what a node reports is cheap: a node that takes longer is treated as away. */
 const REPORT_TIMEOUT_MS = 2_000;
 /** A log of 50,000 tokens has some megabytes. */
@@ -101,6 +104,17 @@ class HttpNodeLink implements OpenNodeLink {
 
   offer(nodeId: string, offer: RunOffer, call: CallContext): Promise<RunView> {
     return this.ask(nodeId, { method: 'POST', path: '/runs', body: offer }, call, runView);
+  }
+
+  announce(
+    nodeId: string,
+    { pool_id, replica_id }: { pool_id: string; replica_id: string },
+    told: EngineAnnouncement,
+    call: CallContext,
+  ): Promise<{ bound: boolean }> {
+    const path = `/pools/${encodeURIComponent(pool_id)}/replicas/${encodeURIComponent(replica_id)}`;
+    const request: Ask = { method: 'PUT', path, body: told, timeoutMs: ANNOUNCE_TIMEOUT_MS };
+    return this.ask(nodeId, request, call, engineAnnounced);
   }
 
   confirm(nodeId: string, taskId: string, call: CallContext): Promise<RunView> {

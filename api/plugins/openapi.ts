@@ -40,19 +40,23 @@ export const openapi = fp(
           { name: 'tasks', description: 'Inference tasks and their streams' },
           { name: 'openai', description: "The same tasks in the words of OpenAI's clients" },
           { name: 'pools', description: 'Pools of engines' },
+          { name: 'catalog', description: 'Models, their digests and their life' },
+          { name: 'artifacts', description: 'JSON documents by their digest, transcripts among them' },
+          { name: 'workers', description: 'Engines that others run' },
           { name: 'operations', description: 'Health and metrics of the process' },
         ],
         components: {
           securitySchemes: {
             apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
             bearer: { type: 'http', scheme: 'bearer' },
+            nodeToken: { type: 'http', scheme: 'bearer', description: 'the token of the nodes' },
           },
         },
         security: [{ apiKey: [] }, { bearer: [] }],
       },
       transform: (route) => {
         const { schema, url } = jsonSchemaTransform(route);
-        const keyless = route.route.config?.keyless === true ? { security: [] } : {};
+        const keyless = route.route.config?.keyless === true ? { security: schema.security ?? [] } : {};
         return {
           url: url.replace(WILDCARD, '/:id'),
           schema: { ...schema, ...namedParams(schema), ...keyless },

@@ -154,6 +154,15 @@ export class MemoryNodes implements NodeLink {
     return Promise.resolve(run.view());
   }
 
+  /** Engines that were announced, as the nodes were told of them. */
+  readonly announced: Record<string, unknown>[] = [];
+
+  async announce(nodeId: string, replica: object, told: object, call: CallContext) {
+    this.note(nodeId, 'announce', '', call);
+    this.announced.push({ ...replica, ...told });
+    return Promise.resolve({ bound: true });
+  }
+
   async confirm(nodeId: string, taskId: string, call: CallContext) {
     this.note(nodeId, 'confirm', taskId, call);
     const run = this.run(taskId);

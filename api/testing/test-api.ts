@@ -14,6 +14,9 @@ import { MemoryRecords } from './memory-records.js';
 /** A key that the API under test accepts. */
 export const KEY = 'key-of-the-tests';
 
+/** Token of its nodes and workers. */
+export const NODE_TOKEN = 'token-of-the-nodes';
+
 /** One line of the log. */
 export type LogLine = Record<string, unknown>;
 
@@ -71,7 +74,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const { store = await openStore({ folder: ':memory:' }) } = options;
   const artifacts = createArtifacts({ db: store.db, seal: ring, now });
   const models = createModels({ db: store.db, now });
-  await app.register(api, { settings, records, nodes, codec, artifacts, models, now, version: '9.9.9' });
+  const clients = { records, nodes, codec, artifacts, models, nodeToken: NODE_TOKEN };
+  await app.register(api, { settings, ...clients, now, version: '9.9.9' });
   options.extend?.(app);
   await app.ready();
   return {

@@ -29,3 +29,13 @@ Feature: An engine that somebody else started is bound by its handoff
       | bound   | 1 |
       | invalid | 2 |
       | refused | 1 |
+
+  @B-CP-058 @B-CP-060
+  Scenario: An engine registers over the API
+    Given a fresh installation whose pool is not loaded
+    When an engine of somebody else runs
+    And it registers for the pool "others" with the version "b78" and the model "theirs"
+    Then it is registered and bound
+    And the pool "others" comes to be ready with the version "b78" at that engine
+    When the task "a" is posted with model_ref: "theirs"
+    Then "a" comes to be "completed"

@@ -3,6 +3,7 @@ import { type DataTable, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { workerRegistered } from '../../contracts/worker.js';
 import { builtFakeEngine } from '../../testing/built-fake-engine.js';
 import { eventually } from '../../testing/changes.js';
 import { freePort } from '../../testing/free-port.js';
@@ -13,6 +14,15 @@ import { theRun } from '../support/run.js';
 import type { DroverWorld } from '../support/world.js';
 
 const ANNOUNCED = 'announced.json';
+
+async function startTheirs(world: DroverWorld): Promise<void> {
+  const [command, port] = [await builtFakeEngine(), await freePort()];
+  const logFile = join(theRun().folders.logs, `${world.stack.name}-others.log`);
+  world.startProgram(
+    () => new Program({ name: 'their engine', command, args: ['--port', String(port)], env: {}, logFile }),
+  );
+  world.othersUrl = `http://127.0.0.1:${port}`;
+}
 
 function folder(world: DroverWorld): string {
   return dirname(world.stack.pool.handoffPath);
@@ -26,16 +36,34 @@ async function write(world: DroverWorld, name: string, text: string): Promise<vo
 When(
   'an engine of somebody else is announced for the pool {string} with the version {string} and the model {string}',
   async function (this: DroverWorld, pool_id: string, engine_version: string, model: string) {
-    const [command, port] = [await builtFakeEngine(), await freePort()];
-    const logFile = join(theRun().folders.logs, `${this.stack.name}-others.log`);
-    this.startProgram(
-      () => new Program({ name: 'their engine', command, args: ['--port', String(port)], env: {}, logFile }),
-    );
-    this.othersUrl = `http://127.0.0.1:${port}`;
+    await startTheirs(this);
     const told = { url: this.othersUrl, pool_id, engine_version, model: { id: model }, ctx_max: 1024 };
     await write(this, ANNOUNCED, JSON.stringify(told));
   },
 );
+
+When('an engine of somebody else runs', async function (this: DroverWorld) {
+  await startTheirs(this);
+  await eventually(
+    () => 'their engine to answer',
+    async () => (await fetch(`${this.othersUrl}/health`).catch(() => undefined))?.ok || undefined,
+  );
+});
+
+When(
+  'it registers for the pool {string} with the version {string} and the model {string}',
+  async function (this: DroverWorld, pool_id: string, engine_version: string, model_ref: string) {
+    const headers = { authorization: `Bearer ${this.stack.nodeToken}` };
+    const body = { pool_id, engine_version, model_ref, url: this.othersUrl, ctx_max: 1024 };
+    await this.http.send('POST', '/v2/workers/register', { body, headers, key: null });
+  },
+);
+
+Then('it is registered and bound', function (this: DroverWorld) {
+  const { status, json } = this.http.lookAt();
+  const { ok, bound, replica_id } = workerRegistered.parse(json);
+  assert.deepEqual([status, ok, bound, replica_id], [200, true, true, 'r0']);
+});
 
 When('these handoffs are written:', async function (this: DroverWorld, table: DataTable) {
   for (const [name, text] of Object.entries(table.rowsHash())) await write(this, name, text);

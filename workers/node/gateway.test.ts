@@ -25,6 +25,7 @@ async function aGateway(t: TestContext) {
     runs: node.runs,
     pools: node.pools,
     devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
+    announceEngine: () => Promise.resolve({ bound: false }),
     metrics: () => Promise.resolve('# no metrics\n'),
     log: pino({ level: 'info' }, { write }),
   });
@@ -47,7 +48,14 @@ async function startWith(settings: Record<string, string>): Promise<{ code: numb
 }
 
 const ROUTES = [
-  ...['GET /devices', 'GET /pools', 'GET /pools/default/status', 'POST /runs', 'PUT /runs/t'],
+  ...[
+    'GET /devices',
+    'GET /pools',
+    'GET /pools/default/status',
+    'PUT /pools/p/replicas/r',
+    'POST /runs',
+    'PUT /runs/t',
+  ],
   ...['GET /runs/t', 'GET /runs/t/frames', 'POST /runs/t/confirm', 'POST /runs/t/withdraw'],
   ...['POST /runs/t/cancel', 'POST /runs/t/abandon', 'GET /nowhere'],
 ];

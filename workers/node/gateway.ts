@@ -6,11 +6,13 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import { z } from 'zod';
+import type { ReplicaKey } from '../../activities/replica-files.js';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
 import { cancelRun, runOffer, type NodeDevices } from '../../contracts/node.js';
 import { sameSecret } from '../../security/constant-time.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { AnnounceEngine } from './announce-engine.js';
 import { streamFrames } from './frame-stream.js';
 import type { PoolRegistry } from './pool-registry.js';
 import type { RunRegister } from './runs.js';
@@ -24,6 +26,7 @@ export interface GatewayDeps {
   runs: RunRegister;
   pools: PoolRegistry;
   devices: () => NodeDevices;
+  announceEngine: AnnounceEngine;
   /** Prometheus text of this process. */
   metrics: () => Promise<string>;
   log: Logger;
@@ -64,7 +67,10 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
   return app;
 }
 
-function poolRoutes(app: FastifyInstance, { nodeId, pools, devices }: GatewayDeps): void {
+function poolRoutes(app: FastifyInstance, { nodeId, pools, devices, announceEngine }: GatewayDeps): void {
+  app.put<{ Params: ReplicaKey }>('/pools/:pool_id/replicas/:replica_id', (request) =>
+    announceEngine(request.params, request.body),
+  );
   app.get('/devices', () => devices());
   app.get('/pools', () => ({ node_id: nodeId, pools: pools.snapshot() }));
   app.get<{ Params: { id: string } }>('/pools/:id/status', (request, reply) => {

@@ -22,6 +22,7 @@ import {
 } from '../temporal.js';
 import { activityCorrelation } from '../activity-correlation.js';
 import { allowHosts } from './allowed-hosts.js';
+import { createAnnounceEngine } from './announce-engine.js';
 import { adoptEngines } from './adopt-engines.js';
 import { boundLogs } from './bound-logs.js';
 import { engineUser } from './engine-user.js';
@@ -156,6 +157,12 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     runs,
     pools,
     devices: () => devices.snapshot(),
+    announceEngine: createAnnounceEngine({
+      paths: activities.paths,
+      pools,
+      handoffs,
+      hostProblem: allowHosts(settings.DROVER_NODE_HANDOFF_NETWORKS),
+    }),
     metrics: parts.metricsText,
     log,
   });

@@ -22,6 +22,7 @@ describe('GET /pools/:id/status of a node', () => {
       runs,
       pools,
       devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
+      announceEngine: () => Promise.resolve({ bound: false }),
       metrics: () => Promise.resolve(''),
       log: pino({ level: 'silent' }),
     });

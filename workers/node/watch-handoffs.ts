@@ -56,7 +56,7 @@ export class HandoffWatch {
   private readonly bound = new Map<string, Bound>();
   /** By file: what was last said against it, so that it is said once (B-BG-013). */
   private readonly told = new Map<string, string>();
-  private busy = false;
+  private scanning: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly deps: HandoffWatchDeps) {}
@@ -73,9 +73,18 @@ export class HandoffWatch {
   }
 
   /** One scan; one that takes longer than the interval is not overtaken. */
-  async scan(): Promise<void> {
-    if (this.busy) return;
-    this.busy = true;
+  scan(): Promise<void> {
+    this.scanning ??= this.scanOnce().finally(() => (this.scanning = undefined));
+    return this.scanning;
+  }
+
+  /** A scan that sees what stands in the folder now. */
+  async scanNow(): Promise<void> {
+    await this.scanning;
+    await this.scan();
+  }
+
+  private async scanOnce(): Promise<void> {
     try {
       const files = await this.files();
       await Promise.all(files.map((file) => this.process(file, files)));
@@ -83,8 +92,6 @@ export class HandoffWatch {
       for (const file of this.told.keys()) if (file !== '' && !files.includes(file)) this.told.delete(file);
     } catch (err) {
       this.deps.log.error({ event: 'handoff_scan_failed', err }, 'scan of the handoffs failed');
-    } finally {
-      this.busy = false;
     }
   }
 
