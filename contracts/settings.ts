@@ -186,6 +186,14 @@ export const settingsSchema = z.object({
   DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS: ms(10_000, 100).describe(
     'How often a node asks the driver for its GPUs and their memory.',
   ),
+  DROVER_NODE_DISK_RESERVE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(64 * 1_048_576)
+    .describe(
+      'Free space on the disk of the run logs below which a node takes no new task; running ones may use it.',
+    ),
   DROVER_NODE_ENGINE_LOG_BYTES: z.coerce
     .number()
     .int()

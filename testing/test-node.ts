@@ -16,6 +16,7 @@ import type { StopReason } from '../domain/task.js';
 import { newPayloadKey, parsePayloadKeys } from '../security/payload-keys.js';
 import type { FullQueuePolicy } from '../workers/node/displacement.js';
 import { PoolRegistry } from '../workers/node/pool-registry.js';
+import type { openRunLog } from '../workers/node/run-log.js';
 import { recoverRuns } from '../workers/node/recover-runs.js';
 import { RunRegister } from '../workers/node/runs.js';
 
@@ -127,6 +128,8 @@ export async function nodeOnDisk(options: {
   offerTtlMs?: number;
   runsDir?: string;
   policy?: FullQueuePolicy;
+  diskReserveBytes?: number;
+  openLog?: typeof openRunLog;
   /** Told of every stream that broke off; without it the engine lives. */
   lookAtEngine?: (poolId: string, replicaId: string) => Promise<void>;
   /** Which engine is at a URL; without it one engine is everywhere. */
@@ -158,6 +161,8 @@ export async function nodeOnDisk(options: {
     tombstoneMs: 600_000,
     metricsFrameMs: 1_000,
     disconnectGraceMs: 30,
+    diskReserveBytes: options.diskReserveBytes ?? 0,
+    ...(options.openLog === undefined ? {} : { openLog: options.openLog }),
     lookAtEngine: options.lookAtEngine ?? (() => Promise.resolve()),
   });
   const makeAdapter = (_kind: unknown, url: string) => options.adapterOf?.(url) ?? engine;

@@ -7,6 +7,7 @@ import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
 import { onTimeProbability } from '../../domain/estimate.js';
 import type { StopReason } from '../../domain/task.js';
+import { onceThereIsRoom } from './disk-room.js';
 import type { LoggedFrame } from './run-log.js';
 import type { Run } from './run.js';
 
@@ -27,6 +28,8 @@ export interface ExecutionContext {
   /** Called once a run, at its first dispatch. */
   onStarted: () => void;
   onFirstToken: (afterMs: number) => void;
+  /** The disk is full, and the run waits for room. */
+  onNoRoom: (err: unknown) => void;
 }
 
 /** A run that came to its own end. */
@@ -49,23 +52,25 @@ export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Compl
   const { signal } = run.abort;
   run.promptIds ??= await ctx.adapter.tokenize(run.offer.input, signal);
   signal.throwIfAborted();
-  announce(run, ctx, run.promptIds.length);
+  await announce(run, ctx, run.promptIds.length);
   const writer = new FrameWriter(run, ctx);
   const left = run.offer.request.max_tokens - run.ids.length;
-  if (left <= 0) return writer.finish('MAX_TOKENS', null, 0);
+  if (left <= 0) return await writer.finish('MAX_TOKENS', null, 0);
   const completion = completionOf(run, await idsSoFar(run, run.promptIds, ctx.adapter), left);
   for await (const events of ctx.adapter.complete(completion, signal)) {
     signal.throwIfAborted();
-    const end = writer.take(events);
-    if (end !== undefined) return writer.finish(end.stopReason, end.stopSequence, end.tokensOut);
+    const end = await writer.take(events);
+    if (end !== undefined) return await writer.finish(end.stopReason, end.stopSequence, end.tokensOut);
   }
   throw new DroverError('WORKER_RESET', 'the engine closed the stream before its end');
 }
 
-function announce(run: Run, ctx: ExecutionContext, tokensIn: number): void {
+async function announce(run: Run, ctx: ExecutionContext, tokensIn: number): Promise<void> {
   const isFirst = run.startedAtMs === null;
   const { replicaId: replica_id, model } = ctx;
-  run.record({ kind: 'dispatched', replica_id, model, tokens_in: tokensIn, at_ms: ctx.now() });
+  await written(run, ctx, () =>
+    run.record({ kind: 'dispatched', replica_id, model, tokens_in: tokensIn, at_ms: ctx.now() }),
+  );
   if (!isFirst) return;
   ctx.onStarted();
   const { offer, admission } = run;
@@ -80,7 +85,12 @@ function announce(run: Run, ctx: ExecutionContext, tokensIn: number): void {
     correlation_id: offer.correlation_id,
     admitted_at_ms: run.admittedAtMs,
   };
-  run.publish([{ body: { type: 'started', data }, ids: [] }], ctx.now());
+  await written(run, ctx, () => run.publish([{ body: { type: 'started', data }, ids: [] }], ctx.now()));
+}
+
+/** A full disk is a pause: nothing is shown that is not in the log. */
+function written(run: Run, { onNoRoom }: ExecutionContext, write: () => void): Promise<void> {
+  return onceThereIsRoom(write, run.abort.signal, onNoRoom);
 }
 
 /**
@@ -127,7 +137,7 @@ class FrameWriter {
   }
 
   /** Publishes a batch; returns the engine's `end` when it was in it. */
-  take(events: readonly EngineEvent[]): Extract<EngineEvent, { kind: 'end' }> | undefined {
+  async take(events: readonly EngineEvent[]): Promise<Extract<EngineEvent, { kind: 'end' }> | undefined> {
     const frames: LoggedFrame[] = [];
     const now = this.ctx.now();
     let index = this.run.tokenIndex;
@@ -141,19 +151,19 @@ class FrameWriter {
         this.pendingIds = [];
       }
     }
-    if (frames.length > 0) this.publish(frames, now);
+    if (frames.length > 0) await this.publish(frames, now);
     return end;
   }
 
-  private publish(frames: LoggedFrame[], now: number): void {
+  private async publish(frames: LoggedFrame[], now: number): Promise<void> {
     if (this.firstTokenAtMs === null) {
       this.firstTokenAtMs = now;
       if (this.run.firstTokenAtMs === null) this.ctx.onFirstToken(now - this.run.admittedAtMs);
     }
-    this.run.publish(frames, now);
+    await written(this.run, this.ctx, () => this.run.publish(frames, now));
     if (now - this.lastMetricsAtMs >= this.ctx.metricsFrameMs) {
       this.lastMetricsAtMs = now;
-      this.run.publish([{ body: this.metrics(now), ids: [] }], now);
+      await written(this.run, this.ctx, () => this.run.publish([{ body: this.metrics(now), ids: [] }], now));
     }
     if (now - this.lastCheckpointAtMs >= CHECKPOINT_MS) {
       this.lastCheckpointAtMs = now;
@@ -186,7 +196,7 @@ class FrameWriter {
    * Writes the `end` frame. Ids that never became text count as tokens all the same, and so do those that the engine
    * counted and kept to itself: llama-server names only the last token of a character that several make up.
    */
-  finish(stopReason: StopReason, stopSequence: string | null, counted: number): Completion {
+  async finish(stopReason: StopReason, stopSequence: string | null, counted: number): Promise<Completion> {
     const { run, ctx } = this;
     const now = ctx.now();
     const decodeMs = now - (run.firstTokenAtMs ?? now);
@@ -201,7 +211,7 @@ class FrameWriter {
         ...(stopSequence === null ? {} : { stop_sequence_matched: stopSequence }),
       },
     };
-    run.publish([{ body: end, ids: this.pendingIds }], now);
+    await written(run, ctx, () => run.publish([{ body: end, ids: this.pendingIds }], now));
     return { stopReason, decodeMs };
   }
 }

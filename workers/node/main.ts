@@ -69,6 +69,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     fullQueuePolicy: settings.DROVER_ADMISSION_POLICY,
     tombstoneMs: settings.DROVER_TOMBSTONE_MS,
     metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
+    diskReserveBytes: settings.DROVER_NODE_DISK_RESERVE_BYTES,
     lookAtEngine: (poolId, replicaId) => engines.look(poolId, replicaId),
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });

@@ -8,7 +8,17 @@
  * Length and CRC let a torn tail be cut; the JSON is sealed with the payload key; a frame's offset is its number in
  * the stream, other records carry {@link NO_OFFSET}. A record is written before what it says is sent to anybody.
  */
-import { closeSync, constants, fdatasync, openSync, readFileSync, truncateSync, writevSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writevSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { FrameBody, Frame } from '../../contracts/events.js';
@@ -50,7 +60,7 @@ export interface LoggedFrame {
 /** An open run log. One writer owns it. */
 export interface RunLog {
   readonly path: string;
-  /** Appends with one write; throws what the file system says (a full disk refuses the task). */
+  /** Appends with one write, all or nothing; throws what the file system says, `ENOSPC` for a full one. */
   append(records: readonly LogRecord[]): void;
   /** Everything appended so far survives a power cut once this resolves. */
   checkpoint(): Promise<void>;
@@ -64,6 +74,7 @@ export function openRunLog(path: string, ring: KeyRing, fresh: boolean): RunLog 
   const { O_APPEND, O_CREAT, O_EXCL, O_WRONLY } = constants;
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | (fresh ? O_EXCL : 0), 0o600);
   const sync = promisify(fdatasync);
+  let end = fstatSync(fd).size;
   let open = true;
   return {
     path,
@@ -71,8 +82,15 @@ export function openRunLog(path: string, ring: KeyRing, fresh: boolean): RunLog 
       if (!open) throw new Error('the run log is closed');
       const buffers = records.map((record) => encodeRecord(record, ring));
       const size = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
-      const written = writevSync(fd, buffers);
-      if (written !== size) throw new Error(`the run log took ${written} of ${size} bytes`);
+      try {
+        const written = writevSync(fd, buffers);
+        if (written !== size) throw outOfRoom(`the run log took ${written} of ${size} bytes`);
+        end += size;
+      } catch (err) {
+        // What stands there in part would hide every record after it.
+        cutTo(fd, end);
+        throw err;
+      }
     },
     checkpoint: async () => {
       if (open) await sync(fd);
@@ -83,6 +101,19 @@ export function openRunLog(path: string, ring: KeyRing, fresh: boolean): RunLog 
     },
     frames: () => readRunLog(path, ring).flatMap((record) => (record.kind === 'frame' ? [record.frame] : [])),
   };
+}
+
+/** A write that came short says nothing of why; the next one would say that there is no room. */
+function outOfRoom(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ENOSPC' });
+}
+
+function cutTo(fd: number, end: number): void {
+  try {
+    ftruncateSync(fd, end);
+  } catch {
+    // The error of the write is the one to tell; a torn tail is cut when the log is read.
+  }
 }
 
 /**

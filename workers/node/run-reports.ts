@@ -116,6 +116,14 @@ export class RunReports {
     this.deps.log.warn(line, 'the engine broke off; the run waits for one to go on with');
   }
 
+  /** The disk is full: the run's stream pauses until there is room. */
+  outOfRoom(run: Run, err: unknown): void {
+    this.deps.log.error(
+      { err, event: 'disk_full', ...fields(run) },
+      'the disk is full; the run waits for room',
+    );
+  }
+
   dropped(run: Run, why: string): void {
     this.deps.log.warn({ event: 'offer_dropped', why, ...fields(run) }, 'offer dropped');
   }

@@ -177,8 +177,8 @@ export class Run {
     if (mayMove(this.state, to)) this.state = to;
   }
 
-  /** The final record is durable before anybody is told that the run has ended. */
-  async close(end: RunEnd, nowMs: number): Promise<void> {
+  /** Writes the final record; done twice it is done once. */
+  recordEnd(end: RunEnd, nowMs: number): void {
     if (this.end !== null) return;
     if (!isTerminal(end.state)) throw new Error(`a run does not end as ${end.state}`);
     this.record({
@@ -189,6 +189,10 @@ export class Run {
       at_ms: nowMs,
     });
     this.wake();
+  }
+
+  /** Makes the final record durable. */
+  async settleLog(): Promise<void> {
     await this.log.checkpoint();
     // A short run may end before its offer is confirmed, which the log has to say too.
     if (this.confirmed) this.log.close();

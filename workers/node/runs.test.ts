@@ -31,6 +31,7 @@ test('B-DP-082, B-DP-083: the same offer again is the same run, another body is 
   const first = await runs.offer(offerOf('t'));
   const again = await runs.offer(offerOf('t'));
   assert.deepEqual(again.admission, first.admission);
+  await engine.asked(1);
   assert.equal(engine.requests.length, 1);
   await assert.rejects(runs.offer(offerOf('t', { digest: 'other' })), refusedWith('TASK_CONFLICT'));
 });

@@ -18,6 +18,7 @@ import {
   takePlace,
 } from './admit-run.js';
 import { letEngineSettle, mayGoOn } from './continuation.js';
+import { onceThereIsRoom, requireDiskRoom } from './disk-room.js';
 import { Displacement, type FullQueuePolicy } from './displacement.js';
 import { cancelledEnd, droppedEnd, failedEnd, streamedEnd } from './end-run.js';
 import { Executions, vocabularyOf } from './executions.js';
@@ -36,6 +37,10 @@ export interface RunRegisterDeps extends ReportDeps {
   fullQueuePolicy: FullQueuePolicy;
   tombstoneMs: number;
   metricsFrameMs: number;
+  /** Free space below which no new task is taken. */
+  diskReserveBytes: number;
+  /** Opens the log of a new run; tests have one that runs out of room. */
+  openLog?: typeof openRunLog;
   /** Finds out now whether this engine is gone; one that is takes no task any more when this resolves. */
   lookAtEngine: (poolId: string, replicaId: string) => Promise<void>;
   disconnectGraceMs: number;
@@ -55,6 +60,8 @@ export class RunRegister implements RunKeeper {
   private readonly recent: Run[] = [];
   private nextSequence = 1;
   private closing = false;
+  /** Aborts what waits when the worker ends. */
+  private readonly ending = new AbortController();
 
   constructor(private readonly deps: RunRegisterDeps) {
     this.reports = new RunReports(deps);
@@ -91,6 +98,7 @@ export class RunRegister implements RunKeeper {
     const known = this.sameRun(offer);
     if (known !== undefined) return this.reports.view(known);
     const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
+    requireDiskRoom(this.deps.runsDir, this.deps.diskReserveBytes);
     // Before the engine is asked anything: overload must stay cheap to refuse.
     requireRoom(pool, offer, this.displacement);
     const model = vocabularyOf(pool.prepared);
@@ -183,7 +191,10 @@ export class RunRegister implements RunKeeper {
     this.runs.set(run.taskId, run);
     this.nextSequence = Math.max(this.nextSequence, run.sequence + 1);
     if (run.ended) return run.archive();
-    if (run.streamClosed) return run.close(streamedEnd(run), this.deps.now());
+    if (run.streamClosed) {
+      run.recordEnd(streamedEnd(run), this.deps.now());
+      return run.settleLog();
+    }
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     run.requeue();
     const { scheduler } = this.poolOf(run);
@@ -231,15 +242,24 @@ export class RunRegister implements RunKeeper {
     if (run.ended) return;
     try {
       if (end.error !== null && !run.streamClosed) {
-        run.publish([{ body: { type: 'error', data: end.error }, ids: [] }], this.deps.now());
+        const { error: data } = end;
+        await this.written(run, () =>
+          run.publish([{ body: { type: 'error', data }, ids: [] }], this.deps.now()),
+        );
       }
-      await run.close(end, this.deps.now());
+      await this.written(run, () => run.recordEnd(end, this.deps.now()));
+      await run.settleLog();
     } catch (err) {
       this.reports.logFailed(run.offer, err);
     }
     this.arm(run);
     this.reports.ended(run, end);
     this.keepInMemory(run);
+  }
+
+  /** An end that finds a full disk waits for room as well; what it waits for is not its own abort. */
+  private written(run: Run, write: () => void): Promise<void> {
+    return onceThereIsRoom(write, this.ending.signal, (err) => this.reports.outOfRoom(run, err));
   }
 
   /** The newest ended runs stay in memory for readers who come back; older ones are read from their logs. */
@@ -253,7 +273,8 @@ export class RunRegister implements RunKeeper {
     try {
       if (!accepted) requireFeasible(pool, offer, admission);
       const now = this.deps.now();
-      const log = openRunLog(join(this.deps.runsDir, runLogFileName(offer.task_id)), this.deps.ring, true);
+      const { openLog = openRunLog } = this.deps;
+      const log = openLog(join(this.deps.runsDir, runLogFileName(offer.task_id)), this.deps.ring, true);
       const run = new Run(offer, admission, this.nextSequence++, now, log);
       run.record({ kind: 'admission', sequence: run.sequence, offer, admission, at_ms: now });
       this.runs.set(offer.task_id, run);
@@ -349,6 +370,7 @@ export class RunRegister implements RunKeeper {
   /** The worker ends: running tasks stay unfinished in their logs, for the next worker to go on with. */
   async close(): Promise<void> {
     this.closing = true;
+    this.ending.abort();
     this.timers.clearAll();
     for (const run of this.runs.values()) if (!run.ended) run.abort.abort('admin');
     await this.executions.allOver();

@@ -1,0 +1,51 @@
+/**
+ * Room for run logs. A node takes no new task once its disk has less than a reserve, which is there for those that run; and
+ * a record that finds no room at all waits for some, so that a full disk is a pause for a stream and not its end.
+ */
+import { statfsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DroverError } from '../../contracts/errors.js';
+
+/** What file systems say when they take no more. */
+const NO_ROOM = ['ENOSPC', 'EDQUOT'];
+/** Between two tries of a record that found no room. */
+const TRY_EVERY_MS = 500;
+/** When a client may come again; somebody has to make room first. */
+const RETRY_AFTER_MS = 5_000;
+
+/** @throws DroverError POOL_UNAVAILABLE while the file system of the folder has less than `reserveBytes` to give */
+export function requireDiskRoom(folder: string, reserveBytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize >= reserveBytes) return;
+  throw new DroverError('POOL_UNAVAILABLE', "the node's disk is full: no new task can be recorded", {
+    retry_after_ms: RETRY_AFTER_MS,
+    policy_label: 'retry',
+  });
+}
+
+/** True for an error of a file system that is full. */
+export function isOutOfRoom(err: unknown): boolean {
+  return NO_ROOM.includes((err as { code?: string } | null)?.code ?? '');
+}
+
+/**
+ * Writes, again and again while there is no room.
+ * @param onWait - called once, before the first wait
+ * @throws the signal's reason when it aborts meanwhile; any other error of `write`
+ */
+export async function onceThereIsRoom(
+  write: () => void,
+  signal: AbortSignal,
+  onWait: (err: unknown) => void,
+): Promise<void> {
+  for (let waited = false; ; waited = true) {
+    try {
+      return write();
+    } catch (err) {
+      if (!isOutOfRoom(err)) throw err;
+      if (!waited) onWait(err);
+    }
+    await delay(TRY_EVERY_MS);
+    signal.throwIfAborted();
+  }
+}
