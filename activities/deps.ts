@@ -1,6 +1,9 @@
 /** What node activities are given: how tests reach in, and how activities stay ignorant of the worker around them. */
 import type { PoolStatus, PreparedEngine } from '../contracts/pool.js';
 import type { RunOffer, RunView } from '../contracts/node.js';
+import type { CrashReport } from '../contracts/supervision.js';
+import type { CircuitTransition, Storm } from '../domain/supervision.js';
+import type { CrashKind } from '../domain/crash.js';
 import type { DeviceClaim } from '../domain/device-mask.js';
 import type { CancelReason } from '../domain/task.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -50,6 +53,14 @@ export interface PoolKeeper {
   ready(engine: RunningEngine): void;
   /** The preload failed or the engine is gone: no work, `last_error` says why. */
   failed(poolId: string, lastError: string): void;
+  /** Why the engine of this pool is gone; null where none has crashed since the pool was last started or stopped. */
+  crash(poolId: string): CrashReport | null;
+  /** Waits for its restart. This and the next two answer false, and change nothing, where another operation has the pool. */
+  awaitingRestart(poolId: string, atMs: number, lastError: string): boolean;
+  /** A circuit holds its restarts. */
+  held(poolId: string, untilMs: number, lastError: string): boolean;
+  /** Its restart begins. */
+  restarting(poolId: string): boolean;
   /** The engine was stopped on purpose. */
   offline(poolId: string): void;
   /** No new work: what waits goes on waiting, what runs goes on running (B-DRAIN-001..003). */
@@ -95,6 +106,12 @@ export interface PoolMetrics {
   preloadEnded(poolId: string, engine: string, reason: string | null): void;
   /** As above. */
   reloadEnded(poolId: string, reason: string | null, durationMs: number): void;
+  /** @param device - mask of the pool, for a crash by a reset of its driver */
+  crashed(poolId: string, kind: CrashKind, device: string | null): void;
+  restartPlanned(poolId: string, kind: CrashKind, delayMs: number): void;
+  restarted(poolId: string, kind: CrashKind): void;
+  circuitMoved(poolId: string, transition: CircuitTransition): void;
+  storm(poolId: string, storm: Storm): void;
 }
 
 /** Folders of a node worker. */

@@ -1,7 +1,7 @@
 /** The door: what a node worker registers with Temporal. Workflows take its type, never its value. */
 import type { NodeActivityDeps } from './deps.js';
 import { awaitEngineReadyActivity } from './engine/await-engine-ready.js';
-import { createEngineRoom } from './engine/engine-room.js';
+import { createEngineRoom, type EngineRoom } from './engine/engine-room.js';
 import { preflightActivity } from './engine/preflight.js';
 import { probeEngineActivity } from './engine/probe-engine.js';
 import { spawnEngineActivity } from './engine/spawn-engine.js';
@@ -9,6 +9,10 @@ import { stopEngineActivity } from './engine/stop-engine.js';
 import { followRunActivity } from './follow-run.js';
 import { removeHandoffActivity } from './handoff/remove-handoff.js';
 import { writeHandoffActivity } from './handoff/write-handoff.js';
+import { beginRestartActivity } from './pool/begin-restart.js';
+import { markCircuitsActivity } from './pool/mark-circuits.js';
+import { planRestartActivity } from './pool/plan-restart.js';
+import { watchEngineActivity } from './pool/watch-engine.js';
 import { awaitLeasesActivity } from './pool/await-leases.js';
 import { endReloadActivity } from './pool/end-reload.js';
 import { markPoolReloadingActivity } from './pool/mark-pool-reloading.js';
@@ -22,9 +26,11 @@ import { markPoolOfflineActivity } from './pool/mark-pool-offline.js';
 import { markPoolReadyActivity } from './pool/mark-pool-ready.js';
 import { markPoolStartingActivity } from './pool/mark-pool-starting.js';
 
-/** Builds the activities of one node; call it once a worker process, for they share what the worker started. */
-export function createNodeActivities(deps: NodeActivityDeps) {
-  const room = createEngineRoom();
+/**
+ * Builds the activities of one node; call it once a worker process, for they share what the worker started.
+ * @param room - where the exits of what they start are remembered
+ */
+export function createNodeActivities(deps: NodeActivityDeps, room: EngineRoom = createEngineRoom()) {
   return {
     preflight: preflightActivity(deps, room),
     spawnEngine: spawnEngineActivity(deps, room),
@@ -45,6 +51,10 @@ export function createNodeActivities(deps: NodeActivityDeps) {
     endReload: endReloadActivity(deps),
     liftDrain: liftDrainActivity(deps),
     markPoolOffline: markPoolOfflineActivity(deps),
+    watchEngine: watchEngineActivity(deps),
+    planRestart: planRestartActivity(deps),
+    beginRestart: beginRestartActivity(deps),
+    markCircuits: markCircuitsActivity(deps),
     followRun: followRunActivity(deps),
   };
 }

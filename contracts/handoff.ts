@@ -17,6 +17,10 @@ export const spawnRecord = z.object({
   argv_digest: z.string(),
   token: z.string(),
   spawned_at_ms: z.int(),
+  log_offset_bytes: z
+    .int()
+    .optional()
+    .meta({ description: 'length of the log before it: what comes after is its own' }),
   prepared: preparedEngine,
 });
 

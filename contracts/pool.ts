@@ -6,6 +6,8 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
+import type { RestartPolicy } from '../domain/restart-policy.js';
+import { restartWishes } from './supervision.js';
 import { engineKind, poolId } from './task.js';
 
 /** How a model is spread over the GPUs of its mask (B-HETERO-010). */
@@ -94,6 +96,9 @@ export const preloadRequest = z
     prepared: preparedEngine,
     wait_ms: z.int().min(0).max(600_000).default(150_000),
     health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
+    supervision: restartWishes
+      .default({})
+      .meta({ description: "how it is started again after a crash; what is left out is the installation's" }),
   })
   .meta({ id: 'PreloadRequest' });
 
@@ -111,6 +116,10 @@ export interface PreloadPoolInput {
   correlation_id: string;
   health_timeout_ms: number;
   prepared: PreparedEngine;
+  /** How the pool is started again after a crash; absent: by the defaults. */
+  supervision?: RestartPolicy;
+  /** Who asked for it; absent: an operator. */
+  by?: 'operator' | 'supervision';
 }
 
 /** Longest wait of an answer for an operation (B-CP-070), and longest time that a drain gives its tasks. */
@@ -225,6 +234,12 @@ export const poolStatus = z
     last_error: z.string().nullable(),
     changed_at_ms: z.int().meta({ description: 'when the pool came to its state' }),
     last_heartbeat_ms: z.int().nullable(),
+    next_restart_at: z
+      .string()
+      .nullable()
+      .meta({
+        description: 'when the engine is started again after a crash, ISO 8601; null: nothing is due',
+      }),
   })
   .meta({ id: 'PoolStatus' });
 

@@ -2,6 +2,8 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
+import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
+import { restartWishes, withWishes } from './supervision.js';
 
 /** A port; 0 takes a free one. */
 export const port = (byDefault: number) => z.coerce.number().int().min(0).max(65535).default(byDefault);
@@ -68,3 +70,30 @@ export const nodes = list.transform((entries, ctx) =>
     return [];
   }),
 );
+
+/** How engines are started again: what is given in JSON, the rest as by default (B-CONFIG-014). */
+export const restartPolicy = z
+  .string()
+  .default('{}')
+  .transform((text, ctx) => {
+    const refuse = (message: string, path: PropertyKey[] = []): typeof z.NEVER => {
+      ctx.addIssue({ code: 'custom', message, path });
+      return z.NEVER;
+    };
+    const wishes = restartWishes.safeParse(jsonIn(text));
+    if (!wishes.success) {
+      for (const { path, message } of wishes.error.issues) refuse(message, path);
+      return z.NEVER;
+    }
+    const { policy, problems } = withWishes(DEFAULT_RESTART_POLICY, wishes.data);
+    for (const { field, problem } of problems) refuse(problem, [field]);
+    return policy;
+  });
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

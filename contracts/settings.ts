@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
-import { address, list, ms, networks, nodes, pools, port, secretFile } from './setting-kinds.js';
+import { address, list, ms, networks, nodes, pools, port, restartPolicy, secretFile } from './setting-kinds.js';
 
 /** All settings, with their defaults; the descriptions are the documentation. */
 export const settingsSchema = z.object({
@@ -194,6 +194,12 @@ export const settingsSchema = z.object({
     .describe(
       'Free space on the disk of the run logs below which a node takes no new task; running ones may use it.',
     ),
+  DROVER_NODE_HEALTH_INTERVAL_MS: ms(5_000, 50).describe(
+    'How often a node asks an engine that serves for its health; one that misses three in a row is ended and started again.',
+  ),
+  DROVER_SUPERVISION: restartPolicy.describe(
+    'How engines are started again after crashes, as JSON: what is left out is as `docs/operations.md` lists it; a preload may say otherwise for its pool.',
+  ),
   DROVER_NODE_ENGINE_LOG_BYTES: z.coerce
     .number()
     .int()

@@ -55,7 +55,7 @@ export const OPERATION_KINDS = ['preload', 'drain', 'reload'] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
 /** Workflow id of an operation on a pool; two equal requests meet in one run (B-PDUR-001). */
-export function poolWorkflowId(poolId: string, kind: OperationKind): string {
+export function poolWorkflowId(poolId: string, kind: OperationKind | 'supervise'): string {
   return `pool:${poolId}:${kind}`;
 }
 

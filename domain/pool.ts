@@ -44,3 +44,8 @@ export function mayBecomeReady(state: PoolState): boolean {
     state === 'reloading'
   );
 }
+
+/** Nothing runs and nobody is at work on the pool: its supervisor may start it again (B-POOL-007, B-POOL-008). */
+export function mayBeRestarted(state: PoolState): boolean {
+  return state === 'failed' || state === 'backoff' || state === 'uninitialized';
+}

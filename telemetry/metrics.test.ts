@@ -39,6 +39,15 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   reload_success_total: ['counter', 'pool_id'],
   reload_failure_total: ['counter', 'pool_id', 'reason'],
   reload_duration_ms: ['histogram', 'pool_id', 'outcome'],
+  pool_restart_total: ['counter', 'pool_id', 'reason'],
+  engine_crash_total: ['counter', 'pool_id', 'reason'],
+  backoff_delay_ms: ['histogram', 'pool_id'],
+  restart_scheduled_total: ['counter', 'pool_id', 'crash_reason'],
+  circuit_breaker_open_total: ['counter', 'pool_id'],
+  circuit_breaker_state: ['gauge', 'pool_id', 'circuit'],
+  restart_storm_total: ['counter', 'pool_id'],
+  restart_rate: ['gauge', 'pool_id'],
+  driver_reset_total: ['counter', 'pool_id', 'device'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };
@@ -57,6 +66,7 @@ const BOUNDED_LABELS = [
     'model_id',
   ],
   ...['outcome', 'pinned', 'fallback', 'device', 'device_id', 'policy', 'event_type'],
+  ...['crash_reason', 'circuit'],
 ];
 
 function declared(): { registry: Registry; metrics: MetricObject[] } {

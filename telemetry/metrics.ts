@@ -15,6 +15,8 @@ const DECODE_BUCKETS_MS = [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 1
 
 /** Also of reloads. An idle pool drains in milliseconds; long generations take minutes. */
 const DRAIN_BUCKETS_MS = [100, 500, 1000, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000];
+/** Powers of two of the first delay, up to the cap (observability 2.4). */
+const BACKOFF_BUCKETS_MS = [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000];
 /** A health poll and one token. */
 const HANDOFF_BUCKETS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
@@ -124,6 +126,27 @@ export function declareMetrics(registry: Registry) {
       ['pool_id', 'outcome'],
       DRAIN_BUCKETS_MS,
     ),
+    restarts: counter('pool_restart_total', 'Restarts of crashed engines, by why they crashed.', [
+      'pool_id',
+      'reason',
+    ]),
+    crashes: counter('engine_crash_total', 'Engines that were gone though nobody had asked for it.', [
+      'pool_id',
+      'reason',
+    ]),
+    backoffDelay: histogram('backoff_delay_ms', 'Delay before a restart.', ['pool_id'], BACKOFF_BUCKETS_MS),
+    restartsScheduled: counter('restart_scheduled_total', 'Restarts that were planned.', [
+      'pool_id',
+      'crash_reason',
+    ]),
+    circuitOpenings: counter('circuit_breaker_open_total', 'Times that a circuit has opened.', ['pool_id']),
+    circuitState: gauge('circuit_breaker_state', '0 closed, 1 open, 2 half-open.', ['pool_id', 'circuit']),
+    restartStorms: counter('restart_storm_total', 'Restart storms.', ['pool_id']),
+    restartRate: gauge('restart_rate', 'Restarts in the last 60 s.', ['pool_id']),
+    driverResets: counter('driver_reset_total', 'Crashes by a reset of the driver or an ECC error.', [
+      'pool_id',
+      'device',
+    ]),
     streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
     streamDrops: counter('sse_backpressure_drops_total', "Events left out of a slow reader's stream.", [
       'event_type',

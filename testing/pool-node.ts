@@ -15,6 +15,7 @@ import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
 import { PoolRegistry } from '../workers/node/pool-registry.js';
 import { builtFakeEngine } from './built-fake-engine.js';
 import { freePort } from './free-port.js';
+import { quietMetrics } from './quiet-metrics.js';
 
 /** A log line as it was written. */
 export type LoggedLine = Readonly<Record<string, unknown>>;
@@ -63,12 +64,7 @@ function nodeIn(
     nodeId: 'node-1',
     pools,
     runs: noRuns(),
-    metrics: {
-      drainStarted: () => undefined,
-      drainEnded: () => undefined,
-      preloadEnded: () => undefined,
-      reloadEnded: () => undefined,
-    },
+    metrics: quietMetrics,
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     stopGraceMs: 5_000,
     engineUser: null,

@@ -4,7 +4,8 @@ import { Context } from '@temporalio/activity';
 import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { NodeActivities } from '../activities/index.js';
-import { CONTROL_QUEUE, nodeQueue } from '../domain/identity.js';
+import { ApplicationFailure } from '@temporalio/common';
+import { CONTROL_QUEUE, nodeQueue, nodeRunsQueue } from '../domain/identity.js';
 import { testDataConverter, timeSkippingEnvironment } from './temporal-env.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 
@@ -16,6 +17,8 @@ export interface TwinStage {
   workflow: Client['workflow'];
   /** The twin of each run, by workflow id: what one test leaves cannot answer another. */
   twins: Map<string, PlayedActivities>;
+  /** Lets so much time pass by the server's clock. */
+  sleep: (ms: number) => Promise<void>;
   close: () => Promise<void>;
 }
 
@@ -32,6 +35,11 @@ export async function openTwinStage(activities: readonly (keyof NodeActivities)[
     return activity?.(input) ?? Promise.reject(new Error(`nobody plays ${name}`));
   };
   const shared = { connection: env.nativeConnection, dataConverter: testDataConverter };
+  // Every preload leaves a supervisor behind. A wait that is tried again: time passes only between two tries.
+  const watch = (input: unknown) => {
+    const { workflowId = '' } = Context.current().info.workflowExecution ?? {};
+    return twins.get(workflowId)?.watchEngine === undefined ? stillServes() : play('watchEngine')(input);
+  };
   const workers = await Promise.all([
     Worker.create({ ...shared, taskQueue: CONTROL_QUEUE, workflowBundle: await bundleWorkflows() }),
     Worker.create({
@@ -40,11 +48,17 @@ export async function openTwinStage(activities: readonly (keyof NodeActivities)[
       activities: Object.fromEntries(activities.map((name) => [name, play(name)])),
       maxHeartbeatThrottleInterval: 100,
     }),
+    Worker.create({
+      ...shared,
+      taskQueue: nodeRunsQueue(TWIN_NODE),
+      activities: { watchEngine: watch },
+    }),
   ]);
   const running = workers.map((worker) => worker.run());
   return {
     workflow: env.client.workflow,
     twins,
+    sleep: (ms) => env.sleep(ms),
     async close() {
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);
@@ -61,4 +75,10 @@ export async function failureOf(run: { result(): Promise<unknown> }): Promise<Er
   );
   assert.ok(err instanceof WorkflowFailedError && err.cause);
   return err.cause;
+}
+
+/** Nothing has happened to the engine, and nothing will for so long. */
+export function stillServes(forMs = 3_600_000): Promise<never> {
+  const message = 'the engine serves';
+  return Promise.reject(ApplicationFailure.create({ message, type: 'SERVES', nextRetryDelay: forMs }));
 }

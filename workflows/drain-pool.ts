@@ -10,6 +10,7 @@ import {
   CancellationScope,
   isCancellation,
   log,
+  patched,
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -22,6 +23,7 @@ import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { endsInTime } from './parts/leases.js';
 import { Progress } from './parts/progress.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
+import { tellDrained } from './parts/tell-supervisor.js';
 import { CorrelationId, NodeId, PoolId } from './search-attributes.js';
 
 /** The steps in their order, as the current details and the failure of a run name them. */
@@ -92,6 +94,7 @@ async function stop(run: Run, replica_ids: readonly string[]): Promise<DrainOutc
   const force_stopped = final_lease_count > 0;
   const outcome = { pool_id, force_stopped, duration_ms: Date.now() - startedAtMs, final_lease_count };
   await node.quickCleanup('show the pool as offline').markPoolOffline(outcome);
+  if (patched('drain-tells-supervision')) await tellDrained(pool_id);
   log.info('drain: done', { event: 'drain_ended', ...outcome });
   run.progress.finish(`offline after ${outcome.duration_ms} ms, ${final_lease_count} tasks broken off`);
   return outcome;

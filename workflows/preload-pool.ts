@@ -4,15 +4,23 @@
  * handoff that names it, or that nothing is left: no process, no PID file, no handoff, and a `last_error` that says why.
  * It ends with a {@link PreloadResult}, failed with the type of what went wrong, or cancelled after the same clean-up.
  */
-import { ApplicationFailure, isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  patched,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { SpawnedEngine } from '../activities/engine/spawn-engine.js';
 import type { PreloadPoolInput, PreloadResult, PreparedEngine } from '../contracts/pool.js';
 import { isRefusal } from '../domain/pool-failure.js';
+import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
 import { onNode } from './parts/activities.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { Progress } from './parts/progress.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
+import { tellReady } from './parts/tell-supervisor.js';
 import { CorrelationId, Engine, ModelRef, NodeId, PoolId } from './search-attributes.js';
 
 /** The steps in their order, as the current details and the failure of a run name them. */
@@ -32,12 +40,21 @@ export async function preloadPool(input: PreloadPoolInput): Promise<PreloadResul
   const progress = new Progress<PreloadStep>('preload', 'preflight', { pool_id, replica_id });
   const run: Run = { input, node: onNode(input.node_id), progress };
   try {
-    return await withUndo((undoBy) => bringUp(run, undoBy));
+    const result = await withUndo((undoBy) => bringUp(run, undoBy));
+    if (patched('preload-tells-supervision')) await tellSupervisor(input);
+    return result;
   } catch (err) {
     run.progress.finish();
     if (isCancellation(err)) throw err;
     throw preloadFailure(run, err);
   }
+}
+
+/** The pool serves, whoever thinks better of its preload now: it has a supervisor from here on (B-SUPER-053). */
+function tellSupervisor({ node_id, health_timeout_ms, prepared, ...input }: PreloadPoolInput): Promise<void> {
+  const { supervision: policy = DEFAULT_RESTART_POLICY, by = 'operator' } = input;
+  const ready = { node_id, health_timeout_ms, policy, by };
+  return CancellationScope.nonCancellable(() => tellReady(prepared.pool_id, ready));
 }
 
 async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {

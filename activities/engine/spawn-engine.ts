@@ -3,7 +3,7 @@
  * an earlier try: by the spawn record, and where the worker died before it could write one, by the token in the
  * environment of the processes that run.
  */
-import { chown, mkdir } from 'node:fs/promises';
+import { chown, mkdir, stat } from 'node:fs/promises';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { cudaVisibleDevices } from '../../domain/device-mask.js';
@@ -48,6 +48,8 @@ interface Launch {
   prepared: PreparedEngine;
   files: ReplicaFiles;
   token: string;
+  /** Length of the log before the engine; unknown for one that was found running. */
+  logOffsetBytes?: number;
 }
 
 /** Builds the activity `spawnEngine`. */
@@ -93,10 +95,14 @@ async function findUnrecorded(launch: Launch): Promise<SpawnedEngine | undefined
 }
 
 async function start(launch: Launch, room: EngineRoom): Promise<SpawnedEngine> {
-  const { deps, prepared } = launch;
+  const { deps, prepared, files } = launch;
+  const logOffsetBytes = await stat(files.logFile).then(
+    ({ size }) => size,
+    () => 0,
+  );
   const child = await spawn(launch);
   room.remember(prepared, child);
-  await recordOrEnd(launch, child);
+  await recordOrEnd({ ...launch, logOffsetBytes }, child);
   const url = engineUrl(prepared);
   const fields = { event: 'engine_spawned', ...engineFields(prepared), pid: child.pid, url };
   deps.log.info(fields, `started ${prepared.binary_path}`);
@@ -164,7 +170,7 @@ async function recordOrEnd(launch: Launch, child: DetachedProcess): Promise<void
 
 /** The spawn record first: it proves whose process the number in the PID file is. */
 async function record(
-  { deps, prepared, files, token }: Launch,
+  { deps, prepared, files, token, logOffsetBytes }: Launch,
   { pid, startTicks }: { pid: number; startTicks: string },
 ): Promise<void> {
   const written: SpawnRecord = {
@@ -176,6 +182,7 @@ async function record(
     argv_digest: argvDigest([prepared.binary_path, ...prepared.flags]),
     token,
     spawned_at_ms: deps.now(),
+    ...(logOffsetBytes === undefined ? {} : { log_offset_bytes: logOffsetBytes }),
     prepared,
   };
   await writeSpawnRecord(files.spawnRecord, written);

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { isAlive } from '../../testing/processes.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
+import { quietMetrics } from '../../testing/quiet-metrics.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { replicaFiles } from '../replica-files.js';
 import { awaitLeasesActivity } from './await-leases.js';
@@ -17,9 +18,8 @@ async function servingNode(t: TestContext, changes: Partial<NodeActivityDeps> = 
   const counted: unknown[] = [];
   const node = await poolNode(t, {
     metrics: {
+      ...quietMetrics,
       drainStarted: (...event) => counted.push(['started', ...event]),
-      preloadEnded: () => undefined,
-      reloadEnded: () => undefined,
       drainEnded: (...event) => counted.push(['ended', ...event]),
     },
     ...changes,

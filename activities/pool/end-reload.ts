@@ -1,5 +1,6 @@
 /** Activity `endReload`: the pool is shown as the reload has left it, and how it went is told (B-RELOAD-012, B-RELOAD-013). */
 import type { ReloadOutcome } from '../../contracts/pool.js';
+import { raiseAlert } from '../../telemetry/alert.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { narration, poolFields } from './pool-fields.js';
 
@@ -32,6 +33,7 @@ export function endReloadActivity({
     };
     if (reason === null) log.info(fields, 'pool reloaded');
     else log[serves ? 'warn' : 'error']({ ...fields, last_error }, 'reload failed');
+    if (reason === 'RollbackFailed') raiseAlert(log, 'rollback_failed', { pool_id, duration_ms, last_error });
     return Promise.resolve();
   };
 }

@@ -4,6 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import { isAlive } from '../../testing/processes.js';
+import { quietMetrics } from '../../testing/quiet-metrics.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { readPidFile } from '../process/pid-file.js';
 import { readSpawnRecord } from '../process/spawn-record.js';
@@ -15,9 +16,7 @@ const POOL = 'gpu-0';
 async function servingNode(t: TestContext) {
   const counted: unknown[] = [];
   const metrics: NodeActivityDeps['metrics'] = {
-    drainStarted: () => undefined,
-    drainEnded: () => undefined,
-    preloadEnded: () => undefined,
+    ...quietMetrics,
     reloadEnded: (...event) => counted.push(event),
   };
   const node = await poolNode(t, { metrics });

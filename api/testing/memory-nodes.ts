@@ -30,6 +30,7 @@ export function readyPool(over: Partial<PoolStatus> = {}): PoolStatus {
     last_error: null,
     changed_at_ms: 0,
     last_heartbeat_ms: 0,
+    next_restart_at: null,
     ...over,
   };
 }

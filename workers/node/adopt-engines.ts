@@ -13,6 +13,7 @@ import { engineFields } from '../../activities/pool/pool-fields.js';
 import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
 import { handoffFileName, isAside } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { reportLeft, tellCrash } from './crash-report.js';
 import type { PoolRegistry } from './pool-registry.js';
 
 /** An engine that was handed over answers health at once. */
@@ -20,7 +21,7 @@ const HEALTH_LIMIT_MS = 2_000;
 
 /** Takes over what can be proved, ends the rest. */
 export async function adoptEngines(
-  deps: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'>,
+  deps: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs' | 'metrics' | 'now'>,
   pools: PoolRegistry,
   log: Logger,
 ): Promise<void> {
@@ -29,7 +30,8 @@ export async function adoptEngines(
     const { prepared, pid, started_ticks } = left.record;
     const { pool_id, replica_id } = prepared;
     const url = `http://${prepared.host}:${prepared.port}`;
-    if (left.alive && !existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)))) {
+    const handedOver = existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)));
+    if (left.alive && !handedOver) {
       if (!isAside(replica_id)) pools.starting(prepared);
       const fields = { event: 'engine_left', ...engineFields(prepared), pid };
       log.info(fields, 'engine of an operation that is under way');
@@ -39,8 +41,16 @@ export async function adoptEngines(
     const serves = left.alive && (await isHealthy(engine));
     const event = serves ? 'engine_adopted' : 'engine_ended';
     log.info({ event, ...engineFields(prepared), pid }, 'engine of an earlier worker');
-    if (serves) pools.adopted(engine, isMarkedDraining(deps.paths, pool_id));
-    else await endLeftEngine(left, deps);
+    const drains = isMarkedDraining(deps.paths, pool_id);
+    if (serves) pools.adopted(engine, drains);
+    else {
+      const report = await reportLeft(deps, left.record, left.alive);
+      await endLeftEngine(left, deps);
+      if (!handedOver || drains) continue;
+      // It served while nobody watched, and does not any more: its supervisor starts it again.
+      tellCrash({ ...deps, log }, report);
+      pools.crashed(report);
+    }
   }
 }
 

@@ -6,6 +6,8 @@ import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js';
+import { createEngineRoom, type EngineRoom } from '../../activities/engine/engine-room.js';
+import { oomKills } from '../../activities/process/oom-kills.js';
 import { poolFields } from '../../activities/pool/pool-fields.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
@@ -25,13 +27,14 @@ import { allowHosts } from './allowed-hosts.js';
 import { createAnnounceEngine } from './announce-engine.js';
 import { adoptEngines } from './adopt-engines.js';
 import { boundLogs } from './bound-logs.js';
+import { answersHealth } from './engine-health.js';
 import { engineUser } from './engine-user.js';
 import { buildGateway } from './gateway.js';
 import { PoolRegistry } from './pool-registry.js';
 import { nodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
 import { RunRegister } from './runs.js';
-import { stopEngines } from './stop-engines.js';
+import { endReplica, stopEngines } from './stop-engines.js';
 import { tellPoolState } from './tell-pool-state.js';
 import { DeviceWatch } from './watch-devices.js';
 import { HandoffWatch } from './watch-handoffs.js';
@@ -45,10 +48,11 @@ const SWEEP_INTERVAL_MS = 60_000;
 interface NodeParts {
   runs: RunRegister;
   pools: PoolRegistry;
-  engines: EngineWatch;
   activities: NodeActivityDeps;
   devices: DeviceWatch;
   handoffs: HandoffWatch;
+  room: EngineRoom;
+  engines: EngineWatch;
   metricsText: () => Promise<string>;
 }
 
@@ -56,7 +60,18 @@ function assemble(settings: Settings, log: Logger): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
   const metrics = nodeMetrics(() => pools.snapshot());
   const waits = { firstByteMs: settings.DROVER_ENGINE_FIRST_BYTE_MS, idleMs: settings.DROVER_ENGINE_IDLE_MS };
-  const engines = new EngineWatch({ pools: () => pools, isAlive, log });
+  const room = createEngineRoom();
+  const paths = {
+    runtimeDir: join(stateDir, 'node'),
+    handoffDir: settings.DROVER_RUNTIME_DIR ?? join(stateDir, 'engines'),
+  };
+  const stopGraceMs = settings.DROVER_NODE_STOP_GRACE_MS;
+  const engines = new EngineWatch({
+    ...{ paths, room, pools: () => pools, isAlive, oomKills, metrics: metrics.pools, log, now: Date.now },
+    answers: answersHealth,
+    end: ({ prepared, pid }) => endReplica({ paths, stopGraceMs, room }, prepared, pid),
+    healthIntervalMs: settings.DROVER_NODE_HEALTH_INTERVAL_MS,
+  });
   const runs: RunRegister = new RunRegister({
     nodeId: settings.DROVER_NODE_ID,
     runsDir: join(stateDir, 'runs'),
@@ -84,15 +99,12 @@ function assemble(settings: Settings, log: Logger): NodeParts {
   });
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
-    paths: {
-      runtimeDir: join(stateDir, 'node'),
-      handoffDir: settings.DROVER_RUNTIME_DIR ?? join(stateDir, 'engines'),
-    },
+    paths,
     pools,
     runs,
     metrics: metrics.pools,
     log,
-    stopGraceMs: settings.DROVER_NODE_STOP_GRACE_MS,
+    stopGraceMs,
     engineUser: engineUser(settings, log),
     parallelPreloads: settings.DROVER_NODE_PARALLEL_PRELOADS,
     env: () => process.env,
@@ -115,7 +127,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     log,
     now: Date.now,
   });
-  return { runs, pools, engines, activities, devices, handoffs, metricsText: metrics.text };
+  return { runs, pools, activities, devices, handoffs, room, engines, metricsText: metrics.text };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -149,7 +161,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const sweep = setInterval(() => {
     void sweepRuns(recovery, Date.now() - settings.DROVER_RUN_RETENTION_MS);
   }, SWEEP_INTERVAL_MS).unref();
-  const workers = await createWorkers(settings, connection, activities);
+  const workers = await createWorkers(settings, connection, parts);
   const gateway = buildGateway({
     nodeId: settings.DROVER_NODE_ID,
     token,
@@ -194,13 +206,13 @@ async function isAlive({ pid, startTicks }: { pid: number; startTicks: string | 
 function createWorkers(
   settings: Settings,
   connection: NativeConnection,
-  deps: NodeActivityDeps,
+  { activities, room }: NodeParts,
 ): Promise<Worker[]> {
   const shared = {
     connection,
     namespace: settings.TEMPORAL_NAMESPACE,
     dataConverter: temporalDataConverter(requirePayloadKeys(settings)),
-    activities: createNodeActivities(deps),
+    activities: createNodeActivities(activities, room),
     interceptors: { activity: [activityCorrelation] },
     shutdownGraceTime: settings.DROVER_NODE_STOP_GRACE_MS + 5_000,
   };

@@ -5,11 +5,12 @@
 import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
 import type { PoolKeeper, RunningEngine, ServedEngine } from '../../activities/deps.js';
 import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
+import type { CrashReport } from '../../contracts/supervision.js';
 import type { EngineKind } from '../../contracts/task.js';
 import { measured, type Throughput } from '../../domain/estimate.js';
 import type { DeviceClaim } from '../../domain/device-mask.js';
 import { replicaBefore } from '../../domain/identity.js';
-import { isLive, isReady, mayBecomeReady, type PoolState } from '../../domain/pool.js';
+import { isLive, isReady, mayBecomeReady, mayBeRestarted, type PoolState } from '../../domain/pool.js';
 import { Scheduler, type SchedulerEffects } from './scheduler.js';
 
 /** A pool without a sign of life for longer is shown as failed. */
@@ -27,6 +28,9 @@ export interface Pool {
   state: PoolState;
   prepared: ServedEngine | null;
   lastError: string | null;
+  /** Why its engine is gone, until it is started again or an operation takes the pool over. */
+  crash: CrashReport | null;
+  nextRestartAtMs: number | null;
   changedAtMs: number;
   /** When an engine of it was last seen alive; null before the first. */
   heartbeatAtMs: number | null;
@@ -69,6 +73,8 @@ export class PoolRegistry implements PoolKeeper {
       state: 'uninitialized',
       prepared: null,
       lastError: null,
+      crash: null,
+      nextRestartAtMs: null,
       changedAtMs: this.now(),
       heartbeatAtMs: null,
       scheduler: new Scheduler(this.capacity, this.effects),
@@ -88,9 +94,12 @@ export class PoolRegistry implements PoolKeeper {
 
   /** Every engine that serves. */
   engines(): RunningEngine[] {
-    return [...this.pools.values()].flatMap(({ replicas }) =>
-      [...replicas.values()].map(({ engine }) => engine),
-    );
+    return this.everyReplica().map(({ engine }) => engine);
+  }
+
+  /** The same, each with its adapter. */
+  everyReplica(): Replica[] {
+    return [...this.pools.values()].flatMap(({ replicas }) => [...replicas.values()]);
   }
 
   running(poolId: string, replicaId: string): RunningEngine | undefined {
@@ -205,6 +214,45 @@ export class PoolRegistry implements PoolKeeper {
     this.move(pool, 'failed');
   }
 
+  crashed(report: CrashReport): void {
+    const pool = this.ensure(report.pool_id);
+    pool.prepared ??= report.prepared; // Else an engine that fell before this worker began.
+    this.failed(report.pool_id, report.last_error);
+    pool.crash = report;
+  }
+
+  crash(poolId: string): CrashReport | null {
+    return this.pools.get(poolId)?.crash ?? null;
+  }
+
+  awaitingRestart(poolId: string, atMs: number, lastError: string): boolean {
+    return this.moveFallen(poolId, 'backoff', lastError, atMs);
+  }
+
+  held(poolId: string, untilMs: number, lastError: string): boolean {
+    return this.moveFallen(poolId, 'failed', lastError, untilMs);
+  }
+
+  restarting(poolId: string): boolean {
+    const { state, lastError } = this.ensure(poolId);
+    // Told twice, it is done once; and two preloads of a pool meet in one run.
+    return state === 'starting' || this.moveFallen(poolId, 'starting', lastError, null);
+  }
+
+  /** In one step, so that a supervisor never takes a pool out of the hands of another operation. */
+  private moveFallen(
+    poolId: string,
+    state: PoolState,
+    lastError: string | null,
+    nextRestartAtMs: number | null,
+  ): boolean {
+    const pool = this.ensure(poolId);
+    if (!mayBeRestarted(pool.state)) return false;
+    pool.lastError = lastError;
+    this.move(pool, state, nextRestartAtMs);
+    return true;
+  }
+
   /** One engine of a pool is gone; without another the pool has failed. */
   dropReplica(poolId: string, replicaId: string, lastError: string): void {
     const pool = this.ensure(poolId);
@@ -236,9 +284,11 @@ export class PoolRegistry implements PoolKeeper {
     }
   }
 
-  private move(pool: Pool, state: PoolState): void {
+  private move(pool: Pool, state: PoolState, nextRestartAtMs: number | null = null): void {
     const from = pool.state;
     pool.state = state;
+    pool.crash = null;
+    pool.nextRestartAtMs = nextRestartAtMs;
     pool.scheduler.pause(state === 'draining' || state === 'reloading');
     pool.changedAtMs = this.now();
     this.moved(pool, from);
@@ -289,6 +339,11 @@ export class PoolRegistry implements PoolKeeper {
       last_error: lastError,
       changed_at_ms: pool.changedAtMs,
       last_heartbeat_ms: pool.heartbeatAtMs,
+      next_restart_at: isoTime(pool.nextRestartAtMs),
     };
   }
+}
+
+function isoTime(atMs: number | null): string | null {
+  return atMs === null ? null : new Date(atMs).toISOString();
 }

@@ -3,9 +3,14 @@ import { Registry } from 'prom-client';
 import type { PoolMetrics } from '../../activities/deps.js';
 import type { PoolStatus } from '../../contracts/pool.js';
 import type { GpuDevice } from '../../domain/gpu.js';
+import { CIRCUIT_GAUGE } from '../../domain/circuit.js';
+import { countWithin, withOneMore } from '../../domain/restart-window.js';
 import { declareMetrics, type Metrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
 import type { HandoffWatchDeps } from './watch-handoffs.js';
+
+/** `restart_rate` counts the restarts of so long (B-SUPER-037). */
+const RATE_WINDOW_MS = 60_000;
 
 /** The node's metrics: what runs move, what the watch of the devices shows, and the text that a scrape reads. */
 export interface NodeMetrics {
@@ -23,6 +28,7 @@ export interface NodeMetrics {
 export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): NodeMetrics {
   const registry = new Registry();
   const metrics = declareMetrics(registry);
+  const restarts = new Map<string, number[]>();
   const runs: RunMetrics = {
     started: (labels) => metrics.tasksStarted.inc({ ...labels }),
     firstToken: (labels, afterMs) => {
@@ -64,6 +70,7 @@ export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): 
       if (outcome === 'forced' || outcome === 'drained')
         metrics.drainDuration.observe({ pool_id }, durationMs);
     },
+    ...restartMetrics(metrics, restarts),
   };
   const devices = (gpus: readonly GpuDevice[]): void => {
     metrics.deviceVramTotal.reset();
@@ -80,6 +87,8 @@ export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): 
   const showPools = poolGauges(metrics);
   const text = (): Promise<string> => {
     showPools(readPools());
+    for (const [pool_id, timesMs] of restarts)
+      metrics.restartRate.set({ pool_id }, countWithin(timesMs, RATE_WINDOW_MS, Date.now()));
     return registry.metrics();
   };
   return { runs, pools, devices, handoff, text };
@@ -107,6 +116,31 @@ function poolGauges(metrics: Metrics): (pools: readonly PoolStatus[]) => void {
     }
     for (const model of modelOf.values()) showModel(model, true);
   };
+}
+
+/** What supervision moves; `restarts` keeps the times that the rate is counted from at each scrape. */
+function restartMetrics(metrics: Metrics, restarts: Map<string, number[]>) {
+  return {
+    crashed: (pool_id, reason, device) => {
+      metrics.crashes.inc({ pool_id, reason });
+      if (reason === 'driver_reset') metrics.driverResets.inc({ pool_id, device: device ?? 'all' });
+    },
+    restartPlanned: (pool_id, crash_reason, delayMs) => {
+      metrics.backoffDelay.observe({ pool_id }, delayMs);
+      metrics.restartsScheduled.inc({ pool_id, crash_reason });
+    },
+    restarted: (pool_id, reason) => {
+      metrics.restarts.inc({ pool_id, reason });
+      restarts.set(pool_id, withOneMore(restarts.get(pool_id) ?? [], RATE_WINDOW_MS, Date.now()));
+    },
+    circuitMoved: (pool_id, { circuit, new_state }) => {
+      metrics.circuitState.set({ pool_id, circuit }, CIRCUIT_GAUGE[new_state]);
+      if (new_state === 'open') metrics.circuitOpenings.inc({ pool_id });
+    },
+    storm: (pool_id, { kind }) => {
+      if (kind === 'restart_storm') metrics.restartStorms.inc({ pool_id });
+    },
+  } satisfies Partial<PoolMetrics>;
 }
 
 function ofClass({ engine, engine_version, pool_id, priority }: RunLabels) {

@@ -1,7 +1,11 @@
 /** The node worker's own end: its engines are stopped by the same ladder as everywhere, all at once (B-PROC-024). */
 import type { NodeActivityDeps } from '../../activities/deps.js';
+import type { EngineRoom } from '../../activities/engine/engine-room.js';
 import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
 import { engineFields } from '../../activities/pool/pool-fields.js';
+import { isSameProcess } from '../../activities/process/process-identity.js';
+import { readSpawnRecord } from '../../activities/process/spawn-record.js';
+import { replicaFiles, type ReplicaKey } from '../../activities/replica-files.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { PoolRegistry } from './pool-registry.js';
 
@@ -20,4 +24,17 @@ export async function stopEngines(
       log.info({ event: 'engine_stopped', ...engineFields(prepared), pid, forced }, 'engine stopped');
     }),
   );
+}
+
+/** Ends one engine, if its replica's record still names it: another one may have been started by now. */
+export function endReplica(
+  deps: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'> & { room: Pick<EngineRoom, 'alone'> },
+  replica: ReplicaKey,
+  pid: number,
+): Promise<void> {
+  return deps.room.alone(replica, async () => {
+    const record = await readSpawnRecord(replicaFiles(deps.paths, replica).spawnRecord);
+    if (record?.pid !== pid) return;
+    await endLeftEngine({ record, alive: await isSameProcess(record) }, deps);
+  });
 }

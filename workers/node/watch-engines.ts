@@ -1,43 +1,60 @@
 /**
- * Watches the engines that serve: one whose process is gone is unbound at once, so that no task is sent to it. An adopted
- * engine is nobody's child, hence pid and start time, asked again and again, rather than an exit event (design §3).
+ * Watches the engines that serve: one whose process is gone is unbound at once, so that no task is sent to it, and its
+ * pool's supervisor finds the crash here (`watchEngine`). An adopted engine is nobody's child, hence pid and start time,
+ * asked again and again, rather than an exit event (design §3). One that lives and misses {@link MISSES} health polls in a
+ * row is ended: it would hold its memory for nothing (B-SUPER-002).
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunningEngine } from '../../activities/deps.js';
+import type { PoolMetrics, RunningEngine } from '../../activities/deps.js';
+import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
 import { engineFields } from '../../activities/pool/pool-fields.js';
+import type { CrashReport } from '../../contracts/supervision.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { answersHealth } from './engine-health.js';
-import type { PoolRegistry } from './pool-registry.js';
+import { reportCrash, tellCrash, type CrashScene, type CrashSigns, type OwnEngine } from './crash-report.js';
+import type { PoolRegistry, Replica } from './pool-registry.js';
 
 /** How soon a dead engine is noticed when no stream broke; reading one file of /proc costs microseconds. */
 const WATCH_INTERVAL_MS = 500;
 /** Looks at an engine of others that broke off a stream; its own watch unbinds it before. */
 const PATIENT_LOOKS = 60;
+/** A busy engine may answer late once or twice. */
+const MISSES = 3;
 
 /** What the watch works with. */
-export interface EngineWatchDeps {
+export interface EngineWatchDeps extends CrashScene {
   pools: () => PoolRegistry;
-  isAlive: (engine: RunningEngine & { pid: number }) => Promise<boolean>;
+  isAlive: (engine: OwnEngine) => Promise<boolean>;
+  /** Asks an engine for its health, for a bounded time. */
+  answers: (adapter: EngineAdapter) => Promise<boolean>;
+  /** Ends an engine that does not answer, and all that it has started. */
+  end: (engine: OwnEngine) => Promise<void>;
+  /** Processes that the system has ended for want of memory, since boot. */
+  oomKills: () => Promise<number>;
+  healthIntervalMs: number;
+  metrics: Pick<PoolMetrics, 'crashed'>;
   log: Logger;
 }
 
 /** The watch over a node's engines. */
 export class EngineWatch {
   private busy = false;
-  private timer: NodeJS.Timeout | undefined;
+  private oomKills = Infinity;
+  private timers: NodeJS.Timeout[] = [];
+  /** By engine: when it did not answer, in a row. */
+  private readonly missedAtMs = new Map<string, number[]>();
+  private readonly asking = new Set<string>();
 
   constructor(private readonly deps: EngineWatchDeps) {}
 
   start(): void {
-    this.timer = setInterval(() => {
-      if (this.busy) return;
-      this.busy = true;
-      void this.lookAtAll().finally(() => (this.busy = false));
-    }, WATCH_INTERVAL_MS).unref();
+    this.timers = [
+      setInterval(() => void this.lookAtAll(), WATCH_INTERVAL_MS).unref(),
+      setInterval(() => void this.ask(), this.deps.healthIntervalMs).unref(),
+    ];
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    for (const timer of this.timers) clearInterval(timer);
   }
 
   /**
@@ -47,31 +64,90 @@ export class EngineWatch {
   async look(poolId: string, replicaId: string): Promise<void> {
     const replica = this.deps.pools().get(poolId)?.replicas.get(replicaId);
     if (replica === undefined) return;
-    if (replica.engine.pid !== null) return this.unbindIfGone(replica.engine);
+    if (isOwn(replica.engine)) return this.unbindIfGone(replica.engine);
     for (let looks = 0; looks < PATIENT_LOOKS; looks++) {
       if (this.deps.pools().running(poolId, replicaId) !== replica.engine) return;
-      if (await answersHealth(replica.adapter)) return;
+      if (await this.deps.answers(replica.adapter)) return;
       await delay(WATCH_INTERVAL_MS);
     }
   }
 
-  private async lookAtAll(): Promise<void> {
-    for (const engine of this.deps.pools().engines()) await this.unbindIfGone(engine);
+  /** Looks once whether the processes of our own engines are there; those of others are known by their health alone. */
+  async lookAtAll(): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      for (const engine of this.deps.pools().engines()) if (isOwn(engine)) await this.unbindIfGone(engine);
+      this.oomKills = await this.deps.oomKills();
+    } finally {
+      this.busy = false;
+    }
   }
 
-  private async unbindIfGone(engine: RunningEngine): Promise<void> {
-    const { pool_id, replica_id } = engine.prepared;
-    const { pid } = engine;
-    const pools = this.deps.pools();
-    // Engines of others are known by their health (watch-handoffs.ts).
-    if (pid === null) return;
-    if (await this.deps.isAlive({ ...engine, pid })) return pools.seen(pool_id);
-    if (pools.running(pool_id, replica_id)?.pid !== pid) return;
-    const last_error = `the engine of replica ${replica_id} (pid ${pid}) has exited`;
-    this.deps.log.error(
-      { event: 'engine_gone', ...engineFields(engine.prepared), last_error },
-      'engine gone',
+  /** Asks each of our own engines once for its health; one that is being asked is not asked again. */
+  async ask(): Promise<void> {
+    await Promise.all(
+      this.deps
+        .pools()
+        .serving()
+        .map((replica) => this.askOne(replica)),
     );
-    pools.dropReplica(pool_id, replica_id, last_error);
   }
+
+  private async askOne({ engine, adapter }: Replica): Promise<void> {
+    if (!isOwn(engine)) return;
+    const key = `${engine.pid}:${engine.startTicks ?? ''}`;
+    if (this.asking.has(key)) return;
+    this.asking.add(key);
+    try {
+      if (await this.deps.answers(adapter)) return void this.missedAtMs.delete(key);
+      const missed = [...(this.missedAtMs.get(key) ?? []), this.deps.now()];
+      this.missedAtMs.set(key, missed);
+      if (missed.length < MISSES || !(await this.deps.isAlive(engine))) return;
+      this.missedAtMs.delete(key);
+      const missed_at = missed.map((atMs) => new Date(atMs).toISOString());
+      this.deps.log.error(
+        { event: 'engine_silent', ...engineFields(engine.prepared), missed_at },
+        'engine silent',
+      );
+      await this.fallen(engine, { silent: true, oomKilled: false });
+    } finally {
+      this.asking.delete(key);
+    }
+  }
+
+  private async unbindIfGone(engine: OwnEngine): Promise<void> {
+    const { deps } = this;
+    if (await deps.isAlive(engine)) return deps.pools().seen(engine.prepared.pool_id);
+    await this.fallen(engine, { silent: false, oomKilled: (await deps.oomKills()) > this.oomKills });
+  }
+
+  private async fallen(engine: OwnEngine, signs: CrashSigns): Promise<void> {
+    const { log, end } = this.deps;
+    const { pool_id, replica_id } = engine.prepared;
+    const report = await reportCrash(this.deps, engine, signs);
+    // It was stopped on purpose meanwhile, or somebody else has looked.
+    if (this.deps.pools().running(pool_id, replica_id)?.pid !== engine.pid) return;
+    if (report !== undefined) tellCrash(this.deps, report);
+    else {
+      const line = { event: 'engine_crashed', ...engineFields(engine.prepared), reason: 'unknown' };
+      log.error(line, 'engine crashed');
+    }
+    this.unbind(engine, report);
+    if (signs.silent) await end(engine);
+  }
+
+  /** Only a pool that should serve is started again: an operation that has it ends as it was meant to. */
+  private unbind({ prepared, pid }: OwnEngine, report: CrashReport | undefined): void {
+    const pools = this.deps.pools();
+    const { pool_id, replica_id } = prepared;
+    const lastError = report?.last_error ?? `the engine of replica ${replica_id} (pid ${pid}) has exited`;
+    const isLast = pools.replicas(pool_id).length === 1;
+    if (isLast && report !== undefined && pools.status(pool_id)?.ready === true) pools.crashed(report);
+    else pools.dropReplica(pool_id, replica_id, lastError);
+  }
+}
+
+function isOwn(engine: RunningEngine): engine is OwnEngine {
+  return engine.pid !== null;
 }

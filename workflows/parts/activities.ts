@@ -1,7 +1,7 @@
 /** A node's activities by timeout policy. They run only on the node that owns the GPU (B-PDUR-004). */
 import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/index.js';
-import { nodeQueue } from '../../domain/identity.js';
+import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
 
 /** A node that takes no step for this long is offline (design §7): fail with that reason, do not queue for ever. */
 const NODE_SILENCE_LIMIT = '30s';
@@ -48,6 +48,12 @@ const ENDLESS = {
   retry: { initialInterval: '500ms', maximumInterval: '5s' },
 } satisfies ActivityOptions;
 
+/** Answers at once, and a node that is away is waited for: nothing is decided without it. */
+const PATIENT = {
+  startToCloseTimeout: '20s',
+  retry: { initialInterval: '500ms', maximumInterval: '10s' },
+} satisfies ActivityOptions;
+
 /**
  * Undo: tried hard for five minutes, the stop ladder included. A node that is gone for a minute cleans up itself when
  * it comes back, by its spawn records.
@@ -77,6 +83,9 @@ export function onNode(nodeId: string) {
     polled: (limitMs: number) => on({ ...POLL, scheduleToCloseTimeout: limitMs }),
     supervised: on(SUPERVISED),
     endless: on(ENDLESS),
+    patient: on(PATIENT),
+    /** As long as the engine serves, in a slot of the long runs. */
+    watching: on({ ...ENDLESS, taskQueue: nodeRunsQueue(nodeId) }),
     cleanup: on(CLEANUP),
     quickCleanup: on(QUICK_CLEANUP),
   };

@@ -1,0 +1,50 @@
+/** Activity `watchEngine`: waits until the engine of a pool crashes, or the pool is taken out of service (B-SUPER-001). */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import type { CrashReport } from '../../contracts/supervision.js';
+import type { NodeActivityDeps } from '../deps.js';
+
+/** Between two looks at the registry; reading it costs nothing. */
+const LOOK_EVERY_MS = 100;
+/** The SDK sends a beat on at 80 % of the heartbeat timeout, which the workflow sets to 10 s. */
+const BEAT_MS = 2_000;
+
+/** Whose engine, and which crash of it is known already. */
+export interface WatchEngineInput {
+  pool_id: string;
+  known_crash_id: string | null;
+}
+
+/** What was seen: a crash, or null when the pool is out of service on purpose (B-SUPER-017). */
+export interface WatchedEngine {
+  crash: CrashReport | null;
+}
+
+/** Builds the activity `watchEngine`. */
+export function watchEngineActivity({ pools, now }: Pick<NodeActivityDeps, 'pools' | 'now'>) {
+  /** @throws ApplicationFailure retryable when this worker shuts down; the next one watches on, and adopts what runs */
+  return async function watchEngine({ pool_id, known_crash_id }: WatchEngineInput): Promise<WatchedEngine> {
+    const { cancellationSignal } = Context.current();
+    let beatAtMs = 0;
+    for (;;) {
+      if (cancellationSignal.aborted) throw whyStopped(cancellationSignal.reason);
+      const crash = pools.crash(pool_id);
+      if (crash !== null && crash.crash_id !== known_crash_id) return { crash };
+      const state = pools.status(pool_id)?.state ?? 'offline';
+      if (state === 'offline') return { crash: null };
+      if (now() - beatAtMs >= BEAT_MS) {
+        beatAtMs = now();
+        Context.current().heartbeat({ state });
+      }
+      await delay(LOOK_EVERY_MS, undefined, { signal: cancellationSignal }).catch(() => undefined);
+    }
+  };
+}
+
+/** A shutdown is no cancel: the watch goes on with the next worker. */
+function whyStopped(reason: unknown): unknown {
+  const isShutdown = reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN';
+  return isShutdown
+    ? ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN')
+    : reason;
+}

@@ -1,0 +1,108 @@
+/** What is to be found out about an engine that is gone: its exit, its own words, and what it was started from. */
+import type { NodePaths, PoolMetrics, RunningEngine } from '../../activities/deps.js';
+import type { EngineRoom } from '../../activities/engine/engine-room.js';
+import { lastLines, ownTail } from '../../activities/engine/log-tail.js';
+import { readSpawnRecord } from '../../activities/process/spawn-record.js';
+import { replicaFiles } from '../../activities/replica-files.js';
+import type { SpawnRecord } from '../../contracts/handoff.js';
+import type { CrashReport } from '../../contracts/supervision.js';
+import { classifyCrash, type CrashFacts } from '../../domain/crash.js';
+import { raiseAlert } from '../../telemetry/alert.js';
+import type { Logger } from '../../telemetry/logger.js';
+
+/** An engine of ours, hence with a process. */
+export type OwnEngine = RunningEngine & { pid: number };
+
+/** Where crashes are looked into. */
+export interface CrashScene {
+  paths: NodePaths;
+  room: Pick<EngineRoom, 'exitOf'>;
+  now: () => number;
+}
+
+/** What the watch has seen itself. */
+export interface CrashSigns {
+  /** The process was there and did not answer. */
+  silent: boolean;
+  /** The system has ended some process for want of memory. */
+  oomKilled: boolean;
+}
+
+/** A child whose end was seen has been reaped, or is within milliseconds. */
+const REAPED_WITHIN_MS = 1_000;
+
+/** Looks into it; undefined where no spawn record tells what to start again. */
+export async function reportCrash(
+  { paths, room, now }: CrashScene,
+  engine: OwnEngine,
+  { silent, oomKilled }: CrashSigns,
+): Promise<CrashReport | undefined> {
+  const record = await readSpawnRecord(replicaFiles(paths, engine.prepared).spawnRecord);
+  if (record === undefined || record.pid !== engine.pid) return undefined;
+  const { pid, started_ticks: startTicks, spawned_at_ms } = record;
+  const exit = silent ? undefined : await soon(room.exitOf({ pid, startTicks }));
+  return reportOf(record, {
+    exit_code: exit?.code ?? null,
+    signal: exit?.signal ?? null,
+    silent,
+    oom_killed: oomKilled,
+    log_tail: await wordsOf(paths, record),
+    uptime_seconds: Math.round((now() - spawned_at_ms) / 1000),
+  });
+}
+
+/** The report on an engine that an earlier worker left, and that does not serve any more. */
+export async function reportLeft(
+  { paths }: Pick<CrashScene, 'paths'>,
+  record: SpawnRecord,
+  alive: boolean,
+): Promise<CrashReport> {
+  const unknown = { exit_code: null, signal: null, oom_killed: false, uptime_seconds: null };
+  return reportOf(record, { ...unknown, silent: alive, log_tail: await wordsOf(paths, record) });
+}
+
+async function wordsOf(paths: NodePaths, record: SpawnRecord): Promise<string> {
+  const { log_offset_bytes } = record;
+  // An engine that was found without a record may have written after another one: its words prove nothing.
+  if (log_offset_bytes === undefined) return '';
+  return ownTail(replicaFiles(paths, record).logFile, log_offset_bytes);
+}
+
+/** Facts about one engine's end. */
+type EndFacts = CrashFacts & { uptime_seconds: number | null };
+
+function reportOf(record: SpawnRecord, facts: EndFacts): CrashReport {
+  const { pool_id, replica_id, pid, started_ticks, prepared } = record;
+  const { kind, reason } = classifyCrash(facts);
+  const { exit_code, signal, uptime_seconds } = facts;
+  const words = `the engine of replica ${replica_id} (pid ${pid}) has crashed: ${reason}`;
+  const tail = lastLines(facts.log_tail);
+  return {
+    ...{ crash_id: `${pid}:${started_ticks}`, pool_id, replica_id, kind, reason, prepared },
+    ...{ exit_code, signal, uptime_seconds },
+    last_error: tail === '' || kind === 'graceful_exit' ? words : `${words}; its log ends:\n${tail}`,
+  };
+}
+
+/** Counts a crash and logs it (B-SUPER-001, B-SUPER-007). */
+export function tellCrash(
+  { log, metrics }: { log: Logger; metrics: Pick<PoolMetrics, 'crashed'> },
+  { kind, prepared, crash_id: _, ...figures }: CrashReport,
+): void {
+  const { pool_id, reason, uptime_seconds } = figures;
+  const { engine, engine_version, device_mask } = prepared;
+  metrics.crashed(pool_id, kind, device_mask);
+  const line = { event: 'engine_crashed', ...figures, engine, engine_version, device_mask };
+  if (kind === 'graceful_exit') log.warn(line, 'engine gone');
+  else log.error(line, 'engine crashed');
+  if (kind === 'out_of_memory') raiseAlert(log, 'oom_kill', { pool_id, reason, uptime_seconds });
+}
+
+function soon<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+  if (promise === undefined) return Promise.resolve(undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), REAPED_WITHIN_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
