@@ -35,6 +35,7 @@ import { createModelFiles } from './catalog/model-files.js';
 import { createModelGate } from './catalog/model-gate.js';
 import { createVerifier } from './catalog/verify-model.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
+import { circuitRoutes } from './routes/v2/circuits.js';
 import { metaRoutes } from './routes/v2/meta.js';
 import { operationRoutes } from './routes/v2/operations.js';
 import { modelStateRoutes } from './routes/v2/model-state.js';
@@ -56,6 +57,7 @@ import { createDrain } from './tasks/drain.js';
 import { createPreload } from './tasks/preload.js';
 import { createRegisterWorker } from './tasks/register-worker.js';
 import { createReload } from './tasks/reload.js';
+import { createResetCircuit } from './tasks/reset-circuit.js';
 import { createTaskStatus } from './tasks/task-status.js';
 
 /** What the API works with. */
@@ -178,11 +180,12 @@ async function registerRoutes(
   await registerCatalog(app, settings, { models, files, gate, verifier, board, drainPool });
   await app.register(poolRoutes, {
     readPools,
-    preloadPool: createPreload(records, board),
+    preloadPool: createPreload(records, board, settings.DROVER_SUPERVISION),
     drainPool,
     reloadPool: createReload(records, readPools),
   });
   await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools) });
+  await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });
 }

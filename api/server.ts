@@ -1,6 +1,7 @@
 /** The API process: connects, listens, ends in order; everything between is `app.ts`. */
 import type { FastifyInstance } from 'fastify';
 import type { Settings } from '../contracts/settings.js';
+import { deadLimits } from '../domain/restart-policy.js';
 import { payloadCodec } from '../security/payload-codec.js';
 import { artifactFiles, type ArtifactFiles } from '../store/artifact-files.js';
 import { createArtifacts } from '../store/artifacts.js';
@@ -26,6 +27,10 @@ import { startSecrets } from './start-secrets.js';
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const secrets = startSecrets(settings);
   if ('problem' in secrets) throw new StartError(secrets.problem);
+  for (const problem of deadLimits(settings.DROVER_SUPERVISION)) {
+    const line = { event: 'dead_limit', setting: 'DROVER_SUPERVISION', problem };
+    log.warn(line, 'a limit of the restart policy cannot be reached');
+  }
   const ring = requirePayloadKeys(settings);
   const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: secrets.nodeToken });
   const store = await openProcessStore(settings, log);

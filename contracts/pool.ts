@@ -234,12 +234,9 @@ export const poolStatus = z
     last_error: z.string().nullable(),
     changed_at_ms: z.int().meta({ description: 'when the pool came to its state' }),
     last_heartbeat_ms: z.int().nullable(),
-    next_restart_at: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'when the engine is started again after a crash, ISO 8601; null: nothing is due',
-      }),
+    next_restart_at: z.string().nullable().meta({
+      description: 'when the engine is started again after a crash, ISO 8601; null: nothing is due',
+    }),
   })
   .meta({ id: 'PoolStatus' });
 

@@ -10,6 +10,7 @@ import type {
   ReloadOutcome,
   ReloadPoolInput,
 } from '../../contracts/pool.js';
+import type { SupervisionView } from '../../contracts/supervision.js';
 import type { TaskMemo } from '../../contracts/task-record.js';
 import type { Admission } from '../../contracts/task.js';
 import type { TaskState } from '../../domain/task.js';
@@ -67,6 +68,8 @@ export interface TaskRecords {
   waitReload(operationId: string, waitMs: number): Promise<OperationOutcome<ReloadOutcome>>;
   /** How an operation on a pool stands; undefined where it never ran. */
   operation(operationId: string): Promise<Operation | undefined>;
+  /** Closes a pool's circuits (B-SUPER-044); undefined where nobody supervises it. @param by - who asked, for the log */
+  resetCircuit(poolId: string, by: string): Promise<SupervisionView | undefined>;
   /** Whether this operation on a pool runs now. */
   isRunning(operationId: string): Promise<boolean>;
   /** Asks now. */

@@ -8,10 +8,10 @@ import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Operation as OperationView } from '../../contracts/operation.js';
 import type { DrainPoolInput, PreloadPoolInput, ReloadPoolInput } from '../../contracts/pool.js';
-import { taskWorkflowId } from '../../domain/identity.js';
+import { poolWorkflowId, taskWorkflowId } from '../../domain/identity.js';
 import type { drainPool } from '../../workflows/drain-pool.js';
 import type { inferTask } from '../../workflows/infer-task.js';
-import { operationStepsQuery } from '../../workflows/messages.js';
+import { operationStepsQuery, resetCircuitUpdate } from '../../workflows/messages.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import type { reloadPool } from '../../workflows/reload-pool.js';
 import { createOutageWatch } from './outage-watch.js';
@@ -164,6 +164,11 @@ class TemporalRecords implements OpenTaskRecords {
         ? undefined
         : this.connection.withDeadline(limit, () => run.result());
     return readOperation({ described, steps, result });
+  }
+
+  resetCircuit(poolId: string, by: string) {
+    const supervisor = this.workflow.getHandle(poolWorkflowId(poolId, 'supervise'));
+    return this.asked(() => supervisor.executeUpdate(resetCircuitUpdate, { args: [{ by }] }));
   }
 
   async isRunning(operationId: string): Promise<boolean> {

@@ -1,6 +1,8 @@
 /** Preload of a pool: a durable workflow, on the node that has the pool already or has room for it (B-CP-070). */
 import { DroverError } from '../../contracts/errors.js';
 import type { PreparedEngine, PreloadResult } from '../../contracts/pool.js';
+import { withWishes, type RestartWishes } from '../../contracts/supervision.js';
+import { deadLimits, type RestartPolicy } from '../../domain/restart-policy.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
 import type { PoolBoard } from './pool-board.js';
@@ -10,22 +12,30 @@ export interface PreloadOrder {
   prepared: PreparedEngine;
   waitMs: number;
   healthTimeoutMs: number;
+  /** What the pool wants otherwise than the installation says. */
+  supervision: RestartWishes;
 }
 
 /** The finished preload, or the operation that goes on. */
 export type PreloadAnswer = { result: PreloadResult } | { operationId: string };
 
-/** Preloads a pool. @throws DroverError PRELOAD_FAILED, or the code under which the workflow failed */
+/** Preloads a pool. @throws DroverError INVALID_PARAMS for a restart policy that contradicts itself; PRELOAD_FAILED, or the code under which the workflow failed */
 export type PreloadPool = (order: PreloadOrder, context: RequestContext) => Promise<PreloadAnswer>;
 
 /** Builds preload. */
-export function createPreload(records: TaskRecords, board: PoolBoard): PreloadPool {
-  return async function preload({ prepared, waitMs, healthTimeoutMs }, context) {
+export function createPreload(
+  records: TaskRecords,
+  board: PoolBoard,
+  defaultPolicy: RestartPolicy,
+): PreloadPool {
+  return async function preload({ prepared, waitMs, healthTimeoutMs, supervision: wishes }, context) {
+    const supervision = policyWith(defaultPolicy, wishes, prepared.pool_id, context);
     const operationId = await records.startPreload({
       node_id: await nodeFor(prepared.pool_id, board, context),
       correlation_id: context.correlationId,
       health_timeout_ms: healthTimeoutMs,
       prepared,
+      supervision,
     });
     context.log.info(
       { event: 'preload', pool_id: prepared.pool_id, engine: prepared.engine, operation_id: operationId },
@@ -36,6 +46,22 @@ export function createPreload(records: TaskRecords, board: PoolBoard): PreloadPo
     if (outcome.kind === 'done') return { result: outcome.result };
     throw new DroverError(outcome.code, inOneSentence(outcome.message), { pool_id: prepared.pool_id });
   };
+}
+
+function policyWith(
+  defaults: RestartPolicy,
+  wishes: RestartWishes,
+  pool_id: string,
+  { log }: RequestContext,
+): RestartPolicy {
+  const { policy, problems } = withWishes(defaults, wishes);
+  if (problems.length > 0) {
+    const details = problems.map(({ field, problem }) => ({ field: `supervision.${field}`, problem }));
+    throw new DroverError('INVALID_PARAMS', 'the restart policy contradicts itself', { pool_id, details });
+  }
+  for (const problem of deadLimits(policy))
+    log.warn({ event: 'dead_limit', pool_id, problem }, 'a limit of the restart policy cannot be reached');
+  return policy;
 }
 
 /** Where the pool is, so that a repeated preload finds the engine that runs; else the node with the fewest pools. */

@@ -9,6 +9,7 @@ import type {
   ReloadOutcome,
   ReloadPoolInput,
 } from '../../contracts/pool.js';
+import type { SupervisionView } from '../../contracts/supervision.js';
 import type {
   OperationOutcome,
   StartResult,
@@ -33,6 +34,9 @@ export class MemoryRecords implements TaskRecords {
   readonly reloads: ReloadPoolInput[] = [];
   reloadOutcome: OperationOutcome<ReloadOutcome> = { kind: 'running' };
   readonly operations = new Map<string, Operation>();
+  readonly resets: { poolId: string; by: string }[] = [];
+  /** What a supervisor answers; undefined: there is none. */
+  supervision: SupervisionView | undefined;
   /** Ids of the operations that run. */
   readonly running = new Set<string>();
   readonly drains: DrainPoolInput[] = [];
@@ -97,6 +101,12 @@ export class MemoryRecords implements TaskRecords {
   async operation(operationId: string): Promise<Operation | undefined> {
     this.mustAnswer();
     return Promise.resolve(this.operations.get(operationId));
+  }
+
+  async resetCircuit(poolId: string, by: string): Promise<SupervisionView | undefined> {
+    this.mustAnswer();
+    this.resets.push({ poolId, by });
+    return Promise.resolve(this.supervision);
   }
 
   async isRunning(operationId: string): Promise<boolean> {

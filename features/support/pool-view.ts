@@ -72,6 +72,31 @@ export class PoolView {
     );
   }
 
+  /** Waits until the pool is as wanted, as its node worker reports it. */
+  async waitForStatus(wanted: (status: PoolStatus) => boolean): Promise<PoolStatus> {
+    let last: PoolStatus | undefined;
+    return eventually(
+      () => `the pool to be as wanted: ${JSON.stringify(last)}`,
+      async () => {
+        last = await this.status();
+        return wanted(last) ? last : undefined;
+      },
+    );
+  }
+
+  /** Waits until an engine with another pid than this serves; answers with its pid. */
+  async waitForEngineAfter(pid: number): Promise<number> {
+    let last = pid;
+    await eventually(
+      () => `another engine than ${pid} to serve: ${last}`,
+      async () => {
+        last = await this.pid().catch(() => pid);
+        return (last !== pid && (await this.status()).state === 'ready') || undefined;
+      },
+    );
+    return last;
+  }
+
   /** Waits until so many slots are taken, as its node worker reports it. */
   async waitForLeases(count: number): Promise<void> {
     let last: PoolStatus | undefined;

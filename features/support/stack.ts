@@ -38,6 +38,8 @@ export interface StackWish {
   onExit?: 'leave';
   /** Pools that belong to the node, comma-separated; default: none. */
   nodePools?: string;
+  /** How engines are started again after crashes; default: the product's own. */
+  supervision?: Readonly<Record<string, number>>;
   /** The node's GPUs; default: those of the machine. */
   gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
@@ -90,6 +92,8 @@ export class Stack {
   nodeUrl = '';
   /** Pid of the first engine. */
   firstEnginePid: number | undefined;
+  /** Pid of the engine that was killed last. */
+  killedPid = 0;
   temporal: TemporalServer;
   private gpus: FakeGpus | undefined;
   /** What the last preload was asked for, and what it answered. */
@@ -230,7 +234,8 @@ export class Stack {
 
   /** Ends the engine as a crash would; the node worker is not told. */
   async killEngine(): Promise<void> {
-    killGroup(await this.pool.pid());
+    this.killedPid = await this.pool.pid();
+    killGroup(this.killedPid);
   }
 
   /** Processes that ended though nobody had asked for it. */
@@ -240,7 +245,7 @@ export class Stack {
 
   /** The environment of a process of this stack; `extra` wins. */
   environment(extra: Record<string, string> = {}): Record<string, string> {
-    const { capacity, policy, disconnectGraceMs, onExit, nodePools } = this.wish;
+    const { capacity, policy, disconnectGraceMs, onExit, nodePools, supervision } = this.wish;
     return {
       ...SHORT_WAITS,
       TEMPORAL_ADDRESS: this.temporal.address,
@@ -255,6 +260,7 @@ export class Stack {
       DROVER_CODEC_SECRET: this.codecSecret,
       DROVER_EXIT_WITH_PARENT: 'true',
       ...(nodePools === undefined ? {} : { DROVER_NODE_POOLS: nodePools }),
+      ...(supervision === undefined ? {} : { DROVER_SUPERVISION: JSON.stringify(supervision) }),
       ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
       ...(policy === undefined ? {} : { DROVER_ADMISSION_POLICY: policy }),

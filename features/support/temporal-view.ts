@@ -10,9 +10,11 @@ import { ApplicationFailure, type DataConverter } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { readSettings } from '../../contracts/settings.js';
 import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
-import { taskWorkflowId } from '../../domain/identity.js';
+import type { SupervisionView } from '../../contracts/supervision.js';
+import { poolWorkflowId, taskWorkflowId } from '../../domain/identity.js';
 import { eventually } from '../../testing/changes.js';
 import { requirePayloadKeys, temporalDataConverter } from '../../workers/temporal.js';
+import { supervisionQuery } from '../../workflows/messages.js';
 import { FirstTokenAt, EndedAt, TaskState, TokensOut } from '../../workflows/search-attributes.js';
 import { encodingOf, opened, payloadsIn, textOf, type JsonPayload } from './history-payloads.js';
 
@@ -118,6 +120,22 @@ export class TemporalView {
     });
     const fields = Object.values(workflowExecutionInfo?.memo?.fields ?? {});
     return new Set(fields.map(({ metadata }) => Buffer.from(metadata?.['encoding'] ?? []).toString('utf8')));
+  }
+
+  /** Waits until the supervisor of a pool stands as wanted, and has told so itself. */
+  async waitForSupervision(
+    poolId: string,
+    wanted: (view: SupervisionView) => boolean,
+  ): Promise<SupervisionView> {
+    const supervisor = this.open.workflow.getHandle(poolWorkflowId(poolId, 'supervise'));
+    let last: SupervisionView | undefined;
+    return eventually(
+      () => `the supervisor of ${poolId}: ${JSON.stringify(last)}`,
+      async () => {
+        last = await supervisor.query(supervisionQuery);
+        return wanted(last) ? last : undefined;
+      },
+    );
   }
 
   /** Waits for the end of a task's workflow. */

@@ -89,7 +89,7 @@ export class EngineWatch {
     await Promise.all(
       this.deps
         .pools()
-        .serving()
+        .everyReplica()
         .map((replica) => this.askOne(replica)),
     );
   }

@@ -82,9 +82,9 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       },
     },
     async (request, reply) => {
-      const { prepared, wait_ms, health_timeout_ms } = request.body;
+      const { prepared, wait_ms, health_timeout_ms, supervision } = request.body;
       if (prepared.pool_id !== request.params.id) throw otherPool();
-      const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms };
+      const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms, supervision };
       const answer = await preloadPool(order, contextOf(request));
       if ('result' in answer) return answer.result;
       return reply.code(202).send(accepted(answer.operationId));
