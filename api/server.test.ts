@@ -16,15 +16,19 @@ const COMPLETE = {
 };
 
 /** Starts the API with nothing but these settings; resolves when it has ended. */
-async function startWith(settings: Record<string, string>): Promise<{ code: number | null; said: string }> {
+async function startWith(
+  settings: Record<string, string>,
+): Promise<{ code: number | null; said: string; logged: Record<string, unknown>[] }> {
   const env = { PATH: process.env['PATH'] ?? '', ...settings };
   const child = spawn(process.execPath, ['--import', 'tsx', SERVER], {
     env,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const said = text(child.stderr);
+  const [said, written] = [text(child.stderr), text(child.stdout)];
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
-  return { code, said: await said };
+  const lines = (await written).split('\n').filter((line) => line !== '');
+  const logged = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { code, said: await said, logged };
 }
 
 describe('an API that cannot start says in one line what to do, and ends with code 1', () => {
@@ -51,5 +55,20 @@ describe('an API that cannot start says in one line what to do, and ends with co
       assert.equal(code, 1);
       assert.match(said, problem);
     }
+  });
+
+  it('B-SUPER-029: with a restart policy that contradicts itself', async () => {
+    const { code, said } = await startWith({ ...COMPLETE, DROVER_SUPERVISION: '{"cap_ms": 5}' });
+    assert.equal(code, 1);
+    assert.match(said, /DROVER_SUPERVISION\.cap_ms: must not be below initial_ms/);
+  });
+});
+
+describe('an API whose restart policy has limits that nothing can reach', () => {
+  it('B-SUPER-052: warns of each at its start', async () => {
+    const { logged } = await startWith({ ...COMPLETE, DROVER_SUPERVISION: '{"circuit_threshold": 3}' });
+    const line = logged.find(({ event }) => event === 'dead_limit');
+    assert.deepEqual([line?.['level'], line?.['setting']], ['warn', 'DROVER_SUPERVISION']);
+    assert.match(String(line?.['problem']), /^oom_crashes: /);
   });
 });

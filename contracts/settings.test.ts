@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isAbsolute } from 'node:path';
 import { test } from 'node:test';
+import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
 import { readSettings, SettingsError } from './settings.js';
 
 const refusal = (env: Record<string, string>) => {
@@ -88,4 +89,18 @@ test('B-POOL-001, B-PRELOAD-074: a node knows its pools, and how many of them ma
   assert.deepEqual([set.DROVER_NODE_POOLS, set.DROVER_NODE_PARALLEL_PRELOADS], [['a', 'b.1'], 1]);
   assert.match(refusal({ DROVER_NODE_POOLS: 'a,../b' }), /^DROVER_NODE_POOLS: "\.\.\/b" is no pool id$/);
   assert.match(refusal({ DROVER_NODE_PARALLEL_PRELOADS: '0' }), /^DROVER_NODE_PARALLEL_PRELOADS: /);
+test('B-SUPER-029, B-CONFIG-014: the restart policy is JSON over the defaults, and one that is wrong names its field', () => {
+  const policyOf = (text: string) => readSettings({ DROVER_SUPERVISION: text }).DROVER_SUPERVISION;
+  assert.deepEqual(readSettings({}).DROVER_SUPERVISION, DEFAULT_RESTART_POLICY);
+  assert.deepEqual(policyOf('{"min_ms": 200}'), { ...DEFAULT_RESTART_POLICY, min_ms: 200 });
+  for (const [text, problem] of [
+    ['{"cap_ms": 999}', /^DROVER_SUPERVISION\.cap_ms: must not be below initial_ms$/],
+    ['{"factor": 0.5}', /^DROVER_SUPERVISION\.factor: must be 1 or more$/],
+    ['{"jitter": 1.5}', /^DROVER_SUPERVISION\.jitter: must be from 0 to 1$/],
+    ['{"initial_ms": 0}', /^DROVER_SUPERVISION\.initial_ms: /],
+    ['{"initial": 5}', /^DROVER_SUPERVISION: .*initial/],
+    ['five', /^DROVER_SUPERVISION: /],
+  ] as const) {
+    assert.match(refusal({ DROVER_SUPERVISION: text }), problem);
+  }
 });
