@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import type { ActivityFunction } from '@temporalio/common';
 import type { NodeActivityDeps, RunKeeper } from '../activities/deps.js';
 import { adapterFor } from '../activities/engine/adapters/engine-adapter.js';
+import { createEngineRoom, type EngineRoom } from '../activities/engine/engine-room.js';
 import { createNodeActivities, type NodeActivities } from '../activities/index.js';
 import { endLeftEngine, findLeftEngines } from '../activities/process/adopt.js';
 import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
@@ -23,6 +24,8 @@ export type LoggedLine = Readonly<Record<string, unknown>>;
 /** A node of a test, and the ways in. */
 export interface PoolNode {
   deps: NodeActivityDeps;
+  /** Where the exits of its engines are remembered. */
+  room: EngineRoom;
   pools: PoolRegistry;
   logged: readonly LoggedLine[];
   /** Runs one activity as one try of a workflow's step; `attempt` and the workflow's run can be chosen. */
@@ -73,9 +76,11 @@ function nodeIn(
     now: Date.now,
     ...changes,
   };
-  const activities = createNodeActivities(deps);
+  const room = createEngineRoom();
+  const activities = createNodeActivities(deps, room);
   return {
     deps,
+    room,
     pools,
     logged,
     run(name, input, { attempt = 1, runId = 'run-1', scheduledAtMs = Date.now() } = {}) {

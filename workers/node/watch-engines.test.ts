@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir } from 'node:fs/promises';
+import { test, type TestContext } from 'node:test';
+import { processStartTicks } from '../../activities/process/process-identity.js';
+import { replicaFiles } from '../../activities/replica-files.js';
+import type { CrashKind } from '../../domain/crash.js';
+import { eventually } from '../../testing/changes.js';
+import { poolNode } from '../../testing/pool-node.js';
+import { isAlive } from '../../testing/processes.js';
+import { quietMetrics } from '../../testing/quiet-metrics.js';
+import { adoptEngines } from './adopt-engines.js';
+import { endReplica } from './stop-engines.js';
+import { EngineWatch, type EngineWatchDeps } from './watch-engines.js';
+
+const POOL = 'gpu-0';
+const KEY = { pool_id: POOL, replica_id: 'r0' };
+
+async function answersOrIsGone({ pid, url }: { pid: number; url: string }): Promise<true | undefined> {
+  const answer = await fetch(`${url}/health`).catch(() => undefined);
+  return answer?.ok === true || !isAlive(pid) || undefined;
+}
+
+/** A node whose engine serves, and the watch over it. */
+async function watchedNode(
+  t: TestContext,
+  flags: readonly string[] = [],
+  changes: Partial<EngineWatchDeps> = {},
+) {
+  const counted: [CrashKind, string | null][] = [];
+  const metrics = {
+    ...quietMetrics,
+    crashed: (_pool: string, kind: CrashKind, device: string | null) => void counted.push([kind, device]),
+  };
+  const node = await poolNode(t, { metrics });
+  const { paths } = node.deps;
+  const prepared = await node.prepared(flags, { device_mask: 'GPU0' });
+  await mkdir(paths.runtimeDir, { recursive: true });
+  await appendFile(replicaFiles(paths, KEY).logFile, 'CUDA error of an engine before it\n');
+  const engine = await node.run('spawnEngine', prepared);
+  await eventually(
+    () => 'the engine to be up',
+    () => answersOrIsGone(engine),
+  );
+  await node.run('writeHandoff', { prepared, engine, correlation_id: 'corr-1' });
+  await node.run('markPoolReady', { prepared, engine, duration_ms: 1 });
+  const watch = new EngineWatch({
+    ...{ paths, room: node.room, pools: node.pools, metrics, log: node.deps.log, now: Date.now },
+    isAlive: async ({ pid, startTicks }) => (await processStartTicks(pid)) === startTicks,
+    answers: () => Promise.resolve(true),
+    oomKills: () => Promise.resolve(0),
+    end: (fallen) => endReplica({ ...node.deps, room: node.room }, fallen.prepared, fallen.pid),
+    healthIntervalMs: 60_000,
+    ...changes,
+  });
+  const gone = () =>
+    eventually(
+      () => 'the engine to be gone',
+      () => !isAlive(engine.pid) || undefined,
+    );
+  const logged = (event: string) => node.logged.find((line) => line['event'] === event);
+  return { node, engine, prepared, watch, counted, gone, logged };
+}
+
+test('B-SUPER-001, B-SUPER-004, B-SUPER-007: an engine that exits takes its work away, and its code and life are told', async (t) => {
+  const { node, watch, counted, gone, logged, prepared, engine } = await watchedNode(t, [
+    '--crash-after-ms',
+    '1500',
+  ]);
+  await gone();
+  await watch.look();
+  const status = node.pools.status(POOL);
+  assert.deepEqual([status?.live, status?.ready], [false, false]);
+  assert.match(status?.last_error ?? '', /\(pid \d+\) has crashed: process_exit\(134\)/);
+  const line = logged('engine_crashed');
+  assert.deepEqual(
+    [line?.['pool_id'], line?.['engine_version'], line?.['exit_code'], line?.['reason']],
+    [POOL, 'fake-1', 134, 'process_exit(134)'],
+  );
+  assert.ok(Number(line?.['uptime_seconds']) >= 1, String(line?.['uptime_seconds']));
+  assert.deepEqual(counted, [['process_exit', 'GPU0']]);
+  const crash = node.pools.crash(POOL);
+  assert.deepEqual([crash?.prepared, crash?.crash_id], [prepared, `${engine.pid}:${engine.start_ticks}`]);
+});
+
+test('B-SUPER-003: an engine whose own log tells of a CUDA error has crashed by it', async (t) => {
+  const words = 'CUDA error: an illegal memory access was encountered';
+  const { node, watch, gone } = await watchedNode(t, ['--error-line', words, '--crash-after-ms', '800']);
+  await gone();
+  await watch.look();
+  assert.equal(node.pools.crash(POOL)?.kind, 'cuda_error');
+  assert.match(node.pools.status(POOL)?.last_error ?? '', /illegal memory access/);
+});
+
+test('B-SUPER-015, B-METRICS-005: a reset of the driver is a reason of its own, counted by device', async (t) => {
+  const words = 'NVRM: Xid 79, GPU has fallen off the bus';
+  const { node, watch, gone, counted } = await watchedNode(t, [
+    '--error-line',
+    words,
+    '--crash-after-ms',
+    '800',
+  ]);
+  await gone();
+  await watch.look();
+  assert.equal(node.pools.crash(POOL)?.reason, 'driver_reset');
+  assert.deepEqual(counted, [['driver_reset', 'GPU0']]);
+});
+
+test('B-SUPER-005: an engine that was ended by a signal is told with its name', async (t) => {
+  const { node, watch, gone, engine } = await watchedNode(t);
+  process.kill(engine.pid, 'SIGSEGV');
+  await gone();
+  await watch.look();
+  const { reason, exit_code, signal } = node.pools.crash(POOL) ?? {};
+  assert.deepEqual([reason, exit_code, signal], ['signal(SIGSEGV)', null, 'SIGSEGV']);
+});
+
+test('B-SUPER-009, B-OBS-060: a kill while the system runs out of memory raises an alert', async (t) => {
+  const kills = [3, 4];
+  const { node, watch, gone, engine, logged } = await watchedNode(t, [], {
+    oomKills: () => Promise.resolve(kills.shift() ?? 4),
+  });
+  await watch.look();
+  process.kill(engine.pid, 'SIGKILL');
+  await gone();
+  await watch.look();
+  assert.equal(node.pools.crash(POOL)?.reason, 'out_of_memory(host)');
+  const { severity, alert, pool_id, reason } = logged('alert') ?? {};
+  assert.deepEqual([severity, alert, pool_id, reason], ['critical', 'oom_kill', POOL, 'out_of_memory(host)']);
+});
+
+test('B-SUPER-009: a kill is no want of memory where the system has killed nobody since the last look', async (t) => {
+  const { node, watch, gone, engine } = await watchedNode(t, [], { oomKills: () => Promise.resolve(3) });
+  await watch.look();
+  process.kill(engine.pid, 'SIGKILL');
+  await gone();
+  await watch.look();
+  assert.equal(node.pools.crash(POOL)?.reason, 'signal(SIGKILL)');
+});
+
+test('B-SUPER-002: an engine that misses three polls in a row is ended, and each of them is told with its time', async (t) => {
+  const answers = [false, false, true, false, false, false];
+  let now = 1_000;
+  const { node, watch, engine, logged, counted } = await watchedNode(t, [], {
+    answers: () => Promise.resolve(answers.shift() ?? false),
+    now: () => (now += 1_000),
+  });
+  for (let poll = 0; poll < 5; poll += 1) await watch.ask();
+  assert.deepEqual([node.pools.status(POOL)?.ready, isAlive(engine.pid)], [true, true]);
+  await watch.ask();
+  assert.equal(isAlive(engine.pid), false);
+  assert.equal(node.pools.crash(POOL)?.reason, 'health_check_failure');
+  const missed = logged('engine_silent')?.['missed_at'] as string[];
+  assert.equal(missed.length, 3);
+  assert.ok(missed.every((at) => !Number.isNaN(Date.parse(at))) && new Set(missed).size === 3);
+  assert.deepEqual(counted, [['health_check_failure', 'GPU0']]);
+});
+
+test('B-SUPER-006: an engine that ends with code 0 has gone gracefully', async (t) => {
+  const { node, watch, gone, engine, logged } = await watchedNode(t);
+  process.kill(engine.pid, 'SIGTERM'); // The fake engine then exits with 0.
+  await gone();
+  await watch.look();
+  assert.equal(node.pools.crash(POOL)?.kind, 'graceful_exit');
+  assert.equal(logged('engine_crashed')?.['level'], 40); // A warning, no error.
+});
+
+for (const state of ['draining', 'reloading'] as const) {
+  test(`B-SUPER-017: an engine that ends while its pool is ${state} is not to be started again`, async (t) => {
+    const { node, watch, gone, engine } = await watchedNode(t);
+    node.pools[state](POOL);
+    process.kill(engine.pid, 'SIGKILL');
+    await gone();
+    await watch.look();
+    assert.deepEqual([node.pools.status(POOL)?.state, node.pools.crash(POOL)], ['failed', null]);
+  });
+}
+
+test('B-SUPER-017: an engine that was stopped on purpose has not crashed', async (t) => {
+  const { node, watch, counted } = await watchedNode(t);
+  node.pools.release(POOL);
+  await node.run('stopEngine', { ...KEY, reason: 'drain', if_missing: 'stopped' });
+  node.pools.offline(POOL);
+  await watch.look();
+  assert.deepEqual([counted, node.pools.crash(POOL), node.pools.status(POOL)?.state], [[], null, 'offline']);
+});
+
+test('a pool with another engine goes on with that', async (t) => {
+  const { node, watch, engine, prepared, gone } = await watchedNode(t);
+  const other = { ...prepared, replica_id: 'r1' };
+  node.pools.ready({ prepared: other, url: 'http://127.0.0.1:1', pid: null, startTicks: null });
+  process.kill(engine.pid, 'SIGKILL');
+  await gone();
+  await watch.look();
+  assert.deepEqual([node.pools.status(POOL)?.ready, node.pools.replicas(POOL)], [true, ['r1']]);
+  assert.equal(node.pools.crash(POOL), null);
+});
+
+test('B-SUPER-001: a worker that finds the engine of an earlier one dead reports its crash', async (t) => {
+  const { node, engine, gone } = await watchedNode(t);
+  process.kill(engine.pid, 'SIGKILL');
+  await gone();
+  const next = node.restarted();
+  await adoptEngines(next.deps, next.pools, next.deps.log);
+  const crash = next.pools.crash(POOL);
+  assert.deepEqual(
+    [crash?.crash_id, crash?.reason],
+    [`${engine.pid}:${engine.start_ticks}`, 'process_exit(unknown)'],
+  );
+  assert.equal(next.pools.status(POOL)?.model_ref, 'demo');
+});
