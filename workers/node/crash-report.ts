@@ -28,8 +28,8 @@ export interface CrashSigns {
   oomKilled: boolean;
 }
 
-/** A child whose end was seen has been reaped, or is within milliseconds. */
-const REAPED_WITHIN_MS = 1_000;
+/** A child whose end was seen has been reaped, or is within milliseconds; on a machine that stalls, within seconds. */
+const REAPED_WITHIN_MS = 10_000;
 
 /** Looks into it; undefined where no spawn record tells what to start again. */
 export async function reportCrash(
