@@ -33,12 +33,14 @@ async function history(name: string): Promise<RecordedHistory> {
 const recorded = (await readdir(FOLDER)).filter((name) => name.endsWith('.json')).sort();
 
 describe('replay of recorded histories', () => {
-  test('there are histories of preloads, drains, reloads and tasks that succeeded, failed and were cancelled', () => {
+  test('there are histories of preloads, drains, reloads, supervisors and tasks that succeeded, failed and were cancelled', () => {
     for (const kind of [
       'preload-ready',
       'preload-unhealthy',
       'preload-cancelled',
       ...['drain-graceful', 'drain-forced', 'drain-cancelled', 'reload-beside', 'reload-rolled-back'],
+      ...['supervise-restarted', 'supervise-held', 'supervise-tested', 'preload-supervised'],
+      'drain-supervised',
       'task-followed',
       'task-failed',
       'task-cancelled',
@@ -96,6 +98,8 @@ interface JsonPayload {
 /**
  * Search attributes are never sealed, nor is the header of an activity, which repeats one of them; what a cancelled activity says is the server's own word; `data` is what the SDK
  * notes of a local activity beside its result: its type, its attempts and its times; `patch-data` is the name of a patch.
+ * Search attributes are never sealed, nor is the name of a patch, nor the header of an activity, which repeats one of them; what a cancelled activity says is the server's own word; and `data` is what the SDK
+ * notes of a local activity beside its result: its type, its attempts and its times.
  */
 const NOT_OURS = ['searchAttributes', 'header', 'activityTaskCanceledEventAttributes', 'data', 'patch-data'];
 

@@ -16,6 +16,7 @@ import { historyCodec as codec } from './history-key.js';
 import { poolScenarios } from './pool-scenarios.js';
 import { preloadScenarios } from './preload-scenarios.js';
 import { RecordingStage, type History, type Scenario } from './stage.js';
+import { supervisionScenarios } from './supervision-scenarios.js';
 import { taskScenarios } from './task-scenarios.js';
 
 type Failure = temporal.api.failure.v1.IFailure;
@@ -24,6 +25,7 @@ const FOLDER = fileURLToPath(new URL('../../workflows/histories/', import.meta.u
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...poolScenarios,
   ...preloadScenarios,
+  ...supervisionScenarios,
   ...taskScenarios,
 };
 
