@@ -64,8 +64,7 @@ export function withWishes(
   policy: RestartPolicy,
   wishes: RestartWishes,
 ): { policy: RestartPolicy; problems: ReturnType<typeof policyProblems> } {
-  const given = Object.entries(wishes).filter(([, value]) => value !== undefined);
-  const whole = { ...policy, ...Object.fromEntries(given) };
+  const whole = { ...policy, ...wishes };
   return { policy: whole, problems: policyProblems(whole) };
 }
 

@@ -222,6 +222,20 @@ test('B-SUPER-050: while one pool is held another one is started again after its
   assert.equal(calm.told.planRestart[0]?.backoff_ms, 1_000);
 });
 
+test('B-SUPER-051: pools that crash together are started again one after the other', async () => {
+  const driver = { ms: SECOND, kind: 'driver_reset', reason: 'driver_reset' } as const;
+  const twins = ['a', 'b', 'c', 'd'].map((name) => supervisedTwin(`together-${name}`, [driver]));
+  const runs = await Promise.all(
+    twins.map((twin, index) => stage.supervise(`together-${'abcd'.charAt(index)}`, twin, { jitter: 0.5 })),
+  );
+  await stage.sleep(MINUTE);
+  for (const run of runs)
+    await stage.until(run, ({ step, restart_count }) => step === 'watch' && restart_count === 1);
+  const delays = twins.map(({ told }) => told.planRestart[0]?.backoff_ms ?? 0);
+  assert.equal(new Set(delays).size, 4, delays.join(', '));
+  assert.ok(Math.max(...delays) <= 1_500 && Math.min(...delays) >= 500, delays.join(', '));
+});
+
 test('B-SUPER-017: a pool that was stopped on purpose is not started again, until somebody does', async () => {
   const twin = supervisedTwin('stopped', []);
   twin.state.stopped = true;

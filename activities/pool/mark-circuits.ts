@@ -49,7 +49,10 @@ function tellTransition(
     ...poolFields(pools, pool_id),
     ...figures,
   };
-  if (new_state !== 'open') return void log.info(line, 'circuit moved');
+  if (new_state !== 'open') {
+    log.info(line, 'circuit moved');
+    return;
+  }
   log.warn(line, 'circuit moved');
   const { last_error = null } = held ?? {};
   raiseAlert(log, 'circuit_open', { pool_id, circuit, failure_count, restart_count, last_error });

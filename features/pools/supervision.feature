@@ -14,7 +14,7 @@ Feature: A pool whose engine crashes comes up again by itself
     Then "a" comes to be "completed"
     And the supervisor of the pool watches after 1 restart
 
-  @B-SUPER-016 @B-SUPER-027 @B-METRICS-006 @B-METRICS-007 @B-LOG-005
+  @OC-POOL-3010 @B-SUPER-016 @B-SUPER-027 @B-METRICS-006 @B-LOG-005
   Scenario: The engine of a busy pool is killed
     Given a fresh installation with a slow engine
     And the counters are read
@@ -33,7 +33,7 @@ Feature: A pool whose engine crashes comes up again by itself
     And "backoff_delay_ms_count" has risen by 1
     And "pool_restart_total" has risen by 1
 
-  @B-SUPER-036 @B-SUPER-041 @B-SUPER-042 @B-SUPER-047 @B-OBS-060
+  @OC-POOL-3011 @B-SUPER-020 @B-SUPER-042 @B-SUPER-047 @B-OBS-060
   Scenario: An engine that crashes again and again is held, until an operator has mended it
     Given a fresh installation that holds a pool after 3 crashes
     And the counters are read
