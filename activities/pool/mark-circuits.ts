@@ -29,9 +29,13 @@ export function markCircuitsActivity(deps: Deps) {
     for (const storm of storms) tellStorm(deps, input, storm);
     if (held === null) return Promise.resolve({ taken: true });
     const taken = deps.pools.held(pool_id, held.until_ms, held.last_error);
-    if (taken) deps.log.error({ event: 'pool_failed', pool_id, last_error: held.last_error }, 'pool failed');
+    if (taken) tellHeld(deps, pool_id, held.last_error);
     return Promise.resolve({ taken });
   };
+}
+
+function tellHeld({ pools, log }: Deps, pool_id: string, last_error: string): void {
+  log.error({ event: 'pool_failed', ...poolFields(pools, pool_id), last_error }, 'pool failed');
 }
 
 function tellTransition(

@@ -44,7 +44,7 @@ async function watchedNode(
   await node.run('writeHandoff', { prepared, engine, correlation_id: 'corr-1' });
   await node.run('markPoolReady', { prepared, engine, duration_ms: 1 });
   const watch = new EngineWatch({
-    ...{ paths, room: node.room, pools: node.pools, metrics, log: node.deps.log, now: Date.now },
+    ...{ paths, room: node.room, pools: () => node.pools, metrics, log: node.deps.log, now: Date.now },
     isAlive: async ({ pid, startTicks }) => (await processStartTicks(pid)) === startTicks,
     answers: () => Promise.resolve(true),
     oomKills: () => Promise.resolve(0),
@@ -67,7 +67,7 @@ test('B-SUPER-001, B-SUPER-004, B-SUPER-007: an engine that exits takes its work
     '1500',
   ]);
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   const status = node.pools.status(POOL);
   assert.deepEqual([status?.live, status?.ready], [false, false]);
   assert.match(status?.last_error ?? '', /\(pid \d+\) has crashed: process_exit\(134\)/);
@@ -86,7 +86,7 @@ test('B-SUPER-003: an engine whose own log tells of a CUDA error has crashed by 
   const words = 'CUDA error: an illegal memory access was encountered';
   const { node, watch, gone } = await watchedNode(t, ['--error-line', words, '--crash-after-ms', '800']);
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   assert.equal(node.pools.crash(POOL)?.kind, 'cuda_error');
   assert.match(node.pools.status(POOL)?.last_error ?? '', /illegal memory access/);
 });
@@ -100,7 +100,7 @@ test('B-SUPER-015, B-METRICS-005: a reset of the driver is a reason of its own, 
     '800',
   ]);
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   assert.equal(node.pools.crash(POOL)?.reason, 'driver_reset');
   assert.deepEqual(counted, [['driver_reset', 'GPU0']]);
 });
@@ -109,7 +109,7 @@ test('B-SUPER-005: an engine that was ended by a signal is told with its name', 
   const { node, watch, gone, engine } = await watchedNode(t);
   process.kill(engine.pid, 'SIGSEGV');
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   const { reason, exit_code, signal } = node.pools.crash(POOL) ?? {};
   assert.deepEqual([reason, exit_code, signal], ['signal(SIGSEGV)', null, 'SIGSEGV']);
 });
@@ -119,10 +119,10 @@ test('B-SUPER-009, B-OBS-060: a kill while the system runs out of memory raises 
   const { node, watch, gone, engine, logged } = await watchedNode(t, [], {
     oomKills: () => Promise.resolve(kills.shift() ?? 4),
   });
-  await watch.look();
+  await watch.lookAtAll();
   process.kill(engine.pid, 'SIGKILL');
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   assert.equal(node.pools.crash(POOL)?.reason, 'out_of_memory(host)');
   const { severity, alert, pool_id, reason } = logged('alert') ?? {};
   assert.deepEqual([severity, alert, pool_id, reason], ['critical', 'oom_kill', POOL, 'out_of_memory(host)']);
@@ -130,10 +130,10 @@ test('B-SUPER-009, B-OBS-060: a kill while the system runs out of memory raises 
 
 test('B-SUPER-009: a kill is no want of memory where the system has killed nobody since the last look', async (t) => {
   const { node, watch, gone, engine } = await watchedNode(t, [], { oomKills: () => Promise.resolve(3) });
-  await watch.look();
+  await watch.lookAtAll();
   process.kill(engine.pid, 'SIGKILL');
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   assert.equal(node.pools.crash(POOL)?.reason, 'signal(SIGKILL)');
 });
 
@@ -159,7 +159,7 @@ test('B-SUPER-006: an engine that ends with code 0 has gone gracefully', async (
   const { node, watch, gone, engine, logged } = await watchedNode(t);
   process.kill(engine.pid, 'SIGTERM'); // The fake engine then exits with 0.
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   assert.equal(node.pools.crash(POOL)?.kind, 'graceful_exit');
   assert.equal(logged('engine_crashed')?.['level'], 40); // A warning, no error.
 });
@@ -170,7 +170,7 @@ for (const state of ['draining', 'reloading'] as const) {
     node.pools[state](POOL);
     process.kill(engine.pid, 'SIGKILL');
     await gone();
-    await watch.look();
+    await watch.lookAtAll();
     assert.deepEqual([node.pools.status(POOL)?.state, node.pools.crash(POOL)], ['failed', null]);
   });
 }
@@ -180,7 +180,7 @@ test('B-SUPER-017: an engine that was stopped on purpose has not crashed', async
   node.pools.release(POOL);
   await node.run('stopEngine', { ...KEY, reason: 'drain', if_missing: 'stopped' });
   node.pools.offline(POOL);
-  await watch.look();
+  await watch.lookAtAll();
   assert.deepEqual([counted, node.pools.crash(POOL), node.pools.status(POOL)?.state], [[], null, 'offline']);
 });
 
@@ -190,7 +190,7 @@ test('a pool with another engine goes on with that', async (t) => {
   node.pools.ready({ prepared: other, url: 'http://127.0.0.1:1', pid: null, startTicks: null });
   process.kill(engine.pid, 'SIGKILL');
   await gone();
-  await watch.look();
+  await watch.lookAtAll();
   assert.deepEqual([node.pools.status(POOL)?.ready, node.pools.replicas(POOL)], [true, ['r1']]);
   assert.equal(node.pools.crash(POOL), null);
 });
