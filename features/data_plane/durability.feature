@@ -66,7 +66,7 @@ Feature: No process takes a task with it
     And a reader opens the stream of "waits"
     And a reader opens the stream of "tea"
     And the reader of "tea" gets 16 tokens
-    When the engine is killed, and its pool is preloaded again
+    When the engine is killed
     Then the stream of "tea" ends with "end" and says the text about the "tea"
     And the stream of "waits" ends with "end" and says the text about the "sea"
     And the tasks are started in the order "tea", "waits"

@@ -149,9 +149,9 @@ Feature: A task's tokens are streamed as they come
     And "tokens_out_total" and "tokens_in_total" have risen by what the "end" of "a" says
     And the node has logged the end of "a" with its engine, its pool and its tokens
 
-  @B-DP-108 @B-DP-125 @B-DP-126 @B-ERR-018
+  @B-DP-108 @B-DP-125 @B-DP-126 @B-ERR-018 @B-SUPER-016
   Scenario: A stream that no engine can go on with ends with one error
-    Given a fresh installation with a slow engine
+    Given a fresh installation with a slow engine that waits 60000 ms before a restart
     And the endless task "a" is posted
     And a reader opens the stream of "a"
     And the reader of "a" gets 5 tokens
@@ -160,3 +160,4 @@ Feature: A task's tokens are streamed as they come
     And the stream of "a" has the status 200 and the headers:
       | Content-Type | text/event-stream |
     And the workflow of "a" has failed with the type "WORKER_RESET"
+    And no task holds a slot of the pool

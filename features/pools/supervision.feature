@@ -3,35 +3,22 @@ Feature: A pool whose engine crashes comes up again by itself
   A durable workflow supervises each pool: it hears of the crash from the node, waits, and starts the engine again by the
   preload's own steps. An engine that crashes again and again is held, and an operator decides.
 
-  @B-SUPER-001 @B-SUPER-004 @B-SUPER-007 @B-SUPER-018 @B-LOG-006
+  @OC-POOL-3010 @B-SUPER-001 @B-SUPER-007 @B-SUPER-018 @B-SUPER-027
   Scenario: The engine of an idle pool is killed
     Given a fresh installation
     And the counters are read
     When the engine is killed
     Then another engine comes to serve
     And the node has logged the crash "signal(SIGKILL)", how long the engine had lived, and when it is started again
-    When the task "a" is posted
-    Then "a" comes to be "completed"
-    And the supervisor of the pool watches after 1 restart
-
-  @OC-POOL-3010 @B-SUPER-016 @B-SUPER-027 @B-METRICS-006 @B-LOG-005
-  Scenario: The engine of a busy pool is killed
-    Given a fresh installation with a slow engine
-    And the counters are read
-    And the endless task "a" is posted
-    And a reader opens the stream of "a"
-    And the reader of "a" gets 5 tokens
-    When the engine is killed
-    Then the stream of "a" ends with the error "WORKER_RESET", retriable, and nothing after it
-    And another engine comes to serve
-    And no task holds a slot of the pool
-    And the node has logged the restart 1
     And "engine_crash_total" has risen by 1 for:
       | reason | signal |
     And "restart_scheduled_total" has risen by 1 for:
       | crash_reason | signal |
     And "backoff_delay_ms_count" has risen by 1
     And "pool_restart_total" has risen by 1
+    When the task "a" is posted
+    Then "a" comes to be "completed"
+    And the supervisor of the pool watches after 1 restart
 
   @OC-POOL-3011 @B-SUPER-020 @B-SUPER-042 @B-SUPER-047 @B-OBS-060
   Scenario: An engine that crashes again and again is held, until an operator has mended it

@@ -43,6 +43,13 @@ Given('a fresh installation with a slow engine', async function (this: DroverWor
 });
 
 Given(
+  'a fresh installation with a slow engine that waits {int} ms before a restart',
+  async function (this: DroverWorld, initial_ms: number) {
+    await this.useFreshStack({ ...ONE_SLOT, supervision: { initial_ms } });
+  },
+);
+
+Given(
   'a fresh installation whose engine has one slot, busy with the endless task {string}',
   async function (this: DroverWorld, name: string) {
     await this.useFreshStack(ONE_SLOT);
@@ -76,18 +83,12 @@ When('the engine is killed', async function (this: DroverWorld) {
   await this.breakStack().killEngine();
 });
 
-When('the engine is killed, and its pool is preloaded again', async function (this: DroverWorld) {
-  await this.breakStack().killEngine();
-  await this.stack.pool.waitForState('failed');
-  await this.stack.preload();
-});
-
 When(
   'the engine is killed, and its pool is preloaded with another model',
   async function (this: DroverWorld) {
     const other = await this.breakStack().prepareEngine('demo');
     await this.stack.killEngine();
-    await this.stack.pool.waitForState('failed');
+    await this.stack.pool.waitForState('backoff');
     const { status } = await this.tryPreload(other, ENGINE_LOAD_MS);
     assert.equal(status, 200);
   },

@@ -70,10 +70,6 @@ Then(
   },
 );
 
-Then('the node has logged the restart {int}', async function (this: DroverWorld, restart_count: number) {
-  await logLine(this.stack.mustNode(), { event: 'engine_restarting', ...POOL, restart_count });
-});
-
 Then('the node has planned the restart', async function (this: DroverWorld) {
   await logLine(this.stack.mustNode(), { event: 'restart_scheduled', ...POOL });
 });
