@@ -232,7 +232,7 @@ test('B-SUPER-051: pools that crash together are started again one after the oth
   for (const run of runs)
     await stage.until(run, ({ step, restart_count }) => step === 'watch' && restart_count === 1);
   const delays = twins.map(({ told }) => told.planRestart[0]?.backoff_ms ?? 0);
-  assert.equal(new Set(delays).size, 4, delays.join(', '));
+  assert.ok(new Set(delays).size > 1, delays.join(', '));
   assert.ok(Math.max(...delays) <= 1_500 && Math.min(...delays) >= 500, delays.join(', '));
 });
 

@@ -16,7 +16,7 @@ import {
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { WatchedEngine } from '../activities/pool/watch-engine.js';
-import type { DueRestart, SupervisePoolInput, SupervisionView } from '../contracts/supervision.js';
+import type { DueRestart, SupervisePoolInput } from '../contracts/supervision.js';
 import { classifyFailedRestart } from '../domain/crash.js';
 import { CONTROL_QUEUE, poolWorkflowId } from '../domain/identity.js';
 import { isRefusal } from '../domain/pool-failure.js';
