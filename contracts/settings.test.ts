@@ -89,6 +89,8 @@ test('B-POOL-001, B-PRELOAD-074: a node knows its pools, and how many of them ma
   assert.deepEqual([set.DROVER_NODE_POOLS, set.DROVER_NODE_PARALLEL_PRELOADS], [['a', 'b.1'], 1]);
   assert.match(refusal({ DROVER_NODE_POOLS: 'a,../b' }), /^DROVER_NODE_POOLS: "\.\.\/b" is no pool id$/);
   assert.match(refusal({ DROVER_NODE_PARALLEL_PRELOADS: '0' }), /^DROVER_NODE_PARALLEL_PRELOADS: /);
+});
+
 test('B-SUPER-029, B-CONFIG-014: the restart policy is JSON over the defaults, and one that is wrong names its field', () => {
   const policyOf = (text: string) => readSettings({ DROVER_SUPERVISION: text }).DROVER_SUPERVISION;
   assert.deepEqual(readSettings({}).DROVER_SUPERVISION, DEFAULT_RESTART_POLICY);

@@ -6,7 +6,17 @@ import { homedir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
-import { address, list, ms, networks, nodes, pools, port, restartPolicy, secretFile } from './setting-kinds.js';
+import {
+  address,
+  list,
+  ms,
+  networks,
+  nodes,
+  pools,
+  port,
+  restartPolicy,
+  secretFile,
+} from './setting-kinds.js';
 
 /** All settings, with their defaults; the descriptions are the documentation. */
 export const settingsSchema = z.object({

@@ -98,8 +98,6 @@ interface JsonPayload {
 /**
  * Search attributes are never sealed, nor is the header of an activity, which repeats one of them; what a cancelled activity says is the server's own word; `data` is what the SDK
  * notes of a local activity beside its result: its type, its attempts and its times; `patch-data` is the name of a patch.
- * Search attributes are never sealed, nor is the name of a patch, nor the header of an activity, which repeats one of them; what a cancelled activity says is the server's own word; and `data` is what the SDK
- * notes of a local activity beside its result: its type, its attempts and its times.
  */
 const NOT_OURS = ['searchAttributes', 'header', 'activityTaskCanceledEventAttributes', 'data', 'patch-data'];
 

@@ -31,21 +31,32 @@ export function isOutOfRoom(err: unknown): boolean {
 /**
  * Writes, again and again while there is no room.
  * @param onWait - called once, before the first wait
+ * @returns undefined where it was written at once: what others see of it is then there in the same turn of the event loop
  * @throws the signal's reason when it aborts meanwhile; any other error of `write`
  */
-export async function onceThereIsRoom(
+export function onceThereIsRoom(
   write: () => void,
   signal: AbortSignal,
   onWait: (err: unknown) => void,
-): Promise<void> {
-  for (let waited = false; ; waited = true) {
+): Promise<void> | undefined {
+  try {
+    write();
+    return undefined;
+  } catch (err) {
+    if (!isOutOfRoom(err)) throw err;
+    onWait(err);
+    return later(write, signal);
+  }
+}
+
+async function later(write: () => void, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await delay(TRY_EVERY_MS);
+    signal.throwIfAborted();
     try {
       return write();
     } catch (err) {
       if (!isOutOfRoom(err)) throw err;
-      if (!waited) onWait(err);
     }
-    await delay(TRY_EVERY_MS);
-    signal.throwIfAborted();
   }
 }

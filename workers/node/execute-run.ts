@@ -89,8 +89,8 @@ async function announce(run: Run, ctx: ExecutionContext, tokensIn: number): Prom
 }
 
 /** A full disk is a pause: nothing is shown that is not in the log. */
-function written(run: Run, { onNoRoom }: ExecutionContext, write: () => void): Promise<void> {
-  return onceThereIsRoom(write, run.abort.signal, onNoRoom);
+async function written(run: Run, { onNoRoom }: ExecutionContext, write: () => void): Promise<void> {
+  await onceThereIsRoom(write, run.abort.signal, onNoRoom);
 }
 
 /**

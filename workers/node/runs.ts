@@ -241,13 +241,12 @@ export class RunRegister implements RunKeeper {
   private async end(run: Run, end: RunEnd): Promise<void> {
     if (run.ended) return;
     try {
-      if (end.error !== null && !run.streamClosed) {
-        const { error: data } = end;
-        await this.written(run, () =>
-          run.publish([{ body: { type: 'error', data }, ids: [] }], this.deps.now()),
-        );
-      }
-      await this.written(run, () => run.recordEnd(end, this.deps.now()));
+      // What it waits for is not its own abort: an end that finds a full disk is told once there is room.
+      await onceThereIsRoom(
+        () => this.recordEnd(run, end),
+        this.ending.signal,
+        (err) => this.reports.outOfRoom(run, err),
+      );
       await run.settleLog();
     } catch (err) {
       this.reports.logFailed(run.offer, err);
@@ -257,9 +256,12 @@ export class RunRegister implements RunKeeper {
     this.keepInMemory(run);
   }
 
-  /** An end that finds a full disk waits for room as well; what it waits for is not its own abort. */
-  private written(run: Run, write: () => void): Promise<void> {
-    return onceThereIsRoom(write, this.ending.signal, (err) => this.reports.outOfRoom(run, err));
+  private recordEnd(run: Run, end: RunEnd): void {
+    const now = this.deps.now();
+    if (end.error !== null && !run.streamClosed) {
+      run.publish([{ body: { type: 'error', data: end.error }, ids: [] }], now);
+    }
+    run.recordEnd(end, now);
   }
 
   /** The newest ended runs stay in memory for readers who come back; older ones are read from their logs. */
