@@ -39,10 +39,12 @@ export function temporalViewOf({ stack, temporal }: Rig): TemporalView {
   return new TemporalView(temporal.connection, stack.namespace, stack.environment());
 }
 
-/** Waits until no workflow runs any more, and lists those of tasks; one that runs for ever is listed by the record check. */
+/** Supervisors run as long as their pools. */
+const RUNNING = 'ExecutionStatus = "Running" AND WorkflowType != "supervisePool"';
+
+/** Waits until no other workflow runs any more, and lists those of tasks; one that runs for ever is listed by the record check. */
 export async function closedWorkflows(view: TemporalView): Promise<string[]> {
-  const isIdle = async () =>
-    (await view.search('ExecutionStatus = "Running"')).length === 0 ? true : undefined;
+  const isIdle = async () => ((await view.search(RUNNING)).length === 0 ? true : undefined);
   await eventually(() => 'all workflows to close', isIdle, CLOSING_LIMIT_MS).catch(() => undefined);
   return view.search('WorkflowType = "inferTask"');
 }
