@@ -106,3 +106,17 @@ test('B-SUPER-029, B-CONFIG-014: the restart policy is JSON over the defaults, a
     assert.match(refusal({ DROVER_SUPERVISION: text }), problem);
   }
 });
+
+test('B-CFG-018, C-129: artifacts have one folder, absolute, and none where others could write unless it is named', () => {
+  assert.equal(readSettings({}).DROVER_ARTIFACT_DIR, undefined);
+  const folder = readSettings({ DROVER_ARTIFACT_DIR: 'kept/artifacts' }).DROVER_ARTIFACT_DIR;
+  assert.ok(folder !== undefined && isAbsolute(folder) && folder.endsWith('kept/artifacts'));
+});
+
+test('a database is named by a URL of PostgreSQL, whose password is not repeated', () => {
+  const url = 'postgresql://drover:s3cret@db.example/drover';
+  assert.equal(readSettings({ DATABASE_URL: url }).DATABASE_URL, url);
+  const message = refusal({ DATABASE_URL: 'mysql://drover:s3cret@db.example/drover' });
+  assert.match(message, /^DATABASE_URL: must be postgres:/);
+  assert.equal(message.includes('s3cret'), false);
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { settingsSchema } from '../../../contracts/settings.js';
 import { fingerprint } from '../../../security/constant-time.js';
 import { MemoryNodes } from '../../testing/memory-nodes.js';
 import { KEY, NODE_TOKEN, startTestApi, type TestApi } from '../../testing/test-api.js';
@@ -93,4 +94,17 @@ test('B-CP-060: what cannot be bound is refused by name', async () => {
   await two.close();
   api.nodes.away.add('node-1');
   assert.equal((await register({ url: 'http://127.0.0.1:9' })).statusCode, 503);
+});
+
+test('B-CP-057: a registration alone binds nothing, and no setting makes it so', async () => {
+  const pools = async () => (await api.ask('GET', '/v2/pools')).body;
+  const before = await pools();
+  assert.equal((await register({ pool_id: 'mock' })).json<{ bound: boolean }>().bound, false);
+  assert.deepEqual(api.nodes.announced, []);
+  assert.equal(await pools(), before);
+  const settings = Object.keys(settingsSchema.shape);
+  assert.deepEqual(
+    settings.filter((name) => /mock|fake|stub/i.test(name)),
+    [],
+  );
 });
