@@ -14,7 +14,11 @@ import { freePort } from './free-port.js';
 export interface PostgresServer {
   /** URL of a new, empty database. */
   newDatabase: () => string;
-  /** Ends the server at once, connections and all. */
+  /** Ends the server at once, connections and all; its data stay. */
+  pause: () => Promise<void>;
+  /** Starts it again where it was. */
+  resume: () => Promise<void>;
+  /** Ends it for good. */
   stop: () => Promise<void>;
 }
 
@@ -45,25 +49,33 @@ export async function startPostgres(programs: string): Promise<PostgresServer> {
   const port = await freePort();
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', fsync: 'off', port };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = spawn(program('postgres'), ['-D', data, ...args], {
-    ...account,
-    cwd: folder,
-    stdio: 'ignore',
-  });
   const address = ['--host', '127.0.0.1', '--port', String(port)];
-  await eventually(
-    () => 'PostgreSQL to accept connections',
-    async () => {
-      if (hasEnded(server)) throw new Error('PostgreSQL ended while it started');
-      return succeeds(program('pg_isready'), address) ? true : undefined;
-    },
-  );
+  const start = async (): Promise<ChildProcess> => {
+    const started = spawn(program('postgres'), ['-D', data, ...args], {
+      ...account,
+      cwd: folder,
+      stdio: 'ignore',
+    });
+    await eventually(
+      () => 'PostgreSQL to accept connections',
+      async () => {
+        if (hasEnded(started)) throw new Error('PostgreSQL ended while it started');
+        return succeeds(program('pg_isready'), address) ? true : undefined;
+      },
+    );
+    return started;
+  };
+  let server = await start();
   let databases = 0;
   return {
     newDatabase: () => {
       const name = `test_${++databases}`;
       execFileSync(program('createdb'), [...address, '--username', 'drover', name], { stdio: 'pipe' });
       return `postgres://drover@127.0.0.1:${port}/${name}`;
+    },
+    pause: () => end(server),
+    resume: async () => {
+      server = await start();
     },
     stop: async () => {
       await end(server);

@@ -37,6 +37,10 @@ When(
   },
 );
 
+Then('the catalogue comes to have the model {string} again', async function (this: DroverWorld, id: string) {
+  await this.http.askUntil(`GET /v2/catalog/models/${id}`, ({ status }) => status === 200);
+});
+
 Then(
   'it names the digest of {string}, and when that was verified',
   function (this: DroverWorld, text: string) {

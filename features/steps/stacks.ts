@@ -72,6 +72,18 @@ Given('a fresh installation whose Temporal can be stopped', async function (this
   await this.useFreshStack({ ownTemporal: true });
 });
 
+Given('a fresh installation on a PostgreSQL', async function (this: DroverWorld) {
+  await this.useFreshStack({ postgres: true });
+});
+
+When('PostgreSQL is stopped', async function (this: DroverWorld) {
+  await this.stack.database.must().pause();
+});
+
+When('PostgreSQL is started again', async function (this: DroverWorld) {
+  await this.stack.database.must().resume();
+});
+
 When('Temporal is stopped', async function (this: DroverWorld) {
   await this.stack.temporal.stop();
 });

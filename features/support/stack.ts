@@ -16,6 +16,7 @@ import { POOL, prepareEngine, prepareFakeEngine, type EngineName } from './engin
 import type { ModelName, Models } from './models.js';
 import { PROGRAMS, type RunFolders } from './places.js';
 import { PoolView } from './pool-view.js';
+import { StackDatabase } from './stack-database.js';
 import { startTemporalServer, type TemporalServer } from './temporal-server.js';
 
 /** What a scenario needs of its stack; what it leaves out is as in the shared one. */
@@ -44,6 +45,8 @@ export interface StackWish {
   gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
   ownTemporal?: boolean;
+  /** True: a PostgreSQL of its own, which the scenario may stop; default: SQLite in the state folder. */
+  postgres?: boolean;
 }
 
 /** What every stack of a run shares. */
@@ -82,6 +85,8 @@ export class Stack {
   /** Unguessable part of the codec endpoint's path. */
   readonly codecSecret = randomBytes(16).toString('hex');
   readonly stateDir: string;
+  /** Folder of the catalogue's models. */
+  readonly modelCache: string;
   /** The pool `default` as somebody on the machine finds it. */
   readonly pool = new PoolView(this);
   readonly nodeId: string;
@@ -103,6 +108,7 @@ export class Stack {
   /** Token of the node gateway. */
   readonly nodeToken = randomBytes(16).toString('hex');
   private readonly programs: Program[] = [];
+  readonly database = new StackDatabase();
   private apisStarted = 0;
 
   constructor(
@@ -112,19 +118,16 @@ export class Stack {
     private readonly parts: RunParts,
   ) {
     this.stateDir = join(parts.folders.work, name);
+    this.modelCache = join(this.stateDir, 'model-cache');
     this.nodeId = `node-${name}`;
     this.temporal = parts.temporal;
-  }
-
-  /** Folder of the catalogue's models. */
-  get modelCache(): string {
-    return join(this.stateDir, 'model-cache');
   }
 
   /** Starts all of it and preloads the pool, unless the wish says otherwise. */
   async start(): Promise<void> {
     await mkdir(this.stateDir, { recursive: true });
     if (this.wish.ownTemporal === true) await this.startTemporal();
+    if (this.wish.postgres === true) await this.database.usePostgres();
     this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
     await Promise.all([this.startNode(), this.startApi(), this.startControl()]);
     if (this.wish.preload !== false) await this.preload();
@@ -261,6 +264,7 @@ export class Stack {
       DROVER_EXIT_WITH_PARENT: 'true',
       ...(nodePools === undefined ? {} : { DROVER_NODE_POOLS: nodePools }),
       ...(supervision === undefined ? {} : { DROVER_SUPERVISION: JSON.stringify(supervision) }),
+      ...this.database.env,
       ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
       ...(policy === undefined ? {} : { DROVER_ADMISSION_POLICY: policy }),
@@ -287,6 +291,7 @@ export class Stack {
     const engine = (await this.pool.pid().catch(() => undefined)) ?? this.firstEnginePid;
     await Promise.all(this.programs.map((program) => program.stop()));
     if (engine !== undefined && (await processNames(engine, this.parts.folders.work))) killGroup(engine);
+    await this.database.stop();
     if (this.temporal !== this.parts.temporal) await this.temporal.stop();
     const log = this.pool.file(`engine-${POOL}.log`);
     await copyFile(log, join(this.parts.folders.logs, `${this.name}-engine.log`)).catch(() => undefined);
