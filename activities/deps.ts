@@ -139,4 +139,6 @@ export interface NodeActivityDeps {
   /** Environment of the worker at the time of the call, for PATH look-ups (B-PREFLIGHT-004). */
   env: () => Record<string, string | undefined>;
   now: () => number;
+  /** Aborts when the worker begins to end: a wait that could take for ever is then the next worker's. */
+  closing: AbortSignal;
 }

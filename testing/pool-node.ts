@@ -74,6 +74,7 @@ function nodeIn(
     parallelPreloads: 4,
     env: () => process.env,
     now: Date.now,
+    closing: new AbortController().signal,
     ...changes,
   };
   const room = createEngineRoom();

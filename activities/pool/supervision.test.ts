@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { NodeActivityDeps } from '../deps.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import { quietMetrics } from '../../testing/quiet-metrics.js';
@@ -10,7 +11,7 @@ import type { PlanRestartInput } from './plan-restart.js';
 const POOL = 'gpu-0';
 
 /** A node whose engine has crashed, and what its metrics are told. */
-async function crashedNode(t: TestContext) {
+async function crashedNode(t: TestContext, changes: Partial<NodeActivityDeps> = {}) {
   const counted: unknown[][] = [];
   const note =
     (name: string) =>
@@ -24,6 +25,7 @@ async function crashedNode(t: TestContext) {
       circuitMoved: note('moved'),
       storm: note('storm'),
     },
+    ...changes,
   });
   const crash: CrashReport = crashOf(POOL, 1);
   node.pools.crashed(crash);
@@ -172,4 +174,12 @@ test('B-SUPER-001, B-SUPER-017: the watch ends with a crash that was not known, 
   node.pools.offline(POOL);
   assert.deepEqual(await watch(null), { crash: null });
   assert.deepEqual(await watch(null, 'never-heard-of'), { crash: null });
+});
+
+test('B-SUPER-017: a node worker that ends leaves the watch to the next one at once', async (t) => {
+  const closing = new AbortController();
+  const { node, crash } = await crashedNode(t, { closing: closing.signal });
+  const watching = node.run('watchEngine', { pool_id: POOL, known_crash_id: crash.crash_id });
+  closing.abort();
+  await assert.rejects(watching, { type: 'WORKER_SHUTDOWN', nonRetryable: false });
 });

@@ -21,13 +21,20 @@ export interface WatchedEngine {
 }
 
 /** Builds the activity `watchEngine`. */
-export function watchEngineActivity({ pools, now }: Pick<NodeActivityDeps, 'pools' | 'now'>) {
+export function watchEngineActivity({
+  pools,
+  now,
+  closing,
+}: Pick<NodeActivityDeps, 'pools' | 'now' | 'closing'>) {
   /** @throws ApplicationFailure retryable when this worker shuts down; the next one watches on, and adopts what runs */
   return async function watchEngine({ pool_id, known_crash_id }: WatchEngineInput): Promise<WatchedEngine> {
     const { cancellationSignal } = Context.current();
+    // Temporal lets activities go on for the whole grace of a shutdown before it tells them; nothing ends here meanwhile.
+    const signal = AbortSignal.any([cancellationSignal, closing]);
     let beatAtMs = 0;
     for (;;) {
       if (cancellationSignal.aborted) throw whyStopped(cancellationSignal.reason);
+      if (closing.aborted) throw shuttingDown();
       const crash = pools.crash(pool_id);
       if (crash !== null && crash.crash_id !== known_crash_id) return { crash };
       const state = pools.status(pool_id)?.state ?? 'offline';
@@ -36,7 +43,7 @@ export function watchEngineActivity({ pools, now }: Pick<NodeActivityDeps, 'pool
         beatAtMs = now();
         Context.current().heartbeat({ state });
       }
-      await delay(LOOK_EVERY_MS, undefined, { signal: cancellationSignal }).catch(() => undefined);
+      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   };
 }
@@ -44,7 +51,9 @@ export function watchEngineActivity({ pools, now }: Pick<NodeActivityDeps, 'pool
 /** A shutdown is no cancel: the watch goes on with the next worker. */
 function whyStopped(reason: unknown): unknown {
   const isShutdown = reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN';
-  return isShutdown
-    ? ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN')
-    : reason;
+  return isShutdown ? shuttingDown() : reason;
+}
+
+function shuttingDown(): ApplicationFailure {
+  return ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN');
 }

@@ -52,6 +52,8 @@ interface NodeParts {
   devices: DeviceWatch;
   handoffs: HandoffWatch;
   room: EngineRoom;
+  /** Aborted when the worker begins to end. */
+  closing: AbortController;
   engines: EngineWatch;
   metricsText: () => Promise<string>;
 }
@@ -60,6 +62,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
   const metrics = nodeMetrics(() => pools.snapshot());
   const waits = { firstByteMs: settings.DROVER_ENGINE_FIRST_BYTE_MS, idleMs: settings.DROVER_ENGINE_IDLE_MS };
+  const closing = new AbortController();
   const room = createEngineRoom();
   const paths = {
     runtimeDir: join(stateDir, 'node'),
@@ -109,6 +112,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     parallelPreloads: settings.DROVER_NODE_PARALLEL_PRELOADS,
     env: () => process.env,
     now: Date.now,
+    closing: closing.signal,
   };
   const devices = new DeviceWatch({
     query: async () => queryDevices(await findGpuTools(process.env), process.env),
@@ -127,7 +131,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     log,
     now: Date.now,
   });
-  return { runs, pools, activities, devices, handoffs, room, engines, metricsText: metrics.text };
+  return { runs, pools, activities, devices, handoffs, room, closing, engines, metricsText: metrics.text };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -184,6 +188,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   log.info({ event: 'listening', url, node_id: settings.DROVER_NODE_ID }, 'node gateway listens');
   return {
     close: async () => {
+      parts.closing.abort();
       clearInterval(sweep);
       engines.stop();
       stopCutting();
