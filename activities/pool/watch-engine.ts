@@ -1,4 +1,7 @@
-/** Activity `watchEngine`: waits until the engine of a pool crashes, or the pool is taken out of service (B-SUPER-001). */
+/**
+ * Activity `watchEngine`: waits until the engine of a pool crashes, or the pool is taken out of service (B-SUPER-001;
+ * docs/decisions/0006-a-pool-is-watched-by-an-activity.md).
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import type { CrashReport } from '../../contracts/supervision.js';
