@@ -1,6 +1,6 @@
 /**
  * Activity `watchEngine`: waits until the engine of a pool crashes, or the pool is taken out of service (B-SUPER-001;
- * docs/decisions/0006-a-pool-is-watched-by-an-activity.md).
+ * docs/decisions/0007-a-pool-is-watched-by-an-activity.md).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
