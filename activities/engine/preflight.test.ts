@@ -98,7 +98,7 @@ test('B-PREFLIGHT-001 B-PREFLIGHT-002 B-PREFLIGHT-003: nvcc or nvidia-smi on the
   assert.equal((await findGpuTools({ PATH: `${neither}:${nvcc}` })).size, 0); // No program: a plain file, a folder.
 });
 
-test('B-PREFLIGHT-011 B-PREFLIGHT-012 B-PREFLIGHT-013 B-ERROR-023: a GPU pool on a node without a GPU fails at once and for good', async (t) => {
+test('B-PREFLIGHT-011 B-PREFLIGHT-012 B-PREFLIGHT-013 B-ERROR-023 OC-POOL-3012: a GPU pool on a node without a GPU fails at once and for good', async (t) => {
   const node = await nodeWithPath(t, {});
   const failure = await failureOf(node.run('preflight', await node.prepared([], { backend: 'cuda' })));
   assert.equal(failure.type, 'GpuRequired');

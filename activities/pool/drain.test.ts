@@ -58,7 +58,7 @@ test('B-DRAIN-010, B-CP-027: a drain with leases is announced once, as a warning
   assert.deepEqual(counted, [['started', POOL, 'operator']]);
 });
 
-test('B-DRAIN-006, B-DRAIN-007, B-DRAIN-008, B-DRAIN-009: an idle pool is drained: no process, no PID file, offline, measured', async (t) => {
+test('B-DRAIN-006, B-DRAIN-007, B-DRAIN-008, B-DRAIN-009, B-POOL-006: an idle pool is drained: no process, no PID file, offline, measured', async (t) => {
   const { node, prepared, engine, counted } = await servingNode(t);
   const { replica_ids, active_leases } = await node.run('markPoolDraining', ORDER);
   assert.deepEqual([replica_ids, active_leases], [['r0'], 0]);

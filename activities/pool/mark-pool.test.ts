@@ -51,13 +51,14 @@ test('B-DEVICE-015: pools that both declare it share their devices', async (t) =
   await node.run('markPoolStarting', { ...one, pool_id: 'cpu', share_devices: false, backend: 'cpu' });
 });
 
-test('B-PRELOAD-021 B-PRELOAD-023 B-PRELOAD-024: a pool whose engine has proved itself is live and ready, with its version', async (t) => {
+test('B-PRELOAD-021 B-PRELOAD-023 B-PRELOAD-024 B-POOL-004: a pool whose engine has proved itself is live and ready, with its version', async (t) => {
   const node = await poolNode(t);
   const prepared = await node.prepared([], { engine_version: 'b1234' });
   await node.run('markPoolFailed', { pool_id: 'gpu-0', last_error: 'an earlier preload failed' });
   await node.run('markPoolReady', { prepared, engine: ENGINE, duration_ms: 77 });
   const status = node.pools.status('gpu-0');
-  assert.deepEqual([status?.live, status?.ready, status?.engine_version], [true, true, 'b1234']);
+  const { state, live, ready, engine_version } = status ?? {};
+  assert.deepEqual([state, live, ready, engine_version], ['ready', true, true, 'b1234']);
   assert.equal(status?.last_error, null);
 });
 
@@ -141,7 +142,7 @@ test('B-METRICS-001, B-METRICS-002: preloads are counted as they end, by engine,
   ]);
 });
 
-test('B-LOG-002, B-LOG-003, B-LOG-004, B-LOG-007: every line about a pool names its engine, version and mask; a failure its error', async (t) => {
+test('B-LOG-001, B-LOG-002, B-LOG-003, B-LOG-004, B-LOG-007: every line about a pool names it, its engine, version and mask; a failure its error', async (t) => {
   const node = await poolNode(t);
   const prepared = await node.prepared(['--exit-at-start', '3'], { device_mask: '0,1' });
   await node.run('markPoolStarting', prepared);
@@ -162,7 +163,7 @@ test('B-LOG-002, B-LOG-003, B-LOG-004, B-LOG-007: every line about a pool names 
   const outcome = { pool_id, force_stopped: false, duration_ms: 1, final_lease_count: 0 };
   await node.run('markPoolOffline', outcome);
 
-  const lines = node.logged.filter((line) => line['pool_id'] !== undefined);
+  const lines = node.logged.filter(({ event }) => /^(pool|engine)_/.test(String(event)));
   const events = ['engine_spawned', 'engine_exited', 'engine_probe_failed', 'pool_failed'];
   events.push('engine_spawn_failed', 'pool_ready', 'pool_draining', 'pool_offline');
   for (const event of events)
@@ -170,8 +171,9 @@ test('B-LOG-002, B-LOG-003, B-LOG-004, B-LOG-007: every line about a pool names 
       lines.some((line) => line['event'] === event),
       event,
     );
-  for (const { event, engine: kind, engine_version, device_mask, level, last_error } of lines) {
-    assert.deepEqual([event, kind, engine_version, device_mask], [event, 'llamacpp', 'fake-1', '0,1']);
+  for (const { event, pool_id: id, engine: kind, engine_version, device_mask, level, last_error } of lines) {
+    assert.deepEqual([event, id, kind], [event, pool_id, 'llamacpp']);
+    assert.deepEqual([event, engine_version, device_mask], [event, 'fake-1', '0,1']);
     if (Number(level) >= 50) assert.match(String(last_error), /\w/, String(event));
   }
   const failure = lines.find(({ event }) => event === 'pool_failed');

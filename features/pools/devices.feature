@@ -4,7 +4,7 @@ Feature: A pool has the GPUs of its mask, and no others
   from a pool to a GPU that it was not given, nor from one pool to the GPUs of another. The GPUs of these scenarios are
   those of an `nvidia-smi` that a test wrote; the engines are real processes.
 
-  @B-DEVICE-001 @B-DEVICE-002 @B-DEVICE-010 @B-DEVICE-012 @B-DEVICE-013 @B-CONFIG-010 @B-CONFIG-011 @B-CONFIG-012 @OC-POOL-3020
+  @B-DEVICE-010 @B-DEVICE-013 @B-CONFIG-010 @B-CONFIG-011 @B-CONFIG-012
   Scenario: Engines see the GPUs of their mask, and a wrong mask stops its own pool alone
     Given a fresh installation with the GPUs "0, 1 and 2"
     When a preload of the pool "odd" is tried on the devices "0,7"
@@ -14,7 +14,7 @@ Feature: A pool has the GPUs of its mask, and no others
     Then the engine of "pair" sees the devices "2,0", and that of "one" sees "1"
     And the pool "pair" is shown with the mask "GPU2,GPU0", and so is its handoff
 
-  @B-DEVICE-011 @B-PREFLIGHT-016
+  @B-DEVICE-011 @B-PREFLIGHT-016 @OC-POOL-3012 @OC-POOL-3020
   Scenario: The GPUs of a mask are full, and another one is not
     Given a fresh installation with the GPUs "0, and 1 without free memory"
     When a preload of the pool "full" is tried on the devices "1"

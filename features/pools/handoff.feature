@@ -3,7 +3,7 @@ Feature: An engine that somebody else started is bound by its handoff
   Whoever starts an engine beside Drover writes a file into the folder of the handoffs. The node looks there again and
   again: an engine that answers its health and generates a token gets work, and one that is gone gets none.
 
-  @B-BG-001 @B-BG-002 @B-BG-008 @B-BG-010 @B-BG-011 @B-BG-012 @B-REG-100 @B-REG-101
+  @B-BG-001 @B-BG-008 @B-BG-011 @B-REG-100 @B-REG-101
   Scenario: An engine is announced, serves, and goes
     Given a fresh installation whose pool is not loaded
     When an engine of somebody else is announced for the pool "others" with the version "b77" and the model "theirs"

@@ -13,7 +13,7 @@ Feature: An engine is announced when it is ready, and gone when it is not
       Then until the engine is healthy the pool is "starting", not ready, and has no handoff
       And the pool comes to be ready with the version "fake-test" and a handoff
 
-    @B-PRELOAD-004 @B-PRELOAD-010 @B-PRELOAD-011 @B-PRELOAD-012 @B-PRELOAD-014 @B-PRELOAD-026
+    @B-PRELOAD-004 @B-PRELOAD-010 @B-PRELOAD-011 @B-PRELOAD-012 @B-PRELOAD-014
     Scenario: How an engine is asked for its health
       Given a fresh installation whose pool is not loaded
       When an engine is preloaded that looks for its PID file at the first poll, resets 2 polls and answers in HTTP/1.0
