@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { runView, type RunView } from '../contracts/node.js';
-import { offerOf } from '../testing/test-node.js';
+import { nodeOnDisk, offerOf } from '../testing/test-node.js';
 import type { RunKeeper } from './deps.js';
 import { followRunActivity } from './follow-run.js';
 
@@ -60,10 +61,12 @@ async function stoppedFor(reason: 'CANCELLED' | 'WORKER_SHUTDOWN' | 'TIMED_OUT' 
   env.on('heartbeat', () => {
     env.cancel(reason);
   });
-  const failure: unknown = await env.run(followRunActivity({ runs }), input).then(
-    () => assert.fail('the following came to an end'),
-    (err: unknown) => err,
-  );
+  const failure: unknown = await env
+    .run(followRunActivity({ runs, closing: new AbortController().signal }), input)
+    .then(
+      () => assert.fail('the following came to an end'),
+      (err: unknown) => err,
+    );
   return { failure: String(failure), cancelled };
 }
 
@@ -71,7 +74,7 @@ test('a run that has ended is reported at once', async () => {
   const { runs } = keeper(true);
   const env = new MockActivityEnvironment();
   const end = await env.run<[typeof input], RunView, ReturnType<typeof followRunActivity>>(
-    followRunActivity({ runs }),
+    followRunActivity({ runs, closing: new AbortController().signal }),
     input,
   );
   assert.equal(end.state, 'completed');
@@ -87,4 +90,18 @@ test('B-DUR-002: nothing else does: not a shutdown, not a heartbeat that came la
     assert.deepEqual(cancelled, [], reason);
     if (reason === 'WORKER_SHUTDOWN') assert.match(failure, /shutting down/);
   }
+});
+
+test('a worker that ends lets go of the run: the following ends at once, and the next worker goes on', async () => {
+  const node = await nodeOnDisk({});
+  const closing = new AbortController();
+  const { runs } = node;
+  const follow = followRunActivity({ runs, closing: closing.signal });
+  const following = new MockActivityEnvironment().run(follow, input);
+  await node.engine.asked(1);
+  closing.abort();
+  await runs.close();
+  await assert.rejects(following, { type: 'WORKER_SHUTDOWN', nonRetryable: false });
+  await node.close();
+  rmSync(node.runsDir, { recursive: true });
 });

@@ -1,13 +1,14 @@
 /** Follows a long run from the node itself: the heartbeat tells Temporal that somebody watches, and brings a cancel. */
-import { Context, ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+import { Context, CancelledFailure } from '@temporalio/activity';
 import type { InferTaskInput, RunView } from '../contracts/node.js';
 import type { NodeActivityDeps } from './deps.js';
+import { shuttingDown, whyStopped } from './shutting-down.js';
 
 /** A beat each two seconds; the SDK sends on at 80 % of the heartbeat timeout, which the workflow sets to 10 s. */
 const BEAT_MS = 2_000;
 
 /** Builds the activity `followRun`. */
-export function followRunActivity({ runs }: Pick<NodeActivityDeps, 'runs'>) {
+export function followRunActivity({ runs, closing }: Pick<NodeActivityDeps, 'runs' | 'closing'>) {
   /**
    * Waits for the end of a run, attaching it first: a restarted node, or one that never heard of it, takes it up again.
    * @throws ApplicationFailure retryable when this worker shuts down; the next one follows on.
@@ -18,9 +19,11 @@ export function followRunActivity({ runs }: Pick<NodeActivityDeps, 'runs'>) {
     while (!view.ended) {
       context.heartbeat({ tokens_out: view.tokens_out, state: view.state });
       if (context.cancellationSignal.aborted) return stopFollowing(input, context);
+      // A worker that ends lets go of its runs, and nobody would end the wait for one of them.
+      if (closing.aborted) throw shuttingDown();
       view = await runs.waitForEnd(
         input.task_id,
-        AbortSignal.any([context.cancellationSignal, AbortSignal.timeout(BEAT_MS)]),
+        AbortSignal.any([context.cancellationSignal, closing, AbortSignal.timeout(BEAT_MS)]),
       );
     }
     return view;
@@ -32,11 +35,8 @@ export function followRunActivity({ runs }: Pick<NodeActivityDeps, 'runs'>) {
    */
   async function stopFollowing(input: InferTaskInput, context: Context): Promise<never> {
     const reason: unknown = context.cancellationSignal.reason;
-    const why = reason instanceof CancelledFailure ? reason.message : undefined;
-    if (why === 'WORKER_SHUTDOWN') {
-      throw ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN');
-    }
-    if (why === 'CANCELLED') await runs.cancel(input.task_id, 'client');
-    throw reason;
+    const isCancel = reason instanceof CancelledFailure && reason.message === 'CANCELLED';
+    if (isCancel) await runs.cancel(input.task_id, 'client');
+    throw whyStopped(reason);
   }
 }

@@ -1,7 +1,8 @@
 /** Activity `awaitLeases`: waits until no task of a draining pool, or of one replica, runs any more (B-DRAIN-004). */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import type { NodeActivityDeps } from '../deps.js';
+import { shuttingDown, whyStopped } from '../shutting-down.js';
 import { writeDrainMark } from './drain-mark.js';
 
 /** Between two looks at the leases; reading them costs nothing. */
@@ -20,7 +21,8 @@ export function awaitLeasesActivity({
   pools,
   paths,
   now,
-}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'now'>) {
+  closing,
+}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'now' | 'closing'>) {
   /**
    * Resolves when the last lease was given back. Each try marks the pool again, so that a worker that lost its mark
    * takes no new work either (B-DRAIN-012).
@@ -32,24 +34,19 @@ export function awaitLeasesActivity({
       await writeDrainMark(paths, pool_id, now());
       pools.draining(pool_id);
     }
+    // Temporal lets activities go on for the whole grace of a shutdown before it tells them.
+    const signal = AbortSignal.any([cancellationSignal, closing]);
     let beatAtMs = 0;
     for (;;) {
       if (cancellationSignal.aborted) throw whyStopped(cancellationSignal.reason);
+      if (closing.aborted) throw shuttingDown();
       const active_leases = pools.leases(pool_id, replica_id).length;
       if (active_leases === 0) return;
       if (now() - beatAtMs >= BEAT_MS) {
         beatAtMs = now();
         Context.current().heartbeat({ active_leases });
       }
-      await delay(LOOK_EVERY_MS, undefined, { signal: cancellationSignal }).catch(() => undefined);
+      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   };
-}
-
-/** A shutdown is no cancel: the drain goes on with the next worker. */
-function whyStopped(reason: unknown): unknown {
-  const isShutdown = reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN';
-  return isShutdown
-    ? ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN')
-    : reason;
 }

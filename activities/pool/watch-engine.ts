@@ -3,9 +3,10 @@
  * docs/decisions/0007-a-pool-is-watched-by-an-activity.md).
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import type { CrashReport } from '../../contracts/supervision.js';
 import type { NodeActivityDeps } from '../deps.js';
+import { shuttingDown, whyStopped } from '../shutting-down.js';
 
 /** Between two looks at the registry; reading it costs nothing. */
 const LOOK_EVERY_MS = 100;
@@ -49,14 +50,4 @@ export function watchEngineActivity({
       await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   };
-}
-
-/** A shutdown is no cancel: the watch goes on with the next worker. */
-function whyStopped(reason: unknown): unknown {
-  const isShutdown = reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN';
-  return isShutdown ? shuttingDown() : reason;
-}
-
-function shuttingDown(): ApplicationFailure {
-  return ApplicationFailure.retryable('the node worker is shutting down', 'WORKER_SHUTDOWN');
 }

@@ -124,7 +124,8 @@ Given('a fresh installation whose node worker leaves its engines', async functio
 });
 
 When('the node worker is told to end', async function (this: DroverWorld) {
-  await this.breakStack().mustNode().stop();
+  // It must end by itself: whoever waits for it would kill it.
+  await this.breakStack().mustNode().kill('SIGTERM');
 });
 
 When('the node worker is started again', async function (this: DroverWorld) {
