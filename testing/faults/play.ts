@@ -19,13 +19,13 @@ import {
   type Counters,
   type Gatherer,
 } from './gather.js';
-import type { Plan, PoolName } from './plan.js';
+import type { Plan } from './plan.js';
 import { engineOf, loadPool } from './pools.js';
 import { loadPools, MODELS, startRig, stopRig, type House, type Rig } from './rig.js';
 import type { Exchange, Story } from './story.js';
 import { Strikes } from './strikes.js';
 import type { Undisturbed } from './undisturbed.js';
-import { Engines, NodeWorker } from './victims.js';
+import { Engines, NodeWorker, Stalls } from './victims.js';
 import { Wire } from './wire.js';
 
 /** What was played. */
@@ -111,19 +111,12 @@ async function playClients(
   const doors = () => rig.apis.doors();
   const doorDraw = new Draw(plan.seed);
   const door = () => doorDraw.pick(doors());
-  const loadAgain = async (pool: string, deadPid: number): Promise<void> => {
-    const prepared = await engineOf(pool, await house.models.path(MODELS[pool as PoolName]));
-    for (let pid = deadPid; pid === deadPid;) {
-      const last = (await loadPool(prepared, { wire, clock, door })).at(-1);
-      if (last?.status !== 200) throw new Error(`the pool ${pool} does not load again: ${last?.text ?? ''}`);
-      pid = (JSON.parse(last.text) as { pid: number }).pid;
-    }
-  };
   const victims = {
     api: rig.apis,
     control: rig.controls,
     node: new NodeWorker(rig.stack),
-    engine: new Engines(rig.stack, Object.keys(MODELS), loadAgain),
+    engine: new Engines(rig.stack, Object.keys(MODELS)),
+    stall: new Stalls(rig.stack, Object.keys(MODELS)),
   };
   const strikes = new Strikes(victims, clock, plan.strikes);
   const onPost = (task: string, door: string) => strikes.onPost(task, door);

@@ -4,12 +4,16 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { eventually } from '../../testing/changes.js';
 import { ApiClient } from '../../features/support/api-client.js';
 import type { ApiProcess, Stack } from '../../features/support/stack.js';
 import { PROGRAMS } from '../../features/support/places.js';
-import { killGroup } from '../../testing/processes.js';
+import { isAlive, killGroup } from '../../testing/processes.js';
 import type { Program } from '../../testing/program.js';
 import type { VictimName } from './plan.js';
+
+/** A supervisor waits before each restart, twice as long each time, and for a node worker that is away. */
+const RESTART_LIMIT_MS = 90_000;
 
 /** Which one is meant: by a drawn number, or the one behind a door. */
 export interface Aim {
@@ -154,32 +158,63 @@ export class NodeWorker implements Victim {
   }
 }
 
-/** The engines that serve: killed with their group; an operator loads the pool again. */
+/** The engines that serve: killed with their group, and started again by their pools' supervisors. */
 export class Engines implements Victim {
   private readonly down = new Set<string>();
 
-  /** @param load - brings a pool up again on another process than the dead one */
   constructor(
     private readonly stack: Stack,
     private readonly pools: readonly string[],
-    private readonly load: (pool: string, deadPid: number) => Promise<void>,
   ) {}
 
   async strike({ draw }: Aim): Promise<Damage | undefined> {
     const serving = this.pools.filter((pool) => !this.down.has(pool));
     const pool = serving[Math.floor(draw * serving.length)];
     if (pool === undefined) return undefined;
+    const pid = await pidOf(this.stack, pool);
+    if (pid === undefined || !isAlive(pid)) return undefined;
     this.down.add(pool);
-    const pid = Number(await readFile(join(this.stack.stateDir, 'node', `${pool}.pid`), 'utf8'));
     killGroup(pid);
     return {
       what: `the engine of ${pool} (pid ${pid})`,
       mend: async () => {
-        await this.load(pool, pid);
+        const another = async () => {
+          const now = await pidOf(this.stack, pool);
+          return now !== undefined && now !== pid && isAlive(now) ? now : undefined;
+        };
+        await eventually(() => `another engine of ${pool} than ${pid}`, another, RESTART_LIMIT_MS);
         this.down.delete(pool);
       },
     };
   }
+}
+
+/** The engines that serve: held by SIGSTOP for a while, as by a machine that swaps, and let go again. */
+export class Stalls implements Victim {
+  constructor(
+    private readonly stack: Stack,
+    private readonly pools: readonly string[],
+  ) {}
+
+  async strike({ draw }: Aim): Promise<Damage | undefined> {
+    const pool = this.pools[Math.floor(draw * this.pools.length)] ?? '';
+    const pid = await pidOf(this.stack, pool);
+    if (pid === undefined || !isAlive(pid)) return undefined;
+    process.kill(pid, 'SIGSTOP');
+    return {
+      what: `the engine of ${pool} (pid ${pid}) by SIGSTOP`,
+      mend: () => {
+        if (isAlive(pid)) process.kill(pid, 'SIGCONT');
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+/** Undefined while no engine of the pool is recorded. */
+async function pidOf({ stateDir }: Stack, pool: string): Promise<number | undefined> {
+  const text = await readFile(join(stateDir, 'node', `${pool}.pid`), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : Number(text);
 }
 
 /** Victims by name. */

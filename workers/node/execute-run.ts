@@ -28,6 +28,8 @@ export interface ExecutionContext {
   /** Called once a run, at its first dispatch. */
   onStarted: () => void;
   onFirstToken: (afterMs: number) => void;
+  /** The engine has said something. */
+  onTokens: () => void;
   /** The disk is full, and the run waits for room. */
   onNoRoom: (err: unknown) => void;
 }
@@ -156,6 +158,7 @@ class FrameWriter {
   }
 
   private async publish(frames: LoggedFrame[], now: number): Promise<void> {
+    this.ctx.onTokens();
     if (this.firstTokenAtMs === null) {
       this.firstTokenAtMs = now;
       if (this.run.firstTokenAtMs === null) this.ctx.onFirstToken(now - this.run.admittedAtMs);

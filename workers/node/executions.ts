@@ -73,6 +73,7 @@ export class Executions {
         queueDepth: () => pool.scheduler.depth(),
         warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
         onStarted: () => deps.metrics.started(deps.reports.labels(run)),
+        onTokens: () => (replica.tokenAtMs = deps.now()),
         onNoRoom: (err) => deps.reports.outOfRoom(run, err),
         onFirstToken: (afterMs) => deps.metrics.firstToken(deps.reports.labels(run), afterMs),
       });

@@ -20,6 +20,8 @@ const HEARTBEAT_LIMIT_MS = 30_000;
 export interface Replica {
   engine: RunningEngine;
   adapter: EngineAdapter;
+  /** When a task last got a token of it. */
+  tokenAtMs?: number;
 }
 
 /** One pool of this node. */

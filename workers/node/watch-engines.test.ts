@@ -137,6 +137,21 @@ test('B-SUPER-009: a kill is no want of memory where the system has killed nobod
   assert.equal(node.pools.crash(POOL)?.reason, 'signal(SIGKILL)');
 });
 
+test('B-SUPER-002: an engine whose tokens flow is not ended, whatever its health says', async (t) => {
+  const { node, watch, engine } = await watchedNode(t, [], {
+    answers: () => Promise.resolve(false),
+    now: () => 9_000,
+  });
+  const [replica] = node.pools.get(POOL)?.replicas.values() ?? [];
+  assert.ok(replica);
+  replica.tokenAtMs = 8_999;
+  for (let poll = 0; poll < 5; poll += 1) await watch.ask();
+  assert.deepEqual([node.pools.status(POOL)?.ready, isAlive(engine.pid)], [true, true]);
+  replica.tokenAtMs = -1_000_000;
+  for (let poll = 0; poll < 3; poll += 1) await watch.ask();
+  assert.equal(isAlive(engine.pid), false);
+});
+
 test('B-SUPER-002: an engine that misses three polls in a row is ended, and each of them is told with its time', async (t) => {
   const answers = [false, false, true, false, false, false];
   let now = 1_000;

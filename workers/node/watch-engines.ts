@@ -94,13 +94,14 @@ export class EngineWatch {
     );
   }
 
-  private async askOne({ engine, adapter }: Replica): Promise<void> {
+  private async askOne(replica: Replica): Promise<void> {
+    const { engine, adapter } = replica;
     if (!isOwn(engine)) return;
     const key = `${engine.pid}:${engine.startTicks ?? ''}`;
     if (this.asking.has(key)) return;
     this.asking.add(key);
     try {
-      if (await this.deps.answers(adapter)) return void this.missedAtMs.delete(key);
+      if ((await this.deps.answers(adapter)) || this.speaks(replica)) return void this.missedAtMs.delete(key);
       const missed = [...(this.missedAtMs.get(key) ?? []), this.deps.now()];
       this.missedAtMs.set(key, missed);
       if (missed.length < MISSES || !(await this.deps.isAlive(engine))) return;
@@ -114,6 +115,11 @@ export class EngineWatch {
     } finally {
       this.asking.delete(key);
     }
+  }
+
+  /** An engine whose tokens flow is alive, whatever its health says (B-SUPER-002). */
+  private speaks({ tokenAtMs }: Replica): boolean {
+    return tokenAtMs !== undefined && this.deps.now() - tokenAtMs < this.deps.healthIntervalMs;
   }
 
   private async unbindIfGone(engine: OwnEngine): Promise<void> {
