@@ -1,7 +1,8 @@
 /** A node's runs on a real folder with an engine that speaks when the test says so: for `*.test.ts` only. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach } from 'node:test';
 import { pino } from 'pino';
 import type {
   CompletionRequest,
@@ -121,8 +122,8 @@ export class ManualEngine implements EngineAdapter {
 /** A node for a test. */
 export type TestNode = Awaited<ReturnType<typeof nodeOnDisk>>;
 
-/** Builds a node over a new folder, or over the one of a node that crashed. */
-export async function nodeOnDisk(options: {
+/** What a test's node is like. */
+export interface NodeOptions {
   capacity?: number;
   slots?: number;
   offerTtlMs?: number;
@@ -134,7 +135,10 @@ export async function nodeOnDisk(options: {
   lookAtEngine?: (poolId: string, replicaId: string) => Promise<void>;
   /** Which engine is at a URL; without it one engine is everywhere. */
   adapterOf?: (url: string) => EngineAdapter;
-}) {
+}
+
+/** Builds a node over a new folder, or over the one of a node that crashed. */
+export async function nodeOnDisk(options: NodeOptions) {
   const runsDir = options.runsDir ?? mkdtempSync(join(tmpdir(), 'drover-runs-'));
   const engine = new ManualEngine();
   const log = pino({ level: 'silent' });
@@ -201,6 +205,21 @@ export async function nodeOnDisk(options: {
     open,
     crash,
     close: () => (crashed ? Promise.resolve() : crash()),
+  };
+}
+
+/** Nodes of a file's tests: each is closed, and its folder removed, when its test has ended. */
+export function nodesOfTests(): (options?: NodeOptions) => Promise<TestNode> {
+  const nodes: TestNode[] = [];
+  afterEach(async () => {
+    const open = nodes.splice(0);
+    for (const node of open) await node.close();
+    for (const { runsDir } of open) rmSync(runsDir, { recursive: true, force: true });
+  });
+  return async (options = {}) => {
+    const node = await nodeOnDisk(options);
+    nodes.push(node);
+    return node;
   };
 }
 

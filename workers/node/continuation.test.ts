@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { afterEach, test } from 'node:test';
-import { ManualEngine, nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+import { test } from 'node:test';
+import {
+  ManualEngine,
+  nodesOfTests,
+  offerOf,
+  type NodeOptions,
+  type TestNode,
+} from '../../testing/test-node.js';
 
-const nodes: TestNode[] = [];
-async function aNode(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
-  const node = await nodeOnDisk(options);
-  nodes.push(node);
-  return node;
-}
-afterEach(async () => {
-  for (const node of nodes.splice(0)) {
-    await node.close();
-    rmSync(node.runsDir, { recursive: true, force: true });
-  }
-});
+const aNode = nodesOfTests();
 
 const tokensOf = ({ runs }: TestNode, task: string) =>
   runs
@@ -24,7 +18,7 @@ const tokensOf = ({ runs }: TestNode, task: string) =>
 const endOf = ({ runs }: TestNode, task: string) => runs.waitForEnd(task, AbortSignal.timeout(10_000));
 
 /** A task that has said two words. */
-async function begun(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
+async function begun(options: NodeOptions = {}): Promise<TestNode> {
   const node = await aNode(options);
   await node.runs.attach(offerOf('a'));
   await node.engine.asked(1);

@@ -1,25 +1,13 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { afterEach, test } from 'node:test';
+import { test } from 'node:test';
 import { DroverError } from '../../contracts/errors.js';
 import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
-import { nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+import { nodesOfTests, offerOf } from '../../testing/test-node.js';
 import { isOutOfRoom, onceThereIsRoom, requireDiskRoom } from './disk-room.js';
 import { openRunLog } from './run-log.js';
 
-const nodes: TestNode[] = [];
-async function aNode(options: Parameters<typeof nodeOnDisk>[0]): Promise<TestNode> {
-  const node = await nodeOnDisk(options);
-  nodes.push(node);
-  return node;
-}
-afterEach(async () => {
-  for (const node of nodes.splice(0)) {
-    await node.close();
-    rmSync(node.runsDir, { recursive: true, force: true });
-  }
-});
+const aNode = nodesOfTests();
 
 const full = () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
 const isRefusal = (err: unknown) =>

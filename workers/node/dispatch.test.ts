@@ -1,20 +1,8 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { afterEach, describe, it } from 'node:test';
-import { ManualEngine, nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+import { describe, it } from 'node:test';
+import { ManualEngine, nodesOfTests, offerOf } from '../../testing/test-node.js';
 
-const nodes: TestNode[] = [];
-async function aNode(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
-  const node = await nodeOnDisk(options);
-  nodes.push(node);
-  return node;
-}
-afterEach(async () => {
-  for (const node of nodes.splice(0)) {
-    await node.close();
-    rmSync(node.runsDir, { recursive: true, force: true });
-  }
-});
+const aNode = nodesOfTests();
 
 describe('a task on its way to an engine', () => {
   it('B-STR-001, B-STR-002, B-STR-004: waits while the registry does not call its pool live and ready', async () => {

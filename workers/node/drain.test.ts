@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { afterEach, test } from 'node:test';
+import { test } from 'node:test';
 import { DroverError } from '../../contracts/errors.js';
 import { eventually } from '../../testing/changes.js';
-import { nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+import { nodesOfTests, offerOf, type TestNode } from '../../testing/test-node.js';
 
-const nodes: TestNode[] = [];
-async function aNode(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
-  const node = await nodeOnDisk(options);
-  nodes.push(node);
-  return node;
-}
-afterEach(async () => {
-  const open = nodes.splice(0);
-  for (const node of open) await node.close();
-  for (const { runsDir } of open) rmSync(runsDir, { recursive: true, force: true });
-});
+const aNode = nodesOfTests();
 
 /** A node whose slots are all taken by confirmed tasks `t0`, `t1`, … */
 async function busyNode(slots: number): Promise<TestNode> {

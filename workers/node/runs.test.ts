@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync } from 'node:fs';
-import { afterEach, test } from 'node:test';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
 import { DroverError } from '../../contracts/errors.js';
-import { ManualEngine, nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+import { ManualEngine, nodesOfTests, offerOf } from '../../testing/test-node.js';
 
-const nodes: TestNode[] = [];
-async function aNode(options: Parameters<typeof nodeOnDisk>[0] = {}): Promise<TestNode> {
-  const node = await nodeOnDisk(options);
-  nodes.push(node);
-  return node;
-}
-afterEach(async () => {
-  const open = nodes.splice(0);
-  for (const node of open) await node.close();
-  for (const { runsDir } of open) rmSync(runsDir, { recursive: true, force: true });
-});
+const aNode = nodesOfTests();
 
 async function gone(reached: () => boolean): Promise<void> {
   const deadline = Date.now() + 5_000;
