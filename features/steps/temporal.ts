@@ -133,6 +133,7 @@ Then(
   'its memo, opened, gives the admission, the node, the pool, the first token, the end and the tokens',
   async function (this: DroverWorld) {
     const { id, name } = this.tasks.last;
+    await this.operator.temporal.waitForRecordedState(id, 'completed');
     const { node_id, pool_id, admission, outcome } = await this.operator.temporal.memoOf(id);
     const { first_token_at_ms, ended_at_ms, tokens_out, ...status } = await this.tasks.status(name);
     assert.deepEqual([node_id, pool_id, admission], [this.stack.nodeId, 'default', status.admission]);

@@ -8,7 +8,7 @@ import { Program } from '../../testing/program.js';
 import type { RunFolders } from './places.js';
 
 /** Namespaces that a run may use up; each costs the server a millisecond at start. */
-export const SPARE_NAMESPACES = Array.from({ length: 48 }, (_, index) => `own-${index + 1}`);
+export const SPARE_NAMESPACES = Array.from({ length: 96 }, (_, index) => `own-${index + 1}`);
 
 /** A running Temporal. */
 export interface TemporalServer {
