@@ -144,6 +144,7 @@ export class EventReader {
       const decoder = new TextDecoder('utf-8', { fatal: true });
       const body: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
       for await (const chunk of body ?? []) {
+        if (this.abort.signal.aborted) break; // It has left, and said what its last frame is.
         const text = decoder.decode(chunk, { stream: true });
         if (isStream) this.take(text);
         else this.body += text;

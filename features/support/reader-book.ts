@@ -42,9 +42,12 @@ export class ReaderBook {
     return opened;
   }
 
-  /** The reader comes back with the id of the last frame it has. */
+  /** The reader leaves, and comes back with the id of the last frame it has. */
   resume(task: string, reader = task): Promise<EventReader> {
-    const { lastEventId } = this.of(reader);
+    // What still came on the old connection would come again on the new one.
+    const before = this.lookAt(reader);
+    before.leave();
+    const { lastEventId } = before;
     return this.open(task, lastEventId === undefined ? {} : { lastEventId }, reader);
   }
 
