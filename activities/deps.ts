@@ -63,6 +63,8 @@ export interface PoolKeeper {
   restarting(poolId: string): boolean;
   /** The engine was stopped on purpose. */
   offline(poolId: string): void;
+  /** Forgets a pool that is off; false when it was not known (OC-POOL-3106). */
+  deregister(poolId: string): boolean;
   /** No new work: what waits goes on waiting, what runs goes on running (B-DRAIN-001..003). */
   draining(poolId: string): void;
   /** The drain is off: takes work again, where an engine is bound; tells whether it does. */
@@ -71,6 +73,8 @@ export interface PoolKeeper {
   replicas(poolId: string): string[];
   /** Tasks that hold a slot now, of the whole pool or of one replica. */
   leases(poolId: string, replicaId?: string): string[];
+  /** Tasks that wait for a slot. */
+  waiting(poolId: string): string[];
   /** Its engines are about to be stopped: no task reaches them any more, and nobody watches them for a crash. */
   release(poolId: string, replicaId?: string): void;
   /** What waits goes on waiting while the engine is exchanged; new tasks may wait too. */
@@ -88,7 +92,7 @@ export interface RunKeeper {
   attach(offer: RunOffer): Promise<RunView>;
   /** Resolves when the run has ended or `signal` aborts; the view tells which. */
   waitForEnd(taskId: string, signal: AbortSignal): Promise<RunView>;
-  /** Ends a running task with `WORKER_RESET`; resolves when its slot is free. One that has ended is left alone. */
+  /** Ends a task, running or waiting, with `WORKER_RESET`; resolves when it has no slot. One that has ended is left alone. */
   reset(taskId: string, why: string): Promise<void>;
   /** Resolves when the slot is free. */
   cancel(taskId: string, reason: CancelReason): Promise<RunView>;

@@ -11,6 +11,8 @@ import { removeHandoffActivity } from './handoff/remove-handoff.js';
 import { writeHandoffActivity } from './handoff/write-handoff.js';
 import { beginRestartActivity } from './pool/begin-restart.js';
 import { markCircuitsActivity } from './pool/mark-circuits.js';
+import { deleteEngineDirsActivity } from './pool/delete-engine-dirs.js';
+import { deregisterPoolActivity } from './pool/deregister-pool.js';
 import { planRestartActivity } from './pool/plan-restart.js';
 import { watchEngineActivity } from './pool/watch-engine.js';
 import { awaitLeasesActivity } from './pool/await-leases.js';
@@ -51,6 +53,8 @@ export function createNodeActivities(deps: NodeActivityDeps, room: EngineRoom = 
     endReload: endReloadActivity(deps),
     liftDrain: liftDrainActivity(deps),
     markPoolOffline: markPoolOfflineActivity(deps),
+    deleteEngineDirs: deleteEngineDirsActivity(deps),
+    deregisterPool: deregisterPoolActivity(deps),
     watchEngine: watchEngineActivity(deps),
     planRestart: planRestartActivity(deps),
     beginRestart: beginRestartActivity(deps),

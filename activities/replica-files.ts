@@ -19,6 +19,11 @@ export interface ReplicaFiles {
   workDir: string;
 }
 
+/** Below it each engine has its own working directory, and nothing else is there. */
+export function workRoot({ runtimeDir }: NodePaths): string {
+  return join(runtimeDir, 'work');
+}
+
 /** The files of one replica; both ids have been checked ({@link isPoolId}). */
 export function replicaFiles(paths: NodePaths, { pool_id, replica_id }: ReplicaKey): ReplicaFiles {
   const handoff = handoffFileName(pool_id, replica_id);
@@ -27,6 +32,6 @@ export function replicaFiles(paths: NodePaths, { pool_id, replica_id }: ReplicaK
     logFile: join(paths.runtimeDir, engineLogFileName(pool_id, replica_id)),
     spawnRecord: join(paths.runtimeDir, spawnRecordFileName(pool_id, replica_id)),
     handoff: join(paths.handoffDir, handoff),
-    workDir: join(paths.runtimeDir, 'work', handoff.replace(/\.json$/, '')),
+    workDir: join(workRoot(paths), handoff.replace(/\.json$/, '')),
   };
 }

@@ -45,6 +45,11 @@ export function mayBecomeReady(state: PoolState): boolean {
   );
 }
 
+/** Nothing runs, and nothing is about to: what is known of the pool may go (B-CP-041). */
+export function mayBeForgotten(state: PoolState): boolean {
+  return !isLive(state) && !mayBecomeReady(state);
+}
+
 /** Nothing runs and nobody is at work on the pool: its supervisor may start it again (B-POOL-007, B-POOL-008). */
 export function mayBeRestarted(state: PoolState): boolean {
   return state === 'failed' || state === 'backoff' || state === 'uninitialized';

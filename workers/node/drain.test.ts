@@ -121,3 +121,20 @@ test('B-DRAIN-016, B-DRAIN-007, C-026: a drained pool is offline; a later preloa
   await node.runs.attach(offerOf('t'));
   await node.engine.asked(1);
 });
+
+test('B-CP-041, OC-POOL-3106: a task that waited for a purged pool ends, and what is told of it does not bring the pool back', async () => {
+  const node = await busyNode(1);
+  await node.runs.attach(offerOf('waits'));
+  node.pools.draining('default');
+  await node.runs.reset('t0', 'the pool was purged');
+  node.pools.release('default');
+  node.pools.offline('default');
+  assert.deepEqual(node.pools.waiting('default'), ['waits']);
+  await node.runs.reset('waits', 'the pool was purged');
+  assert.deepEqual(node.pools.waiting('default'), []);
+  assert.equal(node.pools.deregister('default'), true);
+  const { state, error } = node.runs.mustView('waits');
+  assert.deepEqual([state, error?.code, error?.message], ['failed', 'WORKER_RESET', 'the pool was purged']);
+  assert.equal(node.runs.mustView('t0').engine_version, null);
+  assert.equal(node.pools.get('default'), undefined);
+});

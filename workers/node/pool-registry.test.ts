@@ -305,6 +305,25 @@ test('B-POOL-009: every move of a pool is told with its time, and shown', () => 
   ]);
 });
 
+test('B-REG-083, B-REG-084, B-REG-085, OC-POOL-3106: a pool is forgotten once, with its engines, and others stay', () => {
+  const { pools, ready } = registry();
+  for (const pool of ['a', 'b']) ready(pool);
+  assert.equal(pools.deregister('a'), true);
+  assert.deepEqual(
+    [pools.get('a'), pools.status('a'), pools.running('a', 'r0')],
+    [undefined, undefined, undefined],
+  );
+  assert.deepEqual(
+    pools.snapshot().map(({ pool_id }) => pool_id),
+    ['b'],
+  );
+  assert.equal(pools.deregister('a'), false);
+  assert.equal(pools.deregister('never'), false);
+  assert.equal(pools.status('b')?.state, 'ready');
+  assert.equal(pools.register('a'), true);
+  assert.equal(pools.status('a')?.state, 'uninitialized');
+});
+
 test('B-POOL-001, B-REG-081, B-REG-082: a pool that was only registered is uninitialized; registered again it stays as it is', () => {
   const { pools, ready } = registry();
   assert.equal(pools.register('a'), true);

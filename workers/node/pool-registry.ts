@@ -94,6 +94,14 @@ export class PoolRegistry implements PoolKeeper {
     return isNew;
   }
 
+  /** Forgets a pool (B-REG-083); false, and nothing else, when it was not known. */
+  deregister(poolId: string): boolean {
+    const pool = this.pools.get(poolId);
+    if (pool === undefined) return false;
+    this.unbind(pool);
+    return this.pools.delete(poolId);
+  }
+
   /** Every engine that serves. */
   engines(): RunningEngine[] {
     return this.everyReplica().map(({ engine }) => engine);
@@ -176,6 +184,10 @@ export class PoolRegistry implements PoolKeeper {
     const scheduler = this.pools.get(poolId)?.scheduler;
     if (scheduler === undefined) return [];
     return replicaId === undefined ? scheduler.leases : scheduler.leasesOf(replicaId);
+  }
+
+  waiting(poolId: string): string[] {
+    return this.pools.get(poolId)?.scheduler.waiting() ?? [];
   }
 
   release(poolId: string, replicaId?: string): void {

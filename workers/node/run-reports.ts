@@ -19,19 +19,19 @@ export class RunReports {
   constructor(private readonly deps: ReportDeps) {}
 
   view(run: Run): RunView {
-    const { prepared, scheduler } = this.poolOf(run);
+    const pool = this.poolOf(run);
     const { engine, model_ref } = run.offer.request;
     const place = {
       nodeId: this.deps.nodeId,
-      engine: prepared?.engine ?? engine,
-      engineVersion: prepared?.engine_version ?? null,
+      engine: pool?.prepared?.engine ?? engine,
+      engineVersion: pool?.prepared?.engine_version ?? null,
       modelRef: model_ref,
     };
-    return run.view(place, run.ended ? null : scheduler.position(run.taskId));
+    return run.view(place, run.ended ? null : (pool?.scheduler.position(run.taskId) ?? null));
   }
 
   labels(run: Run): RunLabels {
-    const { prepared } = this.poolOf(run);
+    const prepared = this.poolOf(run)?.prepared;
     return {
       engine: prepared?.engine ?? run.offer.request.engine,
       engine_version: prepared?.engine_version ?? '',
@@ -43,7 +43,9 @@ export class RunReports {
 
   /** Sets the gauges of a pool's queue to its real length, after every change of it. */
   queue(poolId: string): void {
-    const { prepared, scheduler } = this.deps.pools().ensure(poolId);
+    const pool = this.deps.pools().get(poolId);
+    if (pool === undefined) return;
+    const { prepared, scheduler } = pool;
     const labels = {
       engine: prepared?.engine ?? '',
       engine_version: prepared?.engine_version ?? '',
@@ -95,7 +97,7 @@ export class RunReports {
         target: run.offer.pool_id,
         human,
         ...fields(run),
-        engine_version: this.poolOf(run).prepared?.engine_version ?? null,
+        engine_version: this.poolOf(run)?.prepared?.engine_version ?? null,
         state: end.state,
         code: end.error?.code,
         tokens_in: run.tokensIn,
@@ -133,8 +135,9 @@ export class RunReports {
     this.deps.log.error(line, 'the run log cannot be written');
   }
 
-  private poolOf(run: Run): Pool {
-    return this.deps.pools().ensure(run.offer.pool_id);
+  /** Undefined once the pool is forgotten: what is told of an ended task must not bring it back. */
+  private poolOf(run: Run): Pool | undefined {
+    return this.deps.pools().get(run.offer.pool_id);
   }
 }
 

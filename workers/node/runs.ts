@@ -154,11 +154,12 @@ export class RunRegister implements RunKeeper {
     return this.reports.view(run);
   }
 
-  /** The engine of a running task is to be stopped: its stream ends with `WORKER_RESET` (B-DRAIN-005). */
+  /** The engine of a running task is to be stopped, or the pool forgotten that it waits for: its stream ends with `WORKER_RESET` (B-DRAIN-005). */
   async reset(taskId: string, why: string): Promise<void> {
     if (this.runs.get(taskId)?.ended !== false) return;
     const run = this.mustGet(taskId);
     const error = new DroverError('WORKER_RESET', why);
+    if (this.poolOf(run).scheduler.remove(taskId)) this.reports.queue(run.offer.pool_id);
     run.abort.abort(error);
     await this.executions.over(taskId);
     if (!run.ended) await this.end(run, failedEnd(run, error));
@@ -210,7 +211,7 @@ export class RunRegister implements RunKeeper {
     this.executions.begin(run, replicaId, () => {
       // A worker that ends leaves its tasks unfinished: a lease given back now would tell a drain that they have ended.
       if (this.closing) return;
-      this.poolOf(run).scheduler.release(taskId);
+      this.deps.pools().get(run.offer.pool_id)?.scheduler.release(taskId);
       this.reports.queue(run.offer.pool_id);
     });
     this.reports.queue(run.offer.pool_id);
@@ -327,7 +328,7 @@ export class RunRegister implements RunKeeper {
     this.reports.dropped(run, why);
     this.displacement.forget(run.taskId);
     this.timers.clear(run.taskId);
-    this.poolOf(run).scheduler.remove(run.taskId);
+    this.deps.pools().get(run.offer.pool_id)?.scheduler.remove(run.taskId);
     this.runs.delete(run.taskId);
     run.abort.abort('admin');
     run.discard();
