@@ -1,10 +1,10 @@
 /** Local activities of the queue `tasks`: short calls to the node that has the task, made by any API process. */
-import { ApplicationFailure } from '@temporalio/common';
 import type { Transcript } from '../contracts/artifact.js';
-import { DroverError, statusOf, type ErrorEnvelope } from '../contracts/errors.js';
+import type { ErrorEnvelope } from '../contracts/errors.js';
 import { closesStream, type Frame } from '../contracts/events.js';
 import type { InferTaskInput, RunView } from '../contracts/node.js';
 import type { CancelReason } from '../domain/task.js';
+import { asFailure } from './as-failure.js';
 
 /** The calls that are made, as the node's client offers them. */
 export interface RunLink {
@@ -58,19 +58,3 @@ export function createTaskActivities(link: RunLink, keep: KeepTranscript) {
 
 /** The local activities of `tasks`, as workflows see them. */
 export type TaskActivities = ReturnType<typeof createTaskActivities>;
-
-async function asFailure<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (err) {
-    if (!(err instanceof DroverError)) throw err;
-    throw ApplicationFailure.create({
-      message: err.message,
-      type: err.code,
-      // A node that stumbled may stand up again; only what the request itself did is final.
-      nonRetryable: statusOf(err.code) < 500,
-      details: [err.toEnvelope()],
-      cause: err,
-    });
-  }
-}

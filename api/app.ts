@@ -32,6 +32,7 @@ import { completionRoutes } from './routes/v1/completions.js';
 import { modelRoutes } from './routes/v1/models.js';
 import { createCatalog, type CatalogDeps } from './catalog/catalog.js';
 import { createModelFiles } from './catalog/model-files.js';
+import { createModelRemoval } from './catalog/remove-model.js';
 import { createModelGate } from './catalog/model-gate.js';
 import { createVerifier } from './catalog/verify-model.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
@@ -177,7 +178,8 @@ async function registerRoutes(
   await app.register(modelRoutes, { readPools, startedAtMs: now() });
   const drainPool = createDrain(records, readPools, board);
   const verifier = createVerifier({ models, files, metrics, log: app.log, onVerified: gate.refresh });
-  await registerCatalog(app, settings, { models, files, gate, verifier, board, drainPool });
+  const removal = createModelRemoval({ models, files, board, now });
+  await registerCatalog(app, settings, { models, files, gate, verifier, removal, board, drainPool });
   await app.register(poolRoutes, {
     readPools,
     preloadPool: createPreload(records, board, settings.DROVER_SUPERVISION),

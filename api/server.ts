@@ -19,9 +19,12 @@ import {
   temporalDataConverter,
 } from '../workers/temporal.js';
 import { api, createServer } from './app.js';
+import { createModelFiles } from './catalog/model-files.js';
+import { createModelRemoval } from './catalog/remove-model.js';
 import { createNodeLink, type OpenNodeLink } from './clients/node.js';
 import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
+import { createPoolBoard } from './tasks/pool-board.js';
 import { startSecrets } from './start-secrets.js';
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -43,10 +46,16 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     namespace: settings.TEMPORAL_NAMESPACE,
     dataConverter: temporalDataConverter(ring),
   };
+  const models = createModels({ db: store.db, now: Date.now });
+  const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
+  const board = createPoolBoard(nodes, Date.now);
+  const removal = createModelRemoval({ models, files, board, now: Date.now });
   const worker = await createTasksWorker({
     ...shared,
     runs: nodes.runs,
     keepTranscript: artifacts.keepTranscript,
+    removeModel: ({ model_id, force, correlation_id: correlationId }) =>
+      removal.purge(model_id, force, { correlationId }),
   });
   const records = createTaskRecords({ ...shared, startTimeoutMs: settings.DROVER_START_TIMEOUT_MS });
   const app = createServer(settings, log);
@@ -57,7 +66,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     codec: payloadCodec(ring),
     artifacts,
     nodeToken: secrets.nodeToken,
-    models: createModels({ db: store.db, now: Date.now }),
+    models,
     now: Date.now,
     version: packageVersion(),
   });

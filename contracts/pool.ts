@@ -122,9 +122,10 @@ export interface PreloadPoolInput {
   by?: 'operator' | 'supervision';
 }
 
-/** Longest wait of an answer for an operation (B-CP-070), and longest time that a drain gives its tasks. */
-const LONGEST_WAIT_MS = 600_000;
-const LONGEST_DRAIN_MS = 86_400_000;
+/** Longest wait of an answer for an operation (B-CP-070). */
+export const LONGEST_WAIT_MS = 600_000;
+/** Longest time that a drain gives its tasks. */
+export const LONGEST_DRAIN_MS = 86_400_000;
 
 /** Body of `POST /v2/pools/{id}/drain` (control-plane 4.2). */
 export const drainRequest = z

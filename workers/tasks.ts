@@ -1,9 +1,11 @@
 /**
  * The Temporal worker of queue `tasks`. It lives in the API process and shares its connection, so that a task's workflow
- * begins in the process that started it, without a way through Temporal's queues (design §2).
+ * begins in the process that started it, without a way through Temporal's queues (design §2). What pool workflows ask of the
+ * catalogue is done here too, where database and model cache are.
  */
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
+import { createCatalogActivities, type RemoveModel } from '../activities/catalog-activities.js';
 import { createTaskActivities, type KeepTranscript, type RunLink } from '../activities/task-activities.js';
 import { TASKS_QUEUE } from '../domain/identity.js';
 import { activityCorrelation } from './activity-correlation.js';
@@ -17,6 +19,7 @@ export interface TasksWorkerOptions {
   dataConverter: DataConverter;
   runs: RunLink;
   keepTranscript: KeepTranscript;
+  removeModel: RemoveModel;
 }
 
 /**
@@ -29,15 +32,14 @@ const SHUTDOWN_GRACE = '3s';
 
 /** Makes the worker; the caller runs it and shuts it down. */
 export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> {
-  const { connection, namespace, dataConverter, runs, keepTranscript } = options;
+  const { connection, namespace, dataConverter, runs, keepTranscript, removeModel } = options;
   return Worker.create({
     connection,
     namespace,
     dataConverter,
     taskQueue: TASKS_QUEUE,
     workflowBundle: { codePath: workflowBundlePath() },
-    activities: createTaskActivities(runs, keepTranscript),
-    enableNonLocalActivities: false,
+    activities: { ...createTaskActivities(runs, keepTranscript), ...createCatalogActivities(removeModel) },
     interceptors: { activity: [activityCorrelation] },
     maxConcurrentWorkflowTaskExecutions: SLOTS,
     maxConcurrentLocalActivityExecutions: SLOTS,

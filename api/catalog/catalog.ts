@@ -7,7 +7,6 @@ import type {
   ModelRequest,
   TrustMode,
 } from '../../contracts/model.js';
-import { namesOfModel } from '../../domain/model-ref.js';
 import { judgeTrust } from '../../domain/trust.js';
 import type { ModelRecord, Models } from '../../store/models.js';
 import type { CallContext } from '../clients/node-link.js';
@@ -16,6 +15,7 @@ import type { DrainPool } from '../tasks/drain.js';
 import type { PoolBoard } from '../tasks/pool-board.js';
 import type { ModelFiles } from './model-files.js';
 import type { ModelGate } from './model-gate.js';
+import type { ModelRemoval } from './remove-model.js';
 import { modelNotFound, type Verifier } from './verify-model.js';
 
 /** What the catalogue works with. */
@@ -24,6 +24,7 @@ export interface CatalogDeps {
   files: ModelFiles;
   gate: ModelGate;
   verifier: Verifier;
+  removal: ModelRemoval;
   board: PoolBoard;
   drainPool: DrainPool;
   /** What this deployment asks of every model. */
@@ -36,25 +37,12 @@ export type Catalog = ReturnType<typeof createCatalog>;
 
 /** Builds the catalogue. */
 export function createCatalog(deps: CatalogDeps) {
-  const { models, files, gate, verifier, board, drainPool, nodes } = deps;
+  const { models, files, gate, verifier, removal, board, drainPool, nodes } = deps;
   const entryOf = (record: ModelRecord): ModelEntry => ({ ...record, local_path: files.pathOf(record.id) });
   const found = (record: ModelRecord | undefined): ModelEntry => {
     if (record === undefined) throw modelNotFound();
     return entryOf(record);
   };
-
-  /** Pools that have an engine with this model, as the nodes last said it. */
-  async function poolsServing(entry: ModelEntry, call: CallContext): Promise<string[]> {
-    const names = namesOfModel(entry);
-    const reports = await board.reports(call);
-    const serving = reports
-      .flatMap(({ lastPools }) => lastPools)
-      .filter(({ state }) => state !== 'offline' && state !== 'uninitialized')
-      .filter(({ model_ref, model_name }) =>
-        [model_ref, model_name].some((name) => names.includes(name ?? '')),
-      );
-    return [...new Set(serving.map(({ pool_id }) => pool_id))].sort();
-  }
 
   return {
     /** @throws DroverError UNTRUSTED_ARTIFACT when it does not show what is asked of it */
@@ -86,7 +74,8 @@ export function createCatalog(deps: CatalogDeps) {
     async setState(id: string, state: Lifecycle, deadlineMs: number | undefined, context: RequestContext) {
       const entry = found(await models.setLifecycle(id, state));
       await gate.refresh();
-      const pools = state === 'Retired' && deadlineMs !== undefined ? await poolsServing(entry, context) : [];
+      const pools =
+        state === 'Retired' && deadlineMs !== undefined ? await removal.poolsServing(entry, context) : [];
       const drains = pools.map((poolId) =>
         drainPool({ poolId, deadlineMs: deadlineMs ?? 0, waitMs: 0 }, context).then(
           () => [poolId],
@@ -102,11 +91,10 @@ export function createCatalog(deps: CatalogDeps) {
     /** Entry and files. @throws DroverError MODEL_NOT_FOUND; MODEL_IN_USE naming the pools (B-CAT-043) */
     async remove(id: string, call: CallContext): Promise<void> {
       const entry = found(await models.get(id));
-      const pools = await poolsServing(entry, call);
+      const pools = await removal.poolsServing(entry, call);
       if (pools.length > 0)
         throw new DroverError('MODEL_IN_USE', `pools serve the model: ${pools.join(', ')}`);
-      await files.remove(id);
-      await models.remove(id);
+      await removal.remove(id);
       await gate.refresh();
     },
 
