@@ -41,6 +41,7 @@ import { metaRoutes } from './routes/v2/meta.js';
 import { operationRoutes } from './routes/v2/operations.js';
 import { modelStateRoutes } from './routes/v2/model-state.js';
 import { catalogRoutes } from './routes/v2/models.js';
+import { poolPurgeRoutes } from './routes/v2/pool-purge.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
@@ -57,6 +58,7 @@ import { createReadPools } from './tasks/pool-health.js';
 import { createDrain } from './tasks/drain.js';
 import { createPreload } from './tasks/preload.js';
 import { createRegisterWorker } from './tasks/register-worker.js';
+import { createPurge } from './tasks/purge.js';
 import { createReload } from './tasks/reload.js';
 import { createResetCircuit } from './tasks/reset-circuit.js';
 import { createTaskStatus } from './tasks/task-status.js';
@@ -186,6 +188,7 @@ async function registerRoutes(
     drainPool,
     reloadPool: createReload(records, readPools),
   });
+  await app.register(poolPurgeRoutes, { purgePool: createPurge(records, readPools, board) });
   await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools) });
   await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;

@@ -31,6 +31,7 @@ const TABLE = {
   INTERNAL: { status: 500, retriable: false },
   PRELOAD_FAILED: { status: 500, retriable: false },
   DRAIN_FAILED: { status: 500, retriable: false },
+  PURGE_FAILED: { status: 500, retriable: false },
   WORKER_RESET: { status: 502, retriable: true },
   POOL_UNREADY: { status: 503, retriable: true },
   POOL_UNAVAILABLE: { status: 503, retriable: true },

@@ -49,7 +49,7 @@ export function taskWorkflowId(taskId: string): string {
 }
 
 /** What is done to a pool as a durable workflow. */
-export const OPERATION_KINDS = ['preload', 'drain', 'reload'] as const;
+export const OPERATION_KINDS = ['preload', 'drain', 'reload', 'purge'] as const;
 
 /** One of them. */
 export type OperationKind = (typeof OPERATION_KINDS)[number];

@@ -3,14 +3,15 @@ import assert from 'node:assert/strict';
 import { Context } from '@temporalio/activity';
 import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
+import type { CatalogActivities } from '../activities/catalog-activities.js';
 import type { NodeActivities } from '../activities/index.js';
 import { ApplicationFailure } from '@temporalio/common';
-import { CONTROL_QUEUE, nodeQueue, nodeRunsQueue } from '../domain/identity.js';
+import { CONTROL_QUEUE, nodeQueue, nodeRunsQueue, TASKS_QUEUE } from '../domain/identity.js';
 import { testDataConverter, timeSkippingEnvironment } from './temporal-env.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 
 /** Activities that a twin plays; a call of another one fails. */
-export type PlayedActivities = Partial<NodeActivities>;
+export type PlayedActivities = Partial<NodeActivities & CatalogActivities>;
 
 /** A stage that is open. */
 export interface TwinStage {
@@ -29,7 +30,7 @@ export const TWIN_NODE = 'node-1';
 export async function openTwinStage(activities: readonly (keyof NodeActivities)[]): Promise<TwinStage> {
   const env = await timeSkippingEnvironment();
   const twins = new Map<string, PlayedActivities>();
-  const play = (name: keyof NodeActivities) => (input: unknown) => {
+  const play = (name: keyof PlayedActivities) => (input: unknown) => {
     const twin = twins.get(Context.current().info.workflowExecution?.workflowId ?? '');
     const activity = twin?.[name] as ((given: unknown) => Promise<unknown>) | undefined;
     return activity?.(input) ?? Promise.reject(new Error(`nobody plays ${name}`));
@@ -53,6 +54,8 @@ export async function openTwinStage(activities: readonly (keyof NodeActivities)[
       taskQueue: nodeRunsQueue(TWIN_NODE),
       activities: { watchEngine: watch },
     }),
+    // The catalogue, which any API has.
+    Worker.create({ ...shared, taskQueue: TASKS_QUEUE, activities: { removeModel: play('removeModel') } }),
   ]);
   const running = workers.map((worker) => worker.run());
   return {

@@ -2,5 +2,6 @@
 export { drainPool } from './drain-pool.js';
 export { inferTask } from './infer-task.js';
 export { preloadPool } from './preload-pool.js';
+export { purgePool } from './purge-pool.js';
 export { reloadPool } from './reload-pool.js';
 export { supervisePool } from './supervise-pool.js';

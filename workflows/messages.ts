@@ -15,6 +15,9 @@ export const engineReadySignal = defineSignal<[EngineReady]>('engineReady');
 /** To a supervisor: the pool was taken out of service, so nothing is to be started again (B-SUPER-017). */
 export const poolDrainedSignal = defineSignal('poolDrained');
 
+/** To a supervisor: the pool is no more, so there is nothing to supervise (B-CP-041). */
+export const poolForgottenSignal = defineSignal('poolForgotten');
+
 /** To a supervisor: what was broken is mended; close the circuits and start again (B-SUPER-044). */
 export const resetCircuitUpdate = defineUpdate<SupervisionView, [{ by: string }]>('resetCircuit');
 

@@ -1,6 +1,6 @@
 /**
  * `supervisePool`: keeps a pool up. The first preload of a pool that succeeds starts it under the id `pool:<pool>:supervise`;
- * it lives as long as the pool is known, and continues as new before its history grows long. It watches the engine on its
+ * it lives until the pool is purged, and continues as new before its history grows long. It watches the engine on its
  * node; when that crashes, it waits as `domain/supervision.ts` says and starts it again by a preload, the same story under
  * the same id as an operator's, so that two never meet. Open circuits hold restarts until their time is over or an
  * operator resets them. A drain, a shutdown, or another operation that has the pool is no crash.
@@ -36,7 +36,8 @@ type Fallen = Omit<DueRestart, 'at_ms' | 'held'>;
 /** Supervises one pool; see the module. */
 export async function supervisePool(input: SupervisePoolInput): Promise<void> {
   const run = setUp(input);
-  while (!isLong() || run.untold.length > 0) await takeNextStep(run);
+  while (!run.isOver && (!isLong() || run.untold.length > 0)) await takeNextStep(run);
+  if (run.isOver) return;
   await continueAsNew<typeof supervisePool>({
     pool_id: run.poolId,
     ready: run.ready,
@@ -58,7 +59,7 @@ function takeNextStep(run: Run): Promise<void> {
 /** The pool is out of service: nothing happens until somebody preloads it. */
 async function rest(run: Run): Promise<void> {
   enter(run, 'off', 'the pool is out of service');
-  await condition(() => run.state.wanted || run.untold.length > 0);
+  await condition(() => run.state.wanted || run.untold.length > 0 || run.isOver);
 }
 
 /** The engine serves; the longer it does, the more is forgiven. */

@@ -4,12 +4,20 @@ import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import type { Operation, OperationStep } from '../../contracts/operation.js';
 import { readPoolWorkflowId, type OperationKind } from '../../domain/identity.js';
 import type { OperationOutcome } from './task-records.js';
-import { DRAIN, outcomeOf, PRELOAD, RELOAD, type Operation as OperationForm } from './workflow-forms.js';
+import {
+  DRAIN,
+  outcomeOf,
+  PRELOAD,
+  PURGE,
+  RELOAD,
+  type Operation as OperationForm,
+} from './workflow-forms.js';
 
 const FORMS: Record<OperationKind, OperationForm<Record<string, unknown>>> = {
   preload: PRELOAD,
   drain: DRAIN,
   reload: RELOAD,
+  purge: PURGE,
 };
 
 /** What is known of one run. */

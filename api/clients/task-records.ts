@@ -10,6 +10,7 @@ import type {
   ReloadOutcome,
   ReloadPoolInput,
 } from '../../contracts/pool.js';
+import type { PurgeOutcome, PurgePoolInput } from '../../contracts/purge.js';
 import type { SupervisionView } from '../../contracts/supervision.js';
 import type { TaskMemo } from '../../contracts/task-record.js';
 import type { Admission } from '../../contracts/task.js';
@@ -66,6 +67,9 @@ export interface TaskRecords {
   /** Starts a reload; undefined while another one runs for this pool. */
   startReload(input: ReloadPoolInput): Promise<string | undefined>;
   waitReload(operationId: string, waitMs: number): Promise<OperationOutcome<ReloadOutcome>>;
+  /** Starts a purge; undefined while another one runs for this pool. */
+  startPurge(input: PurgePoolInput): Promise<string | undefined>;
+  waitPurge(operationId: string, waitMs: number): Promise<OperationOutcome<PurgeOutcome>>;
   /** How an operation on a pool stands; undefined where it never ran. */
   operation(operationId: string): Promise<Operation | undefined>;
   /** Closes a pool's circuits (B-SUPER-044); undefined where nobody supervises it. @param by - who asked, for the log */

@@ -8,11 +8,13 @@ import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Operation as OperationView } from '../../contracts/operation.js';
 import type { DrainPoolInput, PreloadPoolInput, ReloadPoolInput } from '../../contracts/pool.js';
+import type { PurgePoolInput } from '../../contracts/purge.js';
 import { poolWorkflowId, taskWorkflowId } from '../../domain/identity.js';
 import type { drainPool } from '../../workflows/drain-pool.js';
 import type { inferTask } from '../../workflows/infer-task.js';
 import { operationStepsQuery, resetCircuitUpdate } from '../../workflows/messages.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
+import type { purgePool } from '../../workflows/purge-pool.js';
 import type { reloadPool } from '../../workflows/reload-pool.js';
 import { createOutageWatch } from './outage-watch.js';
 import { readOperation } from './read-operation.js';
@@ -30,6 +32,8 @@ import {
   outcomeOf,
   PRELOAD,
   preloadPoolOptions,
+  PURGE,
+  purgePoolOptions,
   recordOf,
   RELOAD,
   reloadPoolOptions,
@@ -133,12 +137,33 @@ class TemporalRecords implements OpenTaskRecords {
     return this.wait(operationId, waitMs, DRAIN);
   }
 
-  async startReload(input: ReloadPoolInput): Promise<string | undefined> {
-    const { workflowId, ...options } = reloadPoolOptions(input);
+  startReload(input: ReloadPoolInput): Promise<string | undefined> {
+    return this.startUnlessRunning(() =>
+      this.workflow.start<typeof reloadPool>('reloadPool', reloadPoolOptions(input)),
+    );
+  }
+
+  waitReload(operationId: string, waitMs: number) {
+    return this.wait(operationId, waitMs, RELOAD);
+  }
+
+  startPurge(input: PurgePoolInput): Promise<string | undefined> {
+    return this.startUnlessRunning(() =>
+      this.workflow.start<typeof purgePool>('purgePool', purgePoolOptions(input)),
+    );
+  }
+
+  waitPurge(operationId: string, waitMs: number) {
+    return this.wait(operationId, waitMs, PURGE);
+  }
+
+  /** The id of what was started; undefined where it runs already. */
+  private async startUnlessRunning(
+    start: () => Promise<{ workflowId: string }>,
+  ): Promise<string | undefined> {
     const started = await this.asked(async () => {
       try {
-        await this.workflow.start<typeof reloadPool>('reloadPool', { workflowId, ...options });
-        return { operationId: workflowId };
+        return { operationId: (await start()).workflowId };
       } catch (err) {
         if (err instanceof WorkflowExecutionAlreadyStartedError) return { operationId: undefined };
         throw err;
@@ -146,10 +171,6 @@ class TemporalRecords implements OpenTaskRecords {
     });
     if (started === undefined) throw temporalAway(undefined);
     return started.operationId;
-  }
-
-  waitReload(operationId: string, waitMs: number) {
-    return this.wait(operationId, waitMs, RELOAD);
   }
 
   async operation(operationId: string): Promise<OperationView | undefined> {

@@ -11,6 +11,7 @@ import {
   type DrainPoolInput,
   type PreloadPoolInput,
 } from '../../contracts/pool.js';
+import { purgeOutcome, type PurgePoolInput } from '../../contracts/purge.js';
 import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
 import { CONTROL_QUEUE, poolWorkflowId, TASKS_QUEUE, taskWorkflowId } from '../../domain/identity.js';
 import { isTerminal, TASK_STATES, type TaskState } from '../../domain/task.js';
@@ -117,6 +118,23 @@ export function reloadPoolOptions(input: ReloadPoolInput) {
   };
 }
 
+/** How a purge is started: one run a pool, and a second one is refused, since it may ask for something else. */
+export function purgePoolOptions(input: PurgePoolInput) {
+  const { pool_id, node_id } = input;
+  return {
+    workflowId: poolWorkflowId(pool_id, 'purge'),
+    taskQueue: CONTROL_QUEUE,
+    workflowIdConflictPolicy: 'FAIL' as const,
+    args: [input] as [PurgePoolInput],
+    typedSearchAttributes: [
+      { key: attribute.PoolId, value: pool_id },
+      { key: attribute.NodeId, value: node_id },
+      { key: attribute.CorrelationId, value: input.correlation_id },
+    ],
+    staticSummary: `purge pool ${pool_id} on node ${node_id}`,
+  };
+}
+
 /** A task's record from what Temporal says of its workflow. @throws DroverError INTERNAL when that is none of ours */
 export function recordOf(description: WorkflowExecutionDescription): TaskRecord {
   const { typedSearchAttributes: attributes } = description;
@@ -154,6 +172,9 @@ export const DRAIN = { name: 'drain', result: drainOutcome, failed: 'DRAIN_FAILE
 
 /** Reload. */
 export const RELOAD = { name: 'reload', result: reloadOutcome, failed: 'RELOAD_FAILED' } as const;
+
+/** Purge. */
+export const PURGE = { name: 'purge', result: purgeOutcome, failed: 'PURGE_FAILED' } as const;
 
 /** How an operation ended. */
 export async function outcomeOf<Result>(

@@ -1,7 +1,7 @@
 /** Drain of a pool: a durable workflow on the node that has it (control-plane 4.2, B-CP-070). */
 import { DroverError } from '../../contracts/errors.js';
 import type { DrainOutcome } from '../../contracts/pool.js';
-import { poolWorkflowId } from '../../domain/identity.js';
+import { poolWorkflowId, type OperationKind } from '../../domain/identity.js';
 import { drainRefusal } from '../../domain/drain.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
@@ -21,16 +21,22 @@ export type DrainAnswer = { result: DrainOutcome } | { operationId: string };
 /** Drains a pool. @throws DroverError POOL_NOT_FOUND, POOL_CONFLICT, or the code under which the workflow failed */
 export type DrainPool = (order: DrainOrder, context: RequestContext) => Promise<DrainAnswer>;
 
-/** @throws DroverError POOL_CONFLICT naming the other operation on the pool while that runs (B-CP-037) */
+/** The refusal of an operation on a pool while this one runs. */
+export function beside(poolId: string, kind: OperationKind): DroverError {
+  const message = `another operation on the pool runs: ${poolWorkflowId(poolId, kind)}`;
+  return new DroverError('POOL_CONFLICT', message, { pool_id: poolId });
+}
+
+/** @throws DroverError POOL_CONFLICT naming one of these operations on the pool that runs (B-CP-037) */
 export async function refuseBeside(
   records: TaskRecords,
   poolId: string,
-  verb: 'drain' | 'reload' | 'preload',
+  kinds: readonly OperationKind[],
 ): Promise<void> {
-  const operationId = poolWorkflowId(poolId, verb);
-  if (!(await records.isRunning(operationId))) return;
-  const message = `another operation on the pool runs: ${operationId}`;
-  throw new DroverError('POOL_CONFLICT', message, { pool_id: poolId });
+  const ask = async (kind: OperationKind) => {
+    if (await records.isRunning(poolWorkflowId(poolId, kind))) throw beside(poolId, kind);
+  };
+  await Promise.all(kinds.map(ask));
 }
 
 /** Builds drain. */
@@ -39,7 +45,7 @@ export function createDrain(records: TaskRecords, readPools: ReadPools, board: P
     const { state, node_ids } = await readPools.health(poolId, context);
     const refusal = drainRefusal(state);
     if (refusal !== null) throw new DroverError('POOL_CONFLICT', refusal, { pool_id: poolId });
-    await refuseBeside(records, poolId, 'reload');
+    await refuseBeside(records, poolId, ['reload', 'purge']);
     const [nodeId] = node_ids;
     if (nodeId === undefined) throw new RangeError('a pool is on a node');
     const operationId = await records.startDrain({

@@ -5,6 +5,7 @@ import { withWishes, type RestartWishes } from '../../contracts/supervision.js';
 import { deadLimits, type RestartPolicy } from '../../domain/restart-policy.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
+import { refuseBeside } from './drain.js';
 import type { PoolBoard } from './pool-board.js';
 
 /** What a preload is asked with. */
@@ -19,7 +20,7 @@ export interface PreloadOrder {
 /** The finished preload, or the operation that goes on. */
 export type PreloadAnswer = { result: PreloadResult } | { operationId: string };
 
-/** Preloads a pool. @throws DroverError INVALID_PARAMS for a restart policy that contradicts itself; PRELOAD_FAILED, or the code under which the workflow failed */
+/** Preloads a pool. @throws DroverError INVALID_PARAMS for a restart policy that contradicts itself; POOL_CONFLICT while the pool is purged; PRELOAD_FAILED, or the code under which the workflow failed */
 export type PreloadPool = (order: PreloadOrder, context: RequestContext) => Promise<PreloadAnswer>;
 
 /** Builds preload. */
@@ -30,6 +31,7 @@ export function createPreload(
 ): PreloadPool {
   return async function preload({ prepared, waitMs, healthTimeoutMs, supervision: wishes }, context) {
     const supervision = policyWith(defaultPolicy, wishes, prepared.pool_id, context);
+    await refuseBeside(records, prepared.pool_id, ['purge']);
     const operationId = await records.startPreload({
       node_id: await nodeFor(prepared.pool_id, board, context),
       correlation_id: context.correlationId,

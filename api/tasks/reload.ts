@@ -1,10 +1,9 @@
 /** Reload of a pool: a durable workflow on the node that has it (control-plane 4.3, B-CP-070). */
 import { DroverError } from '../../contracts/errors.js';
 import type { ReloadOutcome, ReloadPoolInput } from '../../contracts/pool.js';
-import { poolWorkflowId } from '../../domain/identity.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
-import { refuseBeside } from './drain.js';
+import { beside, refuseBeside } from './drain.js';
 import type { ReadPools } from './pool-health.js';
 
 /** What a reload is asked with. */
@@ -31,18 +30,14 @@ export function createReload(records: TaskRecords, readPools: ReadPools): Reload
     const { node_ids } = await readPools.health(poolId, context);
     const [nodeId] = node_ids;
     if (nodeId === undefined) throw new RangeError('a pool is on a node');
-    await refuseBeside(records, poolId, 'drain');
-    await refuseBeside(records, poolId, 'preload');
+    await refuseBeside(records, poolId, ['drain', 'preload', 'purge']);
     const operationId = await records.startReload({
       ...order,
       node_id: nodeId,
       pool_id: poolId,
       correlation_id: context.correlationId,
     });
-    if (operationId === undefined) {
-      const message = `another operation on the pool runs: ${poolWorkflowId(poolId, 'reload')}`;
-      throw new DroverError('POOL_CONFLICT', message, { pool_id: poolId });
-    }
+    if (operationId === undefined) throw beside(poolId, 'reload');
     context.log.info({ event: 'reload', pool_id: poolId, operation_id: operationId }, 'reload started');
     const outcome = await records.waitReload(operationId, waitMs);
     if (outcome.kind === 'running') return { operationId };

@@ -9,6 +9,7 @@ import type {
   ReloadOutcome,
   ReloadPoolInput,
 } from '../../contracts/pool.js';
+import type { PurgeOutcome, PurgePoolInput } from '../../contracts/purge.js';
 import type { SupervisionView } from '../../contracts/supervision.js';
 import type {
   OperationOutcome,
@@ -33,6 +34,8 @@ export class MemoryRecords implements TaskRecords {
   preloadOutcome: OperationOutcome<PreloadResult> = { kind: 'running' };
   readonly reloads: ReloadPoolInput[] = [];
   reloadOutcome: OperationOutcome<ReloadOutcome> = { kind: 'running' };
+  readonly purges: PurgePoolInput[] = [];
+  purgeOutcome: OperationOutcome<PurgeOutcome> = { kind: 'running' };
   readonly operations = new Map<string, Operation>();
   readonly resets: { poolId: string; by: string }[] = [];
   /** What a supervisor answers; undefined: there is none. */
@@ -96,6 +99,18 @@ export class MemoryRecords implements TaskRecords {
 
   async waitReload(): Promise<OperationOutcome<ReloadOutcome>> {
     return Promise.resolve(this.reloadOutcome);
+  }
+
+  async startPurge(input: PurgePoolInput): Promise<string | undefined> {
+    this.mustAnswer();
+    const operationId = `pool:${input.pool_id}:purge`;
+    if (this.running.has(operationId)) return undefined;
+    this.purges.push(input);
+    return Promise.resolve(operationId);
+  }
+
+  async waitPurge(): Promise<OperationOutcome<PurgeOutcome>> {
+    return Promise.resolve(this.purgeOutcome);
   }
 
   async operation(operationId: string): Promise<Operation | undefined> {

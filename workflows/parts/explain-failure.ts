@@ -3,7 +3,7 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio
 import { isPoolFailure, type PoolFailureType } from '../../domain/pool-failure.js';
 
 /** What an operation fails as, when nothing knows better. */
-export type OperationFailure = 'PRELOAD_FAILED' | 'DRAIN_FAILED' | 'RELOAD_FAILED';
+export type OperationFailure = 'PRELOAD_FAILED' | 'DRAIN_FAILED' | 'RELOAD_FAILED' | 'PURGE_FAILED';
 
 /** The failure in words. */
 export interface Explanation {

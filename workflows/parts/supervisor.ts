@@ -7,7 +7,13 @@ import type {
   SupervisionView,
 } from '../../contracts/supervision.js';
 import * as policy from '../../domain/supervision.js';
-import { engineReadySignal, poolDrainedSignal, resetCircuitUpdate, supervisionQuery } from '../messages.js';
+import {
+  engineReadySignal,
+  poolDrainedSignal,
+  poolForgottenSignal,
+  resetCircuitUpdate,
+  supervisionQuery,
+} from '../messages.js';
 import { NodeId, PoolId } from '../search-attributes.js';
 
 /** One run: what is supervised, what is remembered, what the node has yet to be told. */
@@ -19,6 +25,8 @@ export interface Run {
   /** Counts what came from outside and changes the course of things. */
   news: number;
   untold: policy.CircuitTransition[];
+  /** The pool is no more. */
+  isOver: boolean;
 }
 
 /** Takes up where the run before left off, and answers from its first moment on. */
@@ -27,10 +35,15 @@ export function setUp({ pool_id: poolId, ready, carried }: SupervisePoolInput): 
     ...{ supervision: policy.UNDISTURBED, wanted: true, serving_since_ms: Date.now() },
     ...{ known_crash_id: null, last_crash: null, due: null },
   };
-  const run: Run = { poolId, ready, state, step: 'watch', news: 0, untold: [] };
+  const run: Run = { poolId, ready, state, step: 'watch', news: 0, untold: [], isOver: false };
   setHandler(engineReadySignal, (told) => takeReady(run, told));
   setHandler(poolDrainedSignal, () => {
     Object.assign(run.state, { wanted: false, due: null });
+    run.news += 1;
+  });
+  setHandler(poolForgottenSignal, () => {
+    Object.assign(run.state, { wanted: false, due: null });
+    run.isOver = true;
     run.news += 1;
   });
   setHandler(resetCircuitUpdate, ({ by }) => resetBy(run, by));

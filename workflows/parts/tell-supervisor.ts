@@ -9,7 +9,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { EngineReady } from '../../contracts/supervision.js';
 import { CONTROL_QUEUE, poolWorkflowId } from '../../domain/identity.js';
-import { engineReadySignal, poolDrainedSignal } from '../messages.js';
+import { engineReadySignal, poolDrainedSignal, poolForgottenSignal } from '../messages.js';
 import type { supervisePool } from '../supervise-pool.js';
 
 /** A supervisor may end or begin between two tries; more often than this it does neither. */
@@ -27,6 +27,11 @@ export async function tellReady(pool_id: string, ready: EngineReady): Promise<vo
 /** Tells the supervisor of a pool that it is out of service; a pool without one has nobody to tell. */
 export async function tellDrained(pool_id: string): Promise<void> {
   await isTold(pool_id, (supervisor) => supervisor.signal(poolDrainedSignal));
+}
+
+/** Ends the supervisor of a pool that is no more; a pool without one has nobody to tell. */
+export async function tellForgotten(pool_id: string): Promise<void> {
+  await isTold(pool_id, (supervisor) => supervisor.signal(poolForgottenSignal));
 }
 
 async function isTold(

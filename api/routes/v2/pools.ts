@@ -153,7 +153,8 @@ function otherPool() {
   return invalidParams([{ path, code: 'custom', message: 'must be the pool of the address' }]);
 }
 
-function accepted(operationId: string): z.infer<typeof operationAccepted> {
+/** Body of the 202 of an operation that goes on (B-CP-070). */
+export function accepted(operationId: string): z.infer<typeof operationAccepted> {
   const href = `/v2/operations/${encodeURIComponent(operationId)}`;
   return { operation_id: operationId, status: 'running', href };
 }
