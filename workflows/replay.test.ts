@@ -41,6 +41,7 @@ describe('replay of recorded histories', () => {
       ...['drain-graceful', 'drain-forced', 'drain-cancelled', 'reload-beside', 'reload-rolled-back'],
       ...['supervise-restarted', 'supervise-held', 'supervise-tested', 'preload-supervised'],
       'drain-supervised',
+      ...['purge-whole', 'purge-called-off', 'supervise-forgotten'],
       'task-followed',
       'task-failed',
       'task-cancelled',

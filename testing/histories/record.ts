@@ -15,6 +15,7 @@ import type { temporal } from '@temporalio/proto';
 import { historyCodec as codec } from './history-key.js';
 import { poolScenarios } from './pool-scenarios.js';
 import { preloadScenarios } from './preload-scenarios.js';
+import { purgeScenarios } from './purge-scenarios.js';
 import { RecordingStage, type History, type Scenario } from './stage.js';
 import { supervisionScenarios } from './supervision-scenarios.js';
 import { taskScenarios } from './task-scenarios.js';
@@ -25,6 +26,7 @@ const FOLDER = fileURLToPath(new URL('../../workflows/histories/', import.meta.u
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...poolScenarios,
   ...preloadScenarios,
+  ...purgeScenarios,
   ...supervisionScenarios,
   ...taskScenarios,
 };
@@ -36,6 +38,7 @@ async function withoutStacks(history: History): Promise<History> {
       event.activityTaskFailedEventAttributes ??
       event.activityTaskTimedOutEventAttributes ??
       event.markerRecordedEventAttributes ??
+      event.childWorkflowExecutionFailedEventAttributes ??
       event.workflowExecutionFailedEventAttributes ??
       {};
     const last = event.activityTaskStartedEventAttributes?.lastFailure; // Of the try before.

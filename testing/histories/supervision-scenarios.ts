@@ -3,7 +3,12 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { SupervisionView } from '../../contracts/supervision.js';
 import { DEFAULT_RESTART_POLICY, type RestartPolicy } from '../../domain/restart-policy.js';
 import { CONTROL_QUEUE, nodeQueue, nodeRunsQueue, poolWorkflowId } from '../../domain/identity.js';
-import { poolDrainedSignal, resetCircuitUpdate, supervisionQuery } from '../../workflows/messages.js';
+import {
+  poolDrainedSignal,
+  poolForgottenSignal,
+  resetCircuitUpdate,
+  supervisionQuery,
+} from '../../workflows/messages.js';
 import type { drainPool } from '../../workflows/drain-pool.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import type { supervisePool } from '../../workflows/supervise-pool.js';
@@ -25,6 +30,11 @@ export const supervisionScenarios: Readonly<Record<string, Scenario>> = {
     await until(supervisor, ({ step, restart_count }) => step === 'watch' && restart_count === 2);
     await supervisor.signal(poolDrainedSignal);
     await until(supervisor, ({ step }) => step === 'off');
+  }),
+  'supervise-forgotten': supervised([crash], QUICK, async (supervisor) => {
+    await until(supervisor, ({ step, restart_count }) => step === 'watch' && restart_count === 1);
+    await supervisor.signal(poolForgottenSignal);
+    await supervisor.result();
   }),
   'supervise-held': supervised([crash, crash], { ...QUICK, circuit_threshold: 2 }, async (supervisor) => {
     await until(supervisor, ({ step }) => step === 'open');
@@ -101,7 +111,7 @@ async function until(supervisor: Supervisor, wanted: (view: SupervisionView) => 
   );
 }
 
-/** A supervisor never ends by itself: the next scenario must not meet it. */
+/** A supervisor ends by itself only when its pool is forgotten: the next scenario must not meet it. */
 async function onStage(
   stage: RecordingStage,
   lives: readonly EngineLife[],
@@ -116,7 +126,8 @@ async function onStage(
     try {
       return await work();
     } finally {
-      await stage.workflows.getHandle(poolWorkflowId(POOL, 'supervise')).terminate('recorded');
+      const supervisor = stage.workflows.getHandle(poolWorkflowId(POOL, 'supervise'));
+      if ((await supervisor.describe()).status.name === 'RUNNING') await supervisor.terminate('recorded');
     }
   };
   return control.runUntil(node.runUntil(runs.runUntil(playAndEnd)));
