@@ -55,6 +55,18 @@ export class TemporalView {
     await this.sealed.workflow.getHandle(workflowId).cancel();
   }
 
+  /** Waits until a workflow has done what it had to. */
+  async waitForEnd(workflowId: string): Promise<void> {
+    let status = '';
+    await eventually(
+      () => `the end of ${workflowId}, which is ${status}`,
+      async () => {
+        status = (await this.describe(workflowId)).status.name;
+        return status === 'COMPLETED' ? true : undefined;
+      },
+    );
+  }
+
   /** The workflow of a task, its memo opened. */
   describeTask(taskId: string): Promise<WorkflowExecutionDescription> {
     return this.describe(taskWorkflowId(taskId));
