@@ -30,6 +30,7 @@ import { boundLogs } from './bound-logs.js';
 import { answersHealth } from './engine-health.js';
 import { engineUser } from './engine-user.js';
 import { buildGateway } from './gateway.js';
+import { recallPools, rememberPools } from './known-pools.js';
 import { PoolRegistry } from './pool-registry.js';
 import { nodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
@@ -97,9 +98,6 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     runs,
     Date.now,
   );
-  pools.onMove((pool, from) => {
-    tellPoolState(log, pool, from);
-  });
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
     paths,
@@ -150,6 +148,11 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
   await recoverRuns(recovery);
+  recallPools(activities.paths, pools, log);
+  pools.onMove((pool, from) => {
+    if (pools.get(pool.poolId) === pool) tellPoolState(log, pool, from);
+    rememberPools(activities.paths, pools.all(), log);
+  });
   await adoptEngines(activities, pools, log);
   engines.start();
   for (const pool_id of settings.DROVER_NODE_POOLS)

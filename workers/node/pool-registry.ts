@@ -41,7 +41,7 @@ export interface Pool {
   throughput: Throughput;
 }
 
-/** A pool has come to another state, or failed for another reason (B-POOL-009). */
+/** A pool has come to another state, failed for another reason, or was forgotten as it stood (B-POOL-009). */
 export type PoolMove = (pool: Pool, from: PoolState) => void;
 
 /** Registry of this node's pools; `effects` are the runs' side of every pool's scheduler. */
@@ -94,12 +94,27 @@ export class PoolRegistry implements PoolKeeper {
     return isNew;
   }
 
+  /** Takes over what an earlier worker knew of a pool (B-REG-134). */
+  recall(prepared: ServedEngine, state: 'offline' | 'failed', lastError: string | null): void {
+    const pool = this.ensure(prepared.pool_id);
+    pool.prepared = prepared;
+    pool.lastError = lastError;
+    this.move(pool, state);
+  }
+
+  /** Every pool. */
+  all(): Iterable<Pool> {
+    return this.pools.values();
+  }
+
   /** Forgets a pool (B-REG-083); false, and nothing else, when it was not known. */
   deregister(poolId: string): boolean {
     const pool = this.pools.get(poolId);
     if (pool === undefined) return false;
     this.unbind(pool);
-    return this.pools.delete(poolId);
+    this.pools.delete(poolId);
+    this.moved(pool, pool.state);
+    return true;
   }
 
   /** Every engine that serves. */

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { pino } from 'pino';
+import { nodesOfTests } from '../../testing/test-node.js';
+import { recallPools, rememberPools } from './known-pools.js';
+import type { PoolRegistry } from './pool-registry.js';
+
+const aNode = nodesOfTests();
+const log = pino({ level: 'silent' });
+
+async function folder(t: TestContext) {
+  const runtimeDir = await mkdtemp(join(tmpdir(), 'drover-pools-'));
+  t.after(() => rmSync(runtimeDir, { recursive: true, force: true }));
+  return { runtimeDir, handoffDir: runtimeDir };
+}
+
+/** A registry that remembers, as a node worker's does. */
+function remembering(paths: Awaited<ReturnType<typeof folder>>, pools: PoolRegistry): void {
+  recallPools(paths, pools, log);
+  pools.onMove(() => rememberPools(paths, pools.all(), log));
+}
+const told = (pools: PoolRegistry) =>
+  pools
+    .snapshot()
+    .map(({ pool_id, state, model_ref, last_error }) => [pool_id, state, model_ref, last_error]);
+
+test('B-REG-134: a worker that starts again knows its pools, also those whose engines are gone', async (t) => {
+  const paths = await folder(t);
+  const first = await aNode({ slots: 0 });
+  remembering(paths, first.pools);
+  for (const pool of ['serves', 'failed', 'drained', 'purged']) first.open(1, pool);
+  first.pools.failed('failed', 'no GPU');
+  first.pools.offline('drained');
+  first.pools.offline('purged');
+  first.pools.deregister('purged');
+
+  const next = await aNode({ slots: 0 });
+  remembering(paths, next.pools);
+  assert.deepEqual(told(next.pools), [
+    ['drained', 'offline', 'demo', null],
+    ['failed', 'failed', 'demo', 'no GPU'],
+    ['serves', 'failed', 'demo', 'its engine is not back since the node worker started again'],
+  ]);
+  next.open(1, 'serves');
+  assert.deepEqual(told(next.pools).at(-1), ['serves', 'ready', 'demo', null]);
+});
+
+test('the list is only its owner’s to read, and one that cannot be read is set aside', async (t) => {
+  const paths = await folder(t);
+  const first = await aNode({ slots: 0 });
+  remembering(paths, first.pools);
+  first.open(1, 'a');
+  const path = join(paths.runtimeDir, 'pools.json');
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  writeFileSync(path, readFileSync(path, 'utf8').slice(0, 40));
+  const next = await aNode({ slots: 0 });
+  remembering(paths, next.pools);
+  assert.deepEqual([told(next.pools), readdirSync(paths.runtimeDir)], [[], ['pools.json.unreadable']]);
+});
