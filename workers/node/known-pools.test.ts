@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
+import type { CrashReport } from '../../contracts/supervision.js';
 import { nodesOfTests } from '../../testing/test-node.js';
 import { recallPools, rememberPools } from './known-pools.js';
 import type { PoolRegistry } from './pool-registry.js';
@@ -47,6 +48,20 @@ test('B-REG-134: a worker that starts again knows its pools, also those whose en
   ]);
   next.open(1, 'serves');
   assert.deepEqual(told(next.pools).at(-1), ['serves', 'ready', 'demo', null]);
+});
+
+test('a crash of which its supervisor has not heard is heard of from the next worker', async (t) => {
+  const paths = await folder(t);
+  const first = await aNode({ slots: 0 });
+  remembering(paths, first.pools);
+  first.open(1, 'a');
+  const { prepared } = first.pools.get('a') ?? {};
+  const report = { crash_id: 'c-1', pool_id: 'a', last_error: 'it crashed', prepared } as CrashReport;
+  first.pools.crashed(report);
+  const next = await aNode({ slots: 0 });
+  remembering(paths, next.pools);
+  assert.equal(next.pools.crash('a')?.crash_id, 'c-1');
+  assert.deepEqual(told(next.pools), [['a', 'failed', 'demo', 'it crashed']]);
 });
 
 test('the list is only its owner’s to read, and one that cannot be read is set aside', async (t) => {

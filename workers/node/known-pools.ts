@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { NodePaths, ServedEngine } from '../../activities/deps.js';
 import { POOL_STATES } from '../../domain/pool.js';
+import type { CrashReport } from '../../contracts/supervision.js';
 import { poolId } from '../../contracts/task.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Pool, PoolRegistry } from './pool-registry.js';
@@ -20,6 +21,7 @@ const entry = z.object({
   prepared: z.looseObject({ pool_id: poolId, replica_id: poolId }),
   state: z.enum(POOL_STATES),
   last_error: z.string().nullable(),
+  crash: z.looseObject({ crash_id: z.string() }).nullable(),
 });
 
 /** Takes what the file holds over into the registry; do it before engines are adopted. */
@@ -32,10 +34,11 @@ export function recallPools({ runtimeDir }: NodePaths, pools: PoolRegistry, log:
     return; // A node that never had a pool.
   }
   try {
-    for (const { prepared, state, last_error } of z.array(entry).parse(JSON.parse(text))) {
-      const engine = prepared as unknown as ServedEngine; // Written by `rememberPools`; only its ids name anything.
-      if (state === 'offline') pools.recall(engine, 'offline', null);
-      else pools.recall(engine, 'failed', last_error ?? NOT_BACK);
+    for (const { state, last_error, ...written } of z.array(entry).parse(JSON.parse(text))) {
+      // Written by `rememberPools`; only its ids name anything here.
+      const known = written as unknown as { prepared: ServedEngine; crash: CrashReport | null };
+      if (state === 'offline') pools.recall({ ...known, state, lastError: null });
+      else pools.recall({ ...known, state: 'failed', lastError: last_error ?? NOT_BACK });
     }
   } catch (err) {
     renameSync(path, `${path}.unreadable`);
@@ -45,8 +48,9 @@ export function recallPools({ runtimeDir }: NodePaths, pools: PoolRegistry, log:
 
 /** Writes the file; in the same turn of the event loop as the move that it tells of, so that no death comes between. */
 export function rememberPools({ runtimeDir }: NodePaths, pools: Iterable<Pool>, log: Logger): void {
-  const known = [...pools].flatMap(({ prepared, state, lastError }) =>
-    prepared === null ? [] : [{ prepared, state, last_error: lastError }],
+  // A crash that its supervisor has not heard of yet is heard of from the next worker.
+  const known = [...pools].flatMap(({ prepared, state, lastError, crash }) =>
+    prepared === null ? [] : [{ prepared, state, last_error: lastError, crash }],
   );
   const path = join(runtimeDir, FILE);
   const temporary = join(runtimeDir, `.${FILE}.${randomUUID()}.tmp`);

@@ -95,11 +95,14 @@ export class PoolRegistry implements PoolKeeper {
   }
 
   /** Takes over what an earlier worker knew of a pool (B-REG-134). */
-  recall(prepared: ServedEngine, state: 'offline' | 'failed', lastError: string | null): void {
+  recall(
+    known: Pick<Pool, 'lastError' | 'crash'> & { prepared: ServedEngine; state: 'offline' | 'failed' },
+  ): void {
+    const { prepared, state, lastError, crash } = known;
     const pool = this.ensure(prepared.pool_id);
     pool.prepared = prepared;
     pool.lastError = lastError;
-    this.move(pool, state);
+    this.move(pool, state, { crash });
   }
 
   /** Every pool. */
@@ -246,8 +249,9 @@ export class PoolRegistry implements PoolKeeper {
   crashed(report: CrashReport): void {
     const pool = this.ensure(report.pool_id);
     pool.prepared ??= report.prepared; // Else an engine that fell before this worker began.
-    this.failed(report.pool_id, report.last_error);
-    pool.crash = report;
+    pool.lastError = report.last_error;
+    this.unbind(pool);
+    this.move(pool, 'failed', { crash: report });
   }
 
   crash(poolId: string): CrashReport | null {
@@ -278,7 +282,7 @@ export class PoolRegistry implements PoolKeeper {
     const pool = this.ensure(poolId);
     if (!mayBeRestarted(pool.state)) return false;
     pool.lastError = lastError;
-    this.move(pool, state, nextRestartAtMs);
+    this.move(pool, state, { nextRestartAtMs });
     return true;
   }
 
@@ -313,10 +317,14 @@ export class PoolRegistry implements PoolKeeper {
     }
   }
 
-  private move(pool: Pool, state: PoolState, nextRestartAtMs: number | null = null): void {
+  private move(
+    pool: Pool,
+    state: PoolState,
+    { crash = null, nextRestartAtMs = null }: Partial<Pick<Pool, 'crash' | 'nextRestartAtMs'>> = {},
+  ): void {
     const from = pool.state;
     pool.state = state;
-    pool.crash = null;
+    pool.crash = crash;
     pool.nextRestartAtMs = nextRestartAtMs;
     pool.scheduler.pause(state === 'draining' || state === 'reloading');
     pool.changedAtMs = this.now();
