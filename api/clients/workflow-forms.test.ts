@@ -13,6 +13,7 @@ import {
   outcomeOf,
   PRELOAD,
   preloadPoolOptions,
+  purgePoolOptions,
   recordOf,
 } from './workflow-forms.js';
 
@@ -127,6 +128,18 @@ describe('an operation on a pool', () => {
       [options.args, options.signal.name, options.signalArgs],
       [[order], 'drainAsked', [{ deadline_ms: 7 }]],
     );
+    const searched = searchable(options.typedSearchAttributes);
+    assert.deepEqual(searched, { PoolId: 'p', NodeId: 'n', CorrelationId: 'c' });
+  });
+
+  it('B-CP-041, B-PDUR-001: a purge is one a pool, and a second one is refused, since it may ask for something else', () => {
+    const order = {
+      ...{ node_id: 'n', pool_id: 'p', correlation_id: 'c', purge_engine: true, purge_models: ['tea'] },
+      ...{ drain_first: true, drain_deadline_ms: 7, delete_cache_dirs: false, force: false },
+    };
+    const options = purgePoolOptions(order);
+    assert.deepEqual([options.workflowId, options.taskQueue], ['pool:p:purge', 'control']);
+    assert.deepEqual([options.args, options.workflowIdConflictPolicy], [[order], 'FAIL']);
     const searched = searchable(options.typedSearchAttributes);
     assert.deepEqual(searched, { PoolId: 'p', NodeId: 'n', CorrelationId: 'c' });
   });
