@@ -1,11 +1,11 @@
 /**
  * The bench's engine: llama-server's HTTP and no computing, so that what is measured is Drover. `n_predict` says how
  * many tokens, and `seed` the pause between them in milliseconds, 0 for all in one write. `POST /release` ends what it is
- * saying slowly. `POST /refuse` answers at once with a refusal like Drover's: the floor of the refusal bench.
+ * saying slowly. A prompt that ends with tokens goes on after them. `POST /refuse` answers at once with a refusal like Drover's: the floor of the refusal bench.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parseArgs } from 'node:util';
-import { idsOf, nowMs, taskOf, textOf } from './words.js';
+import { idOf, idsOf, NO_TASK, nowMs, saidIn, spell, taskOf, textOf } from './words.js';
 
 interface CompletionBody {
   prompt: number[];
@@ -14,8 +14,6 @@ interface CompletionBody {
   stream?: boolean;
 }
 
-/** A probe asks for one token and names no task. */
-const NO_TASK = 0;
 /** Ends of the streams that are under way. */
 const releases = new Set<() => void>();
 
@@ -33,7 +31,8 @@ function event(data: object): string {
 }
 
 function token(task: number, index: number): string {
-  return event({ content: textOf({ task, index, atMs: nowMs() }), tokens: [1_000 + index], stop: false });
+  const spoken = { task, index, atMs: nowMs() };
+  return event({ content: textOf(spoken), tokens: [idOf(spoken)], stop: false });
 }
 
 function lastEvent(body: CompletionBody, count: number): string {
@@ -48,13 +47,15 @@ function complete(response: ServerResponse, body: CompletionBody): void {
   const count = body.n_predict ?? 1;
   const task = taskOf(body.prompt) ?? NO_TASK;
   if (body.stream !== true) {
-    const content = textOf({ task, index: 0, atMs: nowMs() });
-    return answer(response, 200, { content, tokens: [1_000], stop: true, tokens_predicted: 1 });
+    const spoken = { task, index: saidIn(body.prompt), atMs: nowMs() };
+    const [content, tokens] = [textOf(spoken), [idOf(spoken)]];
+    return answer(response, 200, { content, tokens, stop: true, tokens_predicted: 1 });
   }
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   const pauseMs = body.seed ?? 0;
   if (pauseMs > 0) return speakSlowly(response, task, { body, count, pauseMs });
-  const tokens = Array.from({ length: count }, (_, index) => token(task, index));
+  const first = saidIn(body.prompt);
+  const tokens = Array.from({ length: count }, (_, at) => token(task, first + at));
   response.end(tokens.join('') + lastEvent(body, count));
 }
 
@@ -64,7 +65,8 @@ function speakSlowly(
   task: number,
   { body, count, pauseMs }: { body: CompletionBody; count: number; pauseMs: number },
 ): void {
-  let index = 0;
+  const first = saidIn(body.prompt);
+  let index = first;
   let dueMs = nowMs() + Math.random() * pauseMs;
   response.flushHeaders();
   response.socket?.setNoDelay(true);
@@ -75,13 +77,13 @@ function speakSlowly(
   function speak(): void {
     response.write(token(task, index));
     index += 1;
-    if (index >= count) return end();
+    if (index >= first + count) return end();
     dueMs += pauseMs;
     timer = setTimeout(speak, Math.max(0, dueMs - nowMs()));
   }
   function end(): void {
     stop();
-    response.end(lastEvent(body, index));
+    response.end(lastEvent(body, index - first));
   }
   function stop(): void {
     clearTimeout(timer);
@@ -103,6 +105,8 @@ async function route(request: IncomingMessage, response: ServerResponse): Promis
       return complete(response, await bodyOf(request));
     case '/tokenize':
       return answer(response, 200, { tokens: idsOf((await bodyOf<{ content: string }>(request)).content) });
+    case '/detokenize':
+      return answer(response, 200, { content: spell((await bodyOf<{ tokens: number[] }>(request)).tokens) });
     case '/apply-template': {
       // The plain content: a chat has the same prompt ids as a text.
       const { messages } = await bodyOf<{ messages: { content: string }[] }>(request);

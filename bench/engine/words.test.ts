@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { idsOf, promptOf, taskOf, textOf, tokensIn } from './words.js';
+import { idOf, idsOf, promptOf, saidIn, spell, taskOf, textOf, tokensIn } from './words.js';
 
 test('the ids of a prompt name its task', () => {
   assert.equal(taskOf(idsOf(promptOf(4_711))), 4_711);
@@ -14,6 +14,19 @@ test('every prompt is as long as any other', () => {
 test('what the engine says can be read back, in one piece or many', () => {
   const said = [0, 1, 2].map((index) => ({ task: 7, index, atMs: 1_234.567 + index }));
   assert.deepEqual(tokensIn(said.map(textOf).join('')), said);
+});
+
+test('ids spell the prompt and every token that was said, on an engine that has said none of them', () => {
+  const said = [0, 1, 2].map((index) => ({ task: 7, index, atMs: 86_400_123.4565 * (index + 1) }));
+  const ids = [...idsOf(promptOf(7)), ...said.map(idOf)];
+  assert.equal(spell(ids), promptOf(7) + said.map(textOf).join(''));
+  assert.equal(taskOf(ids), 7);
+});
+
+test('the next token is the one after those of the prompt', () => {
+  const prompt = idsOf(promptOf(7));
+  assert.equal(saidIn(prompt), 0);
+  assert.equal(saidIn([...prompt, idOf({ atMs: 0 }), idOf({ atMs: 1 })]), 2);
 });
 
 test('other words are refused', () => {
