@@ -17,10 +17,12 @@ import { firstToken } from './scenarios/first-token.js';
 import { lateness } from './scenarios/lateness.js';
 import { memory } from './scenarios/memory.js';
 import { pools } from './scenarios/pools.js';
+import { recovery } from './scenarios/recovery.js';
 import { refusals } from './scenarios/refusals.js';
 import { coldStart, measureStarts, startReport } from './scenarios/start.js';
 import { throughput } from './scenarios/throughput.js';
 import { loadPool } from './stack/bench-pools.js';
+import { startDrover, type Drover } from './stack/start-drover.js';
 import { BENCH_MODEL } from './load/subjects.js';
 
 const DOCUMENT = join(PACKAGE_ROOT, 'docs', 'benchmarks.md');
@@ -36,6 +38,7 @@ const RUNS: Record<Exclude<ScenarioName, 'start'>, Scenario['run']> = {
   throughput,
   refusals,
   pools,
+  recovery,
 };
 
 const say = (line: string): void => console.log(line);
@@ -44,22 +47,28 @@ const say = (line: string): void => console.log(line);
 async function runBench({ only, quick, profile }: Options): Promise<Map<ScenarioName, Report>> {
   const reports = new Map<ScenarioName, Report>();
   const folder = await mkdtemp(join(tmpdir(), 'drover-bench-'));
-  const wanted = SCENARIOS.filter((name) => only === undefined || name === only);
+  // A process that is killed writes no profile.
+  const possible = SCENARIOS.filter((name) => profile === undefined || name !== 'recovery');
+  const wanted = possible.filter((name) => only === undefined || name === only);
   const again = wanted.includes('start') ? (quick ? 1 : LATER_STARTS) : 0;
   say(`starting Drover${again === 0 ? '' : `, ${again + 1} times`}`);
-  const { drover, ...starts } = await measureStarts(
-    { stateDir: join(folder, 'state'), env: profilingEnvironment(profile) },
-    again,
-  );
+  const env = profilingEnvironment(profile);
+  const { drover, ...starts } = await measureStarts({ stateDir: join(folder, 'state'), env }, again);
+  let [running, count] = [drover, 0];
+  async function fresh(): Promise<Drover> {
+    await running.stop();
+    running = await startDrover({ stateDir: join(folder, `state-${(count += 1)}`), env });
+    return running;
+  }
   try {
     if (again > 0) add('start', startReport(starts));
     const pool = await loadPool(drover, BENCH_MODEL, SLOTS);
-    const bench: Bench = { drover, pool, quick, say };
+    const bench: Bench = { drover, pool, fresh, quick, say };
     if (profile !== undefined) toggleProfiles(drover.processes);
     for (const name of wanted) if (name !== 'start') add(name, await RUNS[name](bench));
     if (profile !== undefined) toggleProfiles(drover.processes);
   } finally {
-    await drover.stop();
+    await running.stop();
   }
   // After a failure it stays: the logs of every process are in it.
   await rm(folder, { recursive: true, force: true });

@@ -15,7 +15,7 @@ export interface Options {
 
 /** Names that `--only` takes. */
 export const SCENARIOS = [
-  ...(['start', 'memory', 'first-token', 'lateness', 'throughput', 'refusals', 'pools'] as const),
+  ...(['start', 'memory', 'first-token', 'lateness', 'throughput', 'refusals', 'pools', 'recovery'] as const),
 ] as const;
 
 /** Name of a scenario. */

@@ -8,6 +8,8 @@ export interface Bench {
   drover: Drover;
   /** Many slots: nothing waits in a queue. */
   pool: BenchPool;
+  /** Another installation in an empty state folder; the one before is stopped, with its pools. For the last scenario. */
+  fresh: () => Promise<Drover>;
   /** A smoke check: a few samples, the same ways. */
   quick: boolean;
   say: (line: string) => void;

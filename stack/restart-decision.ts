@@ -5,7 +5,7 @@ export const MOST_RESTARTS = 5;
 /** Ends further back no longer count: a crash an hour is worth a restart every time. */
 export const WINDOW_MS = 60_000;
 /** The first restart comes almost at once, since clients wait; each further one doubles it. */
-const FIRST_PAUSE_MS = 250;
+export const FIRST_PAUSE_MS = 250;
 /** Longest pause, well inside the window. */
 const LONGEST_PAUSE_MS = 5_000;
 

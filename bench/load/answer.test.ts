@@ -40,3 +40,9 @@ test('the first token is told once', () => {
   answer.take(token(1));
   assert.equal(told, 1);
 });
+
+test('the longest gap is the one between two tokens, not the wait for the first', () => {
+  const answer = new Answer(3, 4);
+  for (const hereMs of [1_000, 1_020, 1_100, 1_120]) answer.arrivals.push({ saidMs: 0, hereMs });
+  assert.equal(answer.longestGapMs, 80);
+});

@@ -58,6 +58,14 @@ export class Answer {
     return (this.arrivals[0]?.saidMs ?? Number.NaN) - this.beganMs;
   }
 
+  /** The longest time between two tokens at the reader. */
+  get longestGapMs(): number {
+    const gaps = this.arrivals
+      .slice(1)
+      .map(({ hereMs }, at) => hereMs - (this.arrivals[at]?.hereMs ?? hereMs));
+    return Math.max(0, ...gaps);
+  }
+
   /** From the request to the last frame. */
   get wholeMs(): number {
     return this.endedMs - this.beganMs;

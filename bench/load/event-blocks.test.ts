@@ -10,8 +10,8 @@ test('events are cut out whole wherever the text was broken', () => {
     take(text.slice(0, at));
     take(text.slice(at));
     assert.deepEqual(blocks, [
-      { event: 'token', data: '{"t":"a"}' },
-      { event: '', data: '[DONE]' },
+      { id: '0', event: 'token', data: '{"t":"a"}' },
+      { id: '', event: '', data: '[DONE]' },
     ]);
   }
 });

@@ -1,7 +1,8 @@
 /** Server-sent events, cut out of text that comes in pieces. */
 
-/** One event: its name, empty where it has none, and its data. */
+/** One event: its id and its name, empty where it has none, and its data. */
 export interface EventBlock {
+  id: string;
   event: string;
   data: string;
 }
@@ -13,12 +14,13 @@ export function eventBlocks(take: (block: EventBlock) => void): (text: string) =
     const blocks = (rest + text).split('\n\n');
     rest = blocks.pop() ?? '';
     for (const block of blocks) {
-      let [event, data] = ['', ''];
+      let [id, event, data] = ['', '', ''];
       for (const line of block.split('\n')) {
         if (line.startsWith('data: ')) data = line.slice('data: '.length);
+        else if (line.startsWith('id: ')) id = line.slice('id: '.length);
         else if (line.startsWith('event: ')) event = line.slice('event: '.length);
       }
-      if (data !== '') take({ event, data });
+      if (data !== '') take({ id, event, data });
     }
   };
 }

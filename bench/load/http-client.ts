@@ -5,6 +5,8 @@ import { Agent, request, type IncomingMessage } from 'node:http';
 export interface Ask {
   method: 'GET' | 'POST';
   path: string;
+  /** Added to the client's own. */
+  headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
 }
@@ -65,14 +67,14 @@ export class HttpClient {
     this.agent.destroy();
   }
 
-  private open({ method, path, body }: Ask): Promise<IncomingMessage> {
+  private open({ method, path, headers, body }: Ask): Promise<IncomingMessage> {
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const typed: Record<string, string | number> =
       payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': payload.length };
     const options = {
       agent: this.agent,
       method,
-      headers: { ...this.headers, ...typed },
+      headers: { ...this.headers, ...headers, ...typed },
       timeout: LIMIT_MS,
     };
     return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@
 import type { TaskRequest } from '../../contracts/task.js';
 import { idsOf, promptOf } from '../engine/words.js';
 import { Answer } from './answer.js';
-import { eventBlocks } from './event-blocks.js';
+import { eventBlocks, type EventBlock } from './event-blocks.js';
 import type { HttpClient } from './http-client.js';
 
 /** What is asked of the engine. */
@@ -90,19 +90,22 @@ export function tasksSubject(api: HttpClient, pool = BENCH_MODEL): Subject {
     const accepted = await api.send({ method: 'POST', path: '/v2/tasks', body: taskBody(task, wish, pool) });
     if (accepted.status !== 202)
       throw new Error(`task ${task}: ${accepted.status} ${accepted.text.slice(0, 300)}`);
-    await readEvents(api, answer);
+    const take = eventBlocks((block) => takeFrame(answer, block));
+    await api.stream({ method: 'GET', path: eventsPath(answer) }, take);
     return finished(answer);
   };
 }
 
-/** Reads the events of a task that was accepted. */
-function readEvents(api: HttpClient, answer: Answer): Promise<void> {
-  const take = eventBlocks(({ event, data }) => {
-    if (event === 'token') answer.take((JSON.parse(data) as { t: string }).t);
-    else if (event === 'end') answer.end((JSON.parse(data) as { tokens_out: number }).tokens_out);
-    else if (event === 'error') throw new Error(`task ${answer.task}: ${data}`);
-  });
-  return api.stream({ method: 'GET', path: `/v2/tasks/${answer.taskId}/events` }, take);
+/** Where the events of a task are. */
+export function eventsPath({ taskId }: Answer): string {
+  return `/v2/tasks/${taskId}/events`;
+}
+
+/** Takes one frame of a task. @throws Error when it is an error, or not the one that was due */
+export function takeFrame(answer: Answer, { event, data }: EventBlock): void {
+  if (event === 'token') answer.take((JSON.parse(data) as { t: string }).t);
+  else if (event === 'end') answer.end((JSON.parse(data) as { tokens_out: number }).tokens_out);
+  else if (event === 'error') throw new Error(`task ${answer.task}: ${data}`);
 }
 
 interface ChatChunk {

@@ -31,6 +31,16 @@ export function residentMib(processes: readonly NamedProcess[]): Promise<PerProc
   });
 }
 
+/**
+ * When a process was started, on the wall clock that logs are written by; to the hundredth of a second.
+ * @param startTicks - as `/proc/<pid>/stat` has it
+ * @param uptime - content of `/proc/uptime`, on the same clock
+ */
+export function startedAtMs(startTicks: string, uptime: string, nowMs: number): number {
+  const sinceBootMs = Number(uptime.split(' ')[0]) * 1000;
+  return nowMs - (sinceBootMs - (Number(startTicks) * 1000) / TICKS_PER_SECOND);
+}
+
 /** What was added between two looks. */
 export function rise(before: PerProcess, after: PerProcess): PerProcess {
   return Object.fromEntries(

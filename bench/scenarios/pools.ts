@@ -2,18 +2,18 @@
  * What the life of a pool costs: from the order of a preload to an engine that has generated a token, beside the same
  * program started by hand; and a reload under load, in which no token and no task may be lost.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { operation } from '../../contracts/operation.js';
+import type { PreparedEngine } from '../../contracts/pool.js';
 import { freePort } from '../../testing/free-port.js';
 import { nowMs } from '../engine/words.js';
-import { HttpClient } from '../load/http-client.js';
 import { holdStreams } from '../load/streams.js';
 import { tasksSubject, type Subject } from '../load/subjects.js';
 import { median, summarize } from '../measure/summary.js';
 import { shown, type Report, type Table } from '../report/report.js';
 import type { Bench } from '../scenario.js';
-import { engineLaunch, loadPool, PRELOAD_WAIT_MS } from '../stack/bench-pools.js';
+import { engineLaunch, loadPool, unloadPool } from '../stack/bench-pools.js';
+import { startByHand } from '../stack/engine-by-hand.js';
 import type { Drover } from '../stack/start-drover.js';
 
 /** Streams that the reload must not disturb, and their pause between two tokens. */
@@ -21,8 +21,6 @@ const STREAMS = 32;
 const PAUSE_MS = 50;
 /** New tasks meanwhile: one after the other, each so long. */
 const NEW_TASK_TOKENS = 4;
-/** By hand the engine is asked so often; Drover asks every 500 ms after the first poll. */
-const POLL_MS = 5;
 
 /** Preloads and reloads. */
 export async function pools({ drover, quick, say }: Bench): Promise<Report> {
@@ -40,29 +38,12 @@ export async function pools({ drover, quick, say }: Bench): Promise<Report> {
   return { tables: [startTable(byHand, byPreload), reloadTable(swaps)], goals: [] };
 }
 
-/** The bench's engine as a shell would start it: until it is healthy and has generated a token. */
-async function startByHand(): Promise<number> {
-  const port = await freePort();
-  const { binary, flags } = engineLaunch(port);
-  const beganMs = nowMs();
-  const child = spawn(binary, flags, { stdio: 'ignore' });
-  const engine = new HttpClient(`http://127.0.0.1:${port}`);
-  try {
-    while (!(await isHealthy(engine))) await delay(POLL_MS);
-    await engine.send({ method: 'POST', path: '/completion', body: { prompt: [1], n_predict: 1 } });
-    return nowMs() - beganMs;
-  } finally {
-    engine.close();
-    await end(child);
-  }
-}
-
 async function startByPreload(drover: Drover, id: string): Promise<number> {
   const beganMs = nowMs();
   const { engine } = await loadPool(drover, id, 1);
   const tookMs = nowMs() - beganMs;
   engine.close();
-  await drain(drover, id);
+  await unloadPool(drover, id);
   return tookMs;
 }
 
@@ -86,14 +67,14 @@ async function reloadUnderLoad(drover: Drover, id: string): Promise<Swap> {
     const arriving = arrive(subject, over.signal);
     const port = await freePort();
     const next = { ...prepared, ...portOf(port), engine_version: 'second' };
-    await order(drover, `/v2/pools/${id}/reload`, { prepared: next, wait_ms: 0 }, 202);
+    await orderReload(drover, id, next);
     swap = await untilSwitched(drover, id);
     over.abort();
     newTasks = await arriving;
   });
   engine.close();
   await untilEnded(drover, id);
-  await drain(drover, id);
+  await unloadPool(drover, id);
   const tokens = answers.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
   return { ...swap, tokens, newTasks };
 }
@@ -129,27 +110,10 @@ async function reloadOf({ api }: Drover, id: string) {
   return operation.parse(JSON.parse(text));
 }
 
-async function drain(drover: Drover, id: string): Promise<void> {
-  await order(drover, `/v2/pools/${id}/drain`, { deadline_ms: 0, wait_ms: PRELOAD_WAIT_MS }, 200);
-}
-
-async function order({ api }: Drover, path: string, body: object, expected: number): Promise<void> {
-  const { status, text } = await api.send({ method: 'POST', path, body });
-  if (status !== expected) throw new Error(`POST ${path}: ${status} ${text}`);
-}
-
-async function isHealthy(engine: HttpClient): Promise<boolean> {
-  try {
-    return (await engine.send({ method: 'GET', path: '/health' })).status === 200;
-  } catch {
-    return false; // It does not listen yet.
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  const over = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await over;
+async function orderReload({ api }: Drover, id: string, prepared: PreparedEngine): Promise<void> {
+  const body = { prepared, wait_ms: 0 };
+  const { status, text } = await api.send({ method: 'POST', path: `/v2/pools/${id}/reload`, body });
+  if (status !== 202) throw new Error(`reload of ${id}: ${status} ${text}`);
 }
 
 function startTable(byHand: readonly number[], byPreload: readonly number[]): Table {

@@ -1,7 +1,7 @@
 /** What the API's log says of its admissions: every task of a bench must have started eagerly. */
-import { open } from 'node:fs/promises';
 import { logSize } from '../../stack/process-log.js';
 import { eventually } from '../../testing/changes.js';
+import { readFrom } from './log-book.js';
 
 /** Admissions counted. */
 export interface Admissions {
@@ -30,7 +30,7 @@ export class AdmissionBook {
     await eventually(
       () => `${expected} admissions in the log of the API, which has ${found.admitted}`,
       async () => {
-        found = count(await this.unread());
+        found = count(await readFrom(this.log, this.from));
         return found.admitted >= expected ? true : undefined;
       },
     );
@@ -38,18 +38,6 @@ export class AdmissionBook {
       throw new Error(`${found.eager} of ${found.admitted} starts were eager; all of ${expected} must be`);
     }
     this.from = await logSize(this.log);
-  }
-
-  private async unread(): Promise<string> {
-    const file = await open(this.log, 'r');
-    try {
-      const { size } = await file.stat();
-      const length = Math.max(0, size - this.from);
-      const { buffer } = await file.read(Buffer.alloc(length), 0, length, this.from);
-      return buffer.toString('utf8');
-    } finally {
-      await file.close();
-    }
   }
 }
 

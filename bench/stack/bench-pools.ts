@@ -25,7 +25,7 @@ const PROGRAM = fileURLToPath(new URL('../engine/main.js', import.meta.url));
 /** Prompt and the longest answer of the bench fit; preflight counts slots x context against free memory. */
 const CONTEXT = 1_024;
 /** Longer than any operation on these pools. */
-export const PRELOAD_WAIT_MS = 60_000;
+const PRELOAD_WAIT_MS = 60_000;
 
 /** How the engine is started. */
 export function engineLaunch(port: number): { binary: string; flags: string[] } {
@@ -64,9 +64,30 @@ export async function loadPool(drover: Drover, id: string, slots: number): Promi
   };
 }
 
+/** Takes a pool out of service and ends its engine. */
+export async function unloadPool({ api }: Drover, id: string): Promise<void> {
+  const body = { deadline_ms: 0, wait_ms: PRELOAD_WAIT_MS };
+  const { status, text } = await api.send({ method: 'POST', path: `/v2/pools/${id}/drain`, body });
+  if (status !== 200) throw new Error(`drain of ${id}: ${status} ${text}`);
+}
+
 /** Pid of a pool's engine. */
 export async function enginePid(stateDir: string, pool: string): Promise<number> {
   return Number(await readFile(join(stateDir, 'node', `${pool}.pid`), 'utf8'));
+}
+
+/** Waits until the pool serves and the API says so, whatever has died before. */
+export async function untilServing({ api }: Drover, pool: string): Promise<void> {
+  await eventually(
+    () => `pool ${pool} to serve`,
+    async () => {
+      const answer = await api
+        .send({ method: 'GET', path: `/v2/pools/${pool}/health` })
+        .catch(() => undefined);
+      if (answer?.status !== 200) return undefined; // The API, or its node, is not back yet.
+      return (JSON.parse(answer.text) as { ready: boolean }).ready ? true : undefined;
+    },
+  );
 }
 
 /** Waits until no task holds a slot of the pool. */
