@@ -32,8 +32,9 @@ export function createPreload(
   return async function preload({ prepared, waitMs, healthTimeoutMs, supervision: wishes }, context) {
     const supervision = policyWith(defaultPolicy, wishes, prepared.pool_id, context);
     await refuseBeside(records, prepared.pool_id, ['purge']);
+    const nodeId = await nodeFor(prepared.pool_id, board, context);
     const operationId = await records.startPreload({
-      node_id: await nodeFor(prepared.pool_id, board, context),
+      node_id: nodeId,
       correlation_id: context.correlationId,
       health_timeout_ms: healthTimeoutMs,
       prepared,
@@ -44,6 +45,8 @@ export function createPreload(
       'preload started',
     );
     const outcome = await records.waitPreload(operationId, waitMs);
+    // What was kept of the node's pools is from before: whoever has this answer may use the pool at once.
+    board.distrust(nodeId);
     if (outcome.kind === 'running') return { operationId };
     if (outcome.kind === 'done') return { result: outcome.result };
     throw new DroverError(outcome.code, inOneSentence(outcome.message), { pool_id: prepared.pool_id });

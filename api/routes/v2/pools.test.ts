@@ -93,8 +93,10 @@ describe('pools over two nodes', () => {
 
 describe('POST /v2/pools/:id/preload', () => {
   let api: TestApi;
+  let nodes: MemoryNodes;
   beforeEach(async () => {
-    api = await startTestApi({ nodes: new MemoryNodes(['node-1', 'node-2']) });
+    nodes = new MemoryNodes(['node-1', 'node-2']);
+    api = await startTestApi({ nodes });
   });
   afterEach(() => api.close());
 
@@ -111,6 +113,16 @@ describe('POST /v2/pools/:id/preload', () => {
     assert.equal(input?.correlation_id, 'pre-1');
     assert.equal(input.health_timeout_ms, 120_000);
     assert.equal(input.prepared.replica_id, 'r0');
+  });
+
+  it('a pool is known as soon as its preload is answered, whatever the node said a moment before', async () => {
+    const result = { pool_id: 'gpu-0', pid: 42, handoff_path: '/run/engines/gpu-0-r0.json' };
+    api.records.waitPreload = () => {
+      nodes.poolsOf.set('node-1', [readyPool({ pool_id: 'gpu-0' })]);
+      return Promise.resolve({ kind: 'done', result });
+    };
+    await preload();
+    assert.equal((await api.ask('GET', '/v2/pools/gpu-0/health')).statusCode, 200);
   });
 
   it('B-CP-070: one that takes longer goes on under its operation id', async () => {
