@@ -10,8 +10,8 @@ import { kill, processOf, successorOf } from '../stack/deaths.js';
 import { LogBook } from '../stack/log-book.js';
 import type { Drover } from '../stack/start-drover.js';
 
-/** 50 tokens a second, and so long that the task runs on while what died comes back. */
-const WISH = { tokens: 200, pauseMs: 20 };
+/** 50 tokens a second. */
+const PAUSE_MS = 20;
 /** Tokens that are there when it happens. */
 const KILL_AFTER = 25;
 /** The task, and room for a probe. */
@@ -39,10 +39,14 @@ export interface Interruption {
   tokens: number;
 }
 
-/** Streams a task and kills. @throws Error when a token was lost or twice, or when nothing died */
-export async function interrupt(drover: Drover, poolId: string, death: Death): Promise<Interruption> {
+/** Streams a task of so many tokens and kills. @throws Error when a token was lost or twice, or when nothing died */
+export async function interrupt(
+  drover: Drover,
+  poolId: string,
+  { death, tokens }: { death: Death; tokens: number },
+): Promise<Interruption> {
   const pool = await loadPool(drover, poolId, SLOTS);
-  const stream = await beginStream(drover.api, poolId, WISH);
+  const stream = await beginStream(drover.api, poolId, { tokens, pauseMs: PAUSE_MS });
   if (stream === undefined) throw new Error(`pool ${poolId} takes no task`);
   await eventually(
     () => `${KILL_AFTER} tokens of ${stream.answer.taskId}`,

@@ -31,7 +31,7 @@ const LOADS: readonly Load[] = [
 ];
 const QUICK_LOADS: readonly Load[] = [
   { streams: 1, pauseMs: 10, holdMs: 1_000, turns: 1 },
-  { streams: 32, pauseMs: 50, holdMs: 2_000, turns: 1 },
+  { streams: 32, pauseMs: 50, holdMs: 1_000, turns: 1 },
 ];
 /** After the last stream has begun, everything that began it is over. */
 const SETTLE_MS = 500;

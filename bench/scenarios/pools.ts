@@ -24,7 +24,7 @@ const NEW_TASK_TOKENS = 4;
 
 /** Preloads and reloads. */
 export async function pools({ drover, quick, say }: Bench): Promise<Report> {
-  const starts = quick ? 2 : 9;
+  const starts = quick ? 1 : 9;
   const reloads = quick ? 1 : 5;
   say(`pools: ${starts} starts of an engine, by hand and by preload`);
   const [byHand, byPreload]: [number[], number[]] = [[], []];

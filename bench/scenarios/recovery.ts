@@ -24,6 +24,9 @@ const FIRST_DEATHS: readonly Death[] = ['nothing', 'the engine', 'the API', 'the
 const LAST_DEATHS: readonly Death[] = ['engine and node worker'];
 const QUICK_DEATHS: readonly Death[] = ['nothing', 'the engine', 'the node worker'];
 
+/** So many that a task runs on while what died comes back; a smoke check does not wait for that. */
+const [TOKENS, QUICK_TOKENS] = [200, 50];
+
 /** All that is found, turn by turn. */
 interface Findings {
   interruptions: Map<Death, Interruption[]>;
@@ -39,7 +42,7 @@ export async function recovery({ drover, fresh, quick, say }: Bench): Promise<Re
   const interruptions = new Map<Death, Interruption[]>();
   if (quick) {
     say('recovery: engine and node worker killed under a stream');
-    await killUnderStreams(drover, QUICK_DEATHS, interruptions);
+    await killUnderStreams(drover, { deaths: QUICK_DEATHS, tokens: QUICK_TOKENS }, interruptions);
     return { tables: [interruptionTable(interruptions)], goals: [] };
   }
   const findings: Findings = { interruptions, crashes: [], byHandMs: [], adoptions: [] };
@@ -66,21 +69,21 @@ async function oneTurn(fresh: () => Promise<Drover>, findings: Findings): Promis
     findings.byHandMs.push(await startByHand());
     findings.crashes.push(await crash(first, newPool()));
   }
-  await killUnderStreams(first, FIRST_DEATHS, findings.interruptions);
+  await killUnderStreams(first, { deaths: FIRST_DEATHS, tokens: TOKENS }, findings.interruptions);
   findings.adoptions.push(await adopt(first, newPool()));
-  await killUnderStreams(await fresh(), LAST_DEATHS, findings.interruptions);
+  await killUnderStreams(await fresh(), { deaths: LAST_DEATHS, tokens: TOKENS }, findings.interruptions);
 }
 
 async function killUnderStreams(
   drover: Drover,
-  deaths: readonly Death[],
+  { deaths, tokens }: { deaths: readonly Death[]; tokens: number },
   found: Map<Death, Interruption[]>,
 ): Promise<void> {
   const book = await AdmissionBook.open(drover.apiLog);
   for (const death of deaths) {
     const all = found.get(death) ?? [];
     found.set(death, all);
-    all.push(await interrupt(drover, newPool(), death));
+    all.push(await interrupt(drover, newPool(), { death, tokens }));
   }
   await book.mustBeEager(deaths.length);
 }
