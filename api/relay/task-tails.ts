@@ -81,7 +81,7 @@ export function createTaskTails(deps: TaskTailsDeps): TaskTails {
     view: (taskId, call) => viewOf(taskId, deps, call),
 
     async isReadToTheEnd(taskId, from, call) {
-      const view = await viewOf(taskId, deps, call);
+      const view = await viewOf(taskId, deps, call).catch(unlessRefused);
       return view !== undefined && view.ended && from >= view.next_offset;
     },
 
@@ -160,17 +160,16 @@ async function abandon(taskId: string, { nodes, locator }: TaskTailsDeps, call: 
   }
 }
 
-/** The run as its node sees it now; undefined where nobody can tell. */
+/** The run as its node sees it now; undefined where there is none. @throws DroverError where nobody can tell */
 async function viewOf(
   taskId: string,
   { nodes, locator }: TaskTailsDeps,
   call: CallContext,
 ): Promise<RunView | undefined> {
-  try {
-    const place = await locator.locate(taskId, call);
-    return place === undefined ? undefined : await nodes.view(place.nodeId, taskId, call);
-  } catch (err) {
-    if (err instanceof DroverError) return undefined;
-    throw err;
-  }
+  const place = await locator.locate(taskId, call);
+  return place === undefined ? undefined : nodes.view(place.nodeId, taskId, call);
+}
+
+function unlessRefused(err: unknown): undefined {
+  if (!(err instanceof DroverError)) throw err;
 }

@@ -33,6 +33,27 @@ describe('a completion on its way to the record', () => {
     assert.deepEqual(steps(), ['offer', 'frames', 'confirm']);
   });
 
+  it('that is resumed while its node is away may be asked for again: it is not said never to have been', async () => {
+    const answer = chat();
+    const run = await eventually(
+      () => 'no confirmed run',
+      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
+    );
+    run.publish({
+      type: 'end',
+      data: { tokens_out: 0, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
+    });
+    const { id } = (await answer).json<{ id: string }>();
+    const resume = (completion: string) =>
+      api.ask('GET', `/v1/chat/completions/${completion}?stream=true`, { headers: { 'last-event-id': '0' } });
+    api.nodes.away.add('node-1');
+    const { statusCode, body } = await resume(id);
+    assert.equal(statusCode, 503);
+    assert.match(body, /POOL_UNAVAILABLE/);
+    api.nodes.away.clear();
+    assert.equal((await resume('chatcmpl-never')).statusCode, 404);
+  });
+
   it('that does not get there is refused, and its frames are let go', async () => {
     api.records.down = true;
     const { statusCode, body } = await chat();
