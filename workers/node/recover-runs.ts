@@ -4,10 +4,11 @@
  */
 import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RunOffer } from '../../contracts/node.js';
 import { taskIdOfRunLog } from '../../domain/identity.js';
 import type { KeyRing } from '../../security/payload-keys.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { openRunLog, readRunLog } from './run-log.js';
+import { openRunLog, readRunLog, type LogRecord } from './run-log.js';
 import { Run } from './run.js';
 import type { RunRegister } from './runs.js';
 
@@ -41,6 +42,7 @@ async function readRun(path: string, { ring, log }: Recovery): Promise<Run | und
     const [first, ...rest] = readRunLog(path, ring);
     if (first?.kind !== 'admission' || !rest.some((record) => record.kind === 'confirmed')) {
       await unlink(path);
+      if (first?.kind === 'admission') tellDropped(first.offer, rest, log);
       return undefined;
     }
     const run = new Run(
@@ -58,6 +60,17 @@ async function readRun(path: string, { ring, log }: Recovery): Promise<Run | und
     log.error({ err, event: 'run_log_unreadable', path }, 'a run log cannot be read and was set aside');
     return undefined;
   }
+}
+
+/** Nobody was told that it is accepted; it may have been computed, and may be offered again. */
+function tellDropped(
+  { task_id, pool_id, correlation_id }: RunOffer,
+  records: readonly LogRecord[],
+  log: Logger,
+): void {
+  const replica_id = records.findLast((record) => record.kind === 'dispatched')?.replica_id ?? null;
+  const why = 'nobody had confirmed the offer when its worker died';
+  log.warn({ event: 'offer_dropped', why, task_id, pool_id, replica_id, correlation_id }, 'offer dropped');
 }
 
 /** Removes ended runs, log and memory, once they are older than `retentionMs`. */
