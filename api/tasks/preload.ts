@@ -3,10 +3,10 @@ import { DroverError } from '../../contracts/errors.js';
 import type { PreparedEngine, PreloadResult } from '../../contracts/pool.js';
 import { withWishes, type RestartWishes } from '../../contracts/supervision.js';
 import { deadLimits, type RestartPolicy } from '../../domain/restart-policy.js';
-import type { TaskRecords } from '../clients/task-records.js';
+import type { OperationOutcome, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
-import { refuseBeside } from './drain.js';
 import type { PoolBoard } from './pool-board.js';
+import { answerOf, refuseBeside, type OperationAnswer } from './pool-operation.js';
 
 /** What a preload is asked with. */
 export interface PreloadOrder {
@@ -17,11 +17,11 @@ export interface PreloadOrder {
   supervision: RestartWishes;
 }
 
-/** The finished preload, or the operation that goes on. */
-export type PreloadAnswer = { result: PreloadResult } | { operationId: string };
-
 /** Preloads a pool. @throws DroverError INVALID_PARAMS for a restart policy that contradicts itself; POOL_CONFLICT while the pool is purged; PRELOAD_FAILED, or the code under which the workflow failed */
-export type PreloadPool = (order: PreloadOrder, context: RequestContext) => Promise<PreloadAnswer>;
+export type PreloadPool = (
+  order: PreloadOrder,
+  context: RequestContext,
+) => Promise<OperationAnswer<PreloadResult>>;
 
 /** Builds preload. */
 export function createPreload(
@@ -47,9 +47,7 @@ export function createPreload(
     const outcome = await records.waitPreload(operationId, waitMs);
     // What was kept of the node's pools is from before: whoever has this answer may use the pool at once.
     board.distrust(nodeId);
-    if (outcome.kind === 'running') return { operationId };
-    if (outcome.kind === 'done') return { result: outcome.result };
-    throw new DroverError(outcome.code, inOneSentence(outcome.message), { pool_id: prepared.pool_id });
+    return answerOf(operationId, prepared.pool_id, inOneSentence(outcome));
   };
 }
 
@@ -80,7 +78,8 @@ async function nodeFor(poolId: string, board: PoolBoard, context: RequestContext
   throw new DroverError('POOL_UNAVAILABLE', 'no node can be reached', { policy_label: 'retry' });
 }
 
-/** The words that callers of a failed preload look for (B-API-012). */
-function inOneSentence(message: string): string {
-  return message.includes('preload failed') ? message : `preload failed: ${message}`;
+/** With the words that callers of a failed preload look for (B-API-012). */
+function inOneSentence(outcome: OperationOutcome<PreloadResult>): OperationOutcome<PreloadResult> {
+  if (outcome.kind !== 'failed' || outcome.message.includes('preload failed')) return outcome;
+  return { ...outcome, message: `preload failed: ${outcome.message}` };
 }

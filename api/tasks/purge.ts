@@ -5,15 +5,12 @@ import { drainRefusal } from '../../domain/drain.js';
 import { drainOfPurge } from '../../domain/purge.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
-import { beside, refuseBeside } from './drain.js';
 import type { PoolBoard } from './pool-board.js';
 import type { ReadPools } from './pool-health.js';
+import { answerOf, beside, nodeOf, refuseBeside, type OperationAnswer } from './pool-operation.js';
 
 /** What a purge is asked with. */
 export type PurgeOrder = Omit<PurgePoolInput, 'node_id' | 'pool_id' | 'correlation_id'>;
-
-/** The finished purge, or the operation that goes on. */
-export type PurgeAnswer = { result: PurgeOutcome } | { operationId: string };
 
 /**
  * Purges a pool.
@@ -25,16 +22,15 @@ export type PurgePool = (
   order: PurgeOrder,
   waitMs: number,
   context: RequestContext,
-) => Promise<PurgeAnswer>;
+) => Promise<OperationAnswer<PurgeOutcome>>;
 
 /** Builds purge. */
 export function createPurge(records: TaskRecords, readPools: ReadPools, board: PoolBoard): PurgePool {
   return async function purge(pool_id, order, waitMs, context) {
-    const { state, node_ids } = await readPools.health(pool_id, context);
-    const refusal = drainOfPurge(order) === null ? null : drainRefusal(state);
+    const health = await readPools.health(pool_id, context);
+    const refusal = drainOfPurge(order) === null ? null : drainRefusal(health.state);
     if (refusal !== null) throw new DroverError('POOL_CONFLICT', refusal, { pool_id });
-    const [node_id] = node_ids;
-    if (node_id === undefined) throw new RangeError('a pool is on a node');
+    const node_id = nodeOf(health);
     await refuseBeside(records, pool_id, ['drain', 'reload', 'preload']);
     const { correlationId: correlation_id, log } = context;
     const operationId = await records.startPurge({ ...order, node_id, pool_id, correlation_id });
@@ -43,9 +39,7 @@ export function createPurge(records: TaskRecords, readPools: ReadPools, board: P
     board.distrust(node_id);
     log.info({ event: 'purge', pool_id, operation_id: operationId }, 'purge started');
     const outcome = await records.waitPurge(operationId, waitMs);
-    if (outcome.kind === 'running') return { operationId };
-    board.distrust(node_id);
-    if (outcome.kind === 'done') return { result: outcome.result };
-    throw new DroverError(outcome.code, outcome.message, { pool_id });
+    if (outcome.kind !== 'running') board.distrust(node_id);
+    return answerOf(operationId, pool_id, outcome);
   };
 }

@@ -1,16 +1,12 @@
 /** Reload of a pool: a durable workflow on the node that has it (control-plane 4.3, B-CP-070). */
-import { DroverError } from '../../contracts/errors.js';
 import type { ReloadOutcome, ReloadPoolInput } from '../../contracts/pool.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
-import { beside, refuseBeside } from './drain.js';
 import type { ReadPools } from './pool-health.js';
+import { answerOf, beside, nodeOf, refuseBeside, type OperationAnswer } from './pool-operation.js';
 
 /** What a reload is asked with. */
 export type ReloadOrder = Omit<ReloadPoolInput, 'node_id' | 'pool_id' | 'correlation_id'>;
-
-/** The finished reload, or the operation that goes on. */
-export type ReloadAnswer = { result: ReloadOutcome } | { operationId: string };
 
 /**
  * Reloads a pool.
@@ -22,26 +18,21 @@ export type ReloadPool = (
   order: ReloadOrder,
   waitMs: number,
   context: RequestContext,
-) => Promise<ReloadAnswer>;
+) => Promise<OperationAnswer<ReloadOutcome>>;
 
 /** Builds reload. */
 export function createReload(records: TaskRecords, readPools: ReadPools): ReloadPool {
   return async function reload(poolId, order, waitMs, context) {
-    const { node_ids } = await readPools.health(poolId, context);
-    const [nodeId] = node_ids;
-    if (nodeId === undefined) throw new RangeError('a pool is on a node');
+    const node_id = nodeOf(await readPools.health(poolId, context));
     await refuseBeside(records, poolId, ['drain', 'preload', 'purge']);
     const operationId = await records.startReload({
       ...order,
-      node_id: nodeId,
+      node_id,
       pool_id: poolId,
       correlation_id: context.correlationId,
     });
     if (operationId === undefined) throw beside(poolId, 'reload');
     context.log.info({ event: 'reload', pool_id: poolId, operation_id: operationId }, 'reload started');
-    const outcome = await records.waitReload(operationId, waitMs);
-    if (outcome.kind === 'running') return { operationId };
-    if (outcome.kind === 'done') return { result: outcome.result };
-    throw new DroverError(outcome.code, outcome.message, { pool_id: poolId });
+    return answerOf(operationId, poolId, await records.waitReload(operationId, waitMs));
   };
 }

@@ -7,7 +7,7 @@ import { poolId } from '../../../contracts/task.js';
 import { contextOf } from '../../request-context.js';
 import type { PurgePool } from '../../tasks/purge.js';
 import { refusals } from '../refusals.js';
-import { accepted } from './pools.js';
+import { operationBody } from './operation-body.js';
 
 /** `POST /v2/pools/:id/purge`. */
 export const poolPurgeRoutes: FastifyPluginCallbackZod<{ purgePool: PurgePool }> = (
@@ -37,8 +37,7 @@ export const poolPurgeRoutes: FastifyPluginCallbackZod<{ purgePool: PurgePool }>
     async (request, reply) => {
       const { wait_ms, ...order } = request.body ?? purgeRequest.parse({});
       const answer = await purgePool(request.params.id, order, wait_ms, contextOf(request));
-      if ('result' in answer) return answer.result;
-      return reply.code(202).send(accepted(answer.operationId));
+      return operationBody(reply, answer);
     },
   );
   done();

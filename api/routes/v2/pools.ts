@@ -20,6 +20,7 @@ import type { DrainPool } from '../../tasks/drain.js';
 import type { PreloadPool } from '../../tasks/preload.js';
 import type { ReloadPool } from '../../tasks/reload.js';
 import { refusals } from '../refusals.js';
+import { operationBody } from './operation-body.js';
 
 /** What the pool routes call. */
 export interface PoolRoutesOptions {
@@ -86,8 +87,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       if (prepared.pool_id !== request.params.id) throw otherPool();
       const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms, supervision };
       const answer = await preloadPool(order, contextOf(request));
-      if ('result' in answer) return answer.result;
-      return reply.code(202).send(accepted(answer.operationId));
+      return operationBody(reply, answer);
     },
   );
 
@@ -114,8 +114,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       const { deadline_ms, wait_ms } = request.body;
       const order = { poolId: request.params.id, deadlineMs: deadline_ms, waitMs: wait_ms };
       const answer = await drainPool(order, contextOf(request));
-      if ('result' in answer) return answer.result;
-      return reply.code(202).send(accepted(answer.operationId));
+      return operationBody(reply, answer);
     },
   );
 
@@ -141,8 +140,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
     async (request, reply) => {
       const { wait_ms, ...order } = request.body;
       const answer = await reloadPool(request.params.id, order, wait_ms, contextOf(request));
-      if ('result' in answer) return answer.result;
-      return reply.code(202).send(accepted(answer.operationId));
+      return operationBody(reply, answer);
     },
   );
   done();
@@ -151,10 +149,4 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
 function otherPool() {
   const path = ['prepared', 'pool_id'];
   return invalidParams([{ path, code: 'custom', message: 'must be the pool of the address' }]);
-}
-
-/** Body of the 202 of an operation that goes on (B-CP-070). */
-export function accepted(operationId: string): z.infer<typeof operationAccepted> {
-  const href = `/v2/operations/${encodeURIComponent(operationId)}`;
-  return { operation_id: operationId, status: 'running', href };
 }
