@@ -1,6 +1,7 @@
 /** Follows a long run from the node itself: the heartbeat tells Temporal that somebody watches, and brings a cancel. */
-import { Context, CancelledFailure } from '@temporalio/activity';
-import type { InferTaskInput, RunView } from '../contracts/node.js';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import type { FollowRunInput, InferTaskInput, RunView } from '../contracts/node.js';
+import { RUN_LOST } from '../domain/fence.js';
 import type { NodeActivityDeps } from './deps.js';
 import { shuttingDown, whyStopped } from './shutting-down.js';
 
@@ -11,10 +12,13 @@ const BEAT_MS = 2_000;
 export function followRunActivity({ runs, closing }: Pick<NodeActivityDeps, 'runs' | 'closing'>) {
   /**
    * Waits for the end of a run, attaching it first: a restarted node, or one that never heard of it, takes it up again.
-   * @throws ApplicationFailure retryable when this worker shuts down; the next one follows on.
+   * @throws ApplicationFailure {@link RUN_LOST} where the node had the run and does not know it any more; retryable when this worker shuts down; the next one follows on.
    */
-  return async function followRun(input: InferTaskInput): Promise<RunView> {
+  return async function followRun({ is_known, ...input }: FollowRunInput): Promise<RunView> {
     const context = Context.current();
+    if (is_known === true && runs.view(input.task_id) === undefined) {
+      throw ApplicationFailure.nonRetryable('the node has lost the run', RUN_LOST);
+    }
     let view = await runs.attach(input);
     while (!view.ended) {
       context.heartbeat({ tokens_out: view.tokens_out, state: view.state });

@@ -25,7 +25,11 @@ async function kept(transcript: RunLink['transcript'], order: { failure?: typeof
     all[taskId] = document;
     return 'artifact';
   };
-  const { keepTranscript } = createTaskActivities({ attach: notAsked, cancel: notAsked, transcript }, keep);
+  const { keepTranscript } = createTaskActivities(
+    { attach: notAsked, cancel: notAsked, transcript },
+    keep,
+    notAsked,
+  );
   return { id: await keepTranscript({ ...ORDER, ...order }), all };
 }
 

@@ -2,7 +2,7 @@
 import type { Transcript } from '../contracts/artifact.js';
 import type { ErrorEnvelope } from '../contracts/errors.js';
 import { closesStream, type Frame } from '../contracts/events.js';
-import type { InferTaskInput, RunView } from '../contracts/node.js';
+import type { InferTaskInput, MovedTask, RunView } from '../contracts/node.js';
 import type { CancelReason } from '../domain/task.js';
 import { asFailure } from './as-failure.js';
 
@@ -18,6 +18,9 @@ export interface RunLink {
 /** Stores a task's transcript; returns its artifact's id. */
 export type KeepTranscript = (taskId: string, transcript: Transcript) => Promise<string>;
 
+/** Gives a task whose node is lost to another. */
+export type MoveTask = (input: InferTaskInput) => Promise<MovedTask>;
+
 /** Whose transcript is to be kept. */
 export interface TranscriptOrder {
   node_id: string;
@@ -30,7 +33,7 @@ export interface TranscriptOrder {
 const SHORT_FOLLOW_MS = 1_400;
 
 /** Builds the local activities. */
-export function createTaskActivities(link: RunLink, keep: KeepTranscript) {
+export function createTaskActivities(link: RunLink, keep: KeepTranscript, move: MoveTask) {
   return {
     /** Confirms the run at its node and follows it for a moment; may run twice, having no other effect. */
     attachRun: (input: InferTaskInput): Promise<RunView> =>
@@ -39,6 +42,9 @@ export function createTaskActivities(link: RunLink, keep: KeepTranscript) {
     /** Ends the run at its node; resolves when its slot is free. */
     cancelRun: (input: { node_id: string; task_id: string }): Promise<RunView> =>
       asFailure(() => link.cancel(input.node_id, input.task_id, 'client')),
+
+    /** Gives a task whose node is lost to another, in the next epoch; done twice it is done once. */
+    moveTask: (input: InferTaskInput): Promise<MovedTask> => asFailure(() => move(input)),
 
     /**
      * Stores every frame of an ended run as an artifact (B-DP-140); again is the same artifact.

@@ -7,6 +7,7 @@ import fp from 'fastify-plugin';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
+import type { MoveTask } from '../activities/task-activities.js';
 import type { Settings } from '../contracts/settings.js';
 import type { Artifacts } from '../store/artifacts.js';
 import type { Models } from '../store/models.js';
@@ -51,6 +52,7 @@ import { createCancel } from './tasks/cancel-task.js';
 import { createCapabilities } from './tasks/capabilities.js';
 import { refusalCounter } from './tasks/count-refusal.js';
 import { createTaskLocator } from './tasks/locate-task.js';
+import { createMoveTask } from './tasks/move-task.js';
 import { createPlacer } from './tasks/place-task.js';
 import { createPoolBoard } from './tasks/pool-board.js';
 import { createPoolLook } from './tasks/pool-events.js';
@@ -62,6 +64,13 @@ import { createPurge } from './tasks/purge.js';
 import { createReload } from './tasks/reload.js';
 import { createResetCircuit } from './tasks/reset-circuit.js';
 import { createTaskStatus } from './tasks/task-status.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** For the workflows of this process. */
+    moveTask: MoveTask;
+  }
+}
 
 /** What the API works with. */
 export interface ApiDeps {
@@ -146,6 +155,7 @@ async function registerRoutes(
   const gate = createModelGate({ models, files, metrics, log: app.log, now });
   const admitTask = createAdmission({ nodes, records, locator, board, place, gate, metrics });
   const countRefusal = refusalCounter(metrics);
+  app.decorate('moveTask', createMoveTask({ nodes, place, tails, locator, log: app.log }));
   await app.register(healthRoutes, { version: deps.version, records, readPools });
   await app.register(taskRoutes, {
     limits: { maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS },

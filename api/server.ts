@@ -50,13 +50,6 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
   const board = createPoolBoard(nodes, Date.now);
   const removal = createModelRemoval({ models, files, board, now: Date.now });
-  const worker = await createTasksWorker({
-    ...shared,
-    runs: nodes.runs,
-    keepTranscript: artifacts.keepTranscript,
-    removeModel: ({ model_id, force, correlation_id: correlationId }) =>
-      removal.purge(model_id, force, { correlationId }),
-  });
   const records = createTaskRecords({ ...shared, startTimeoutMs: settings.DROVER_START_TIMEOUT_MS });
   const app = createServer(settings, log);
   await app.register(api, {
@@ -69,6 +62,14 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     models,
     now: Date.now,
     version: packageVersion(),
+  });
+  const worker = await createTasksWorker({
+    ...shared,
+    runs: nodes.runs,
+    keepTranscript: artifacts.keepTranscript,
+    moveTask: app.moveTask,
+    removeModel: ({ model_id, force, correlation_id: correlationId }) =>
+      removal.purge(model_id, force, { correlationId }),
   });
   // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.
   const working = worker.run();

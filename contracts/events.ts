@@ -53,11 +53,23 @@ export const endData = z
   })
   .meta({ id: 'EndFrame' });
 
-const at = { offset: z.int().min(0), epoch: z.int().min(1) };
+const at = {
+  offset: z.int().min(0),
+  epoch: z.int().min(1),
+  ids: z
+    .array(z.int())
+    .optional()
+    .meta({ description: 'of the engine tokens that it stands for: from them another node goes on' }),
+};
 
 /** One frame of a run log, as the node's gateway sends it (one JSON object a line) and a relay keeps it. */
 export const frame = z.discriminatedUnion('type', [
-  z.object({ ...at, type: z.literal('started'), data: startedData }),
+  z.object({
+    ...at,
+    type: z.literal('started'),
+    data: startedData,
+    model: z.string().optional().meta({ description: 'file name of the model that the ids are of' }),
+  }),
   z.object({ ...at, type: z.literal('token'), data: tokenData }),
   z.object({ ...at, type: z.literal('metrics'), data: metricsData }),
   z.object({ ...at, type: z.literal('end'), data: endData }),
@@ -70,7 +82,7 @@ export type Frame = z.infer<typeof frame>;
 /** A frame without its place: what a run produces before the log numbers it. */
 export type FrameBody = Frame extends infer F
   ? F extends Frame
-    ? Omit<F, 'offset' | 'epoch'>
+    ? Omit<F, 'offset' | 'epoch' | 'ids'>
     : never
   : never;
 

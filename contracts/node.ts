@@ -6,19 +6,23 @@
  * | `POST /runs` body {@link runOffer} | offer a task: 202 {@link runView}, or the envelope that refuses it |
  * | `POST /runs/:task_id/confirm` | Temporal has the task: 200 {@link runView}; 404, 410 after a withdrawal |
  * | `POST /runs/:task_id/withdraw` | the offer is void, for 10 minutes also for those that ask later: 204 |
- * | `PUT /runs/:task_id?wait_ms=n` body {@link runOffer} | a workflow's (re-)attachment: offer and confirm in one idempotent step, then wait for the end, at most n ms: 200 {@link runView} |
+ * | `PUT /runs/:task_id?wait_ms=n` body {@link placedRun} | a workflow's (re-)attachment: offer and confirm in one idempotent step, then wait for the end, at most n ms: 200 {@link runView} |
  * | `GET /runs/:task_id` | 200 {@link runView} |
  * | `GET /runs/:task_id/frames?from=n` | frames with offset >= n, one JSON object a line, until the run has ended; empty lines keep the connection alive; the header {@link NEXT_OFFSET_HEADER} tells how many frames the log held |
  * | `POST /runs/:task_id/abandon` | the last reader at one API has left: a run that asked for it is cancelled after a grace, unless a reader comes: 204 |
  * | `POST /runs/:task_id/cancel` body {@link cancelRun} | answers when the slot is free: 200 {@link runView} |
+ * | `POST /runs/:task_id/fence` body {@link fenceRun} | the task goes to another node: its run here stops for good, 200 {@link fencedRun} |
  * | `GET /pools` | 200 {@link nodePools} |
  * | `PUT /pools/:pool_id/replicas/:replica_id` | an engine that others run is to be bound: 200 {@link engineAnnounced} |
  * | `GET /devices` | 200 {@link nodeDevices} |
  * | `GET /pools/:id/status`, `GET /health`, `GET /metrics` | pool-lifecycle 1 |
  *
+ * A node that is out of touch with Temporal answers 503 where it would have to know whether a task is still its own.
+ *
  * Headers: `Authorization: Bearer <node token>` on all but `/health` and `/metrics`; `X-Correlation-Id` passes through.
  */
 import { z } from 'zod';
+import { frame } from './events.js';
 import { admission, poolId, priority, taskId, taskRequest } from './task.js';
 import { errorEnvelope } from './errors.js';
 import { TASK_STATES } from '../domain/task.js';
@@ -68,6 +72,12 @@ export const runOffer = z.object({
 /** A run offer's type. */
 export type RunOffer = z.infer<typeof runOffer>;
 
+/** A task as its workflow places it: with what it has shown at an earlier node, where that is known. */
+export const placedRun = runOffer.extend({ past: z.array(frame).optional() });
+
+/** A placed run's type. */
+export type PlacedRun = z.infer<typeof placedRun>;
+
 /** How a run stands: the body of `GET /v2/tasks/{id}` is made from it. */
 export const runView = z.object({
   task_id: z.string(),
@@ -100,6 +110,15 @@ export const runView = z.object({
 
 /** A run view's type. */
 export type RunView = z.infer<typeof runView>;
+
+/** Body of `POST /runs/:task_id/fence`. */
+export const fenceRun = z.object({ epoch: z.int().min(2) });
+
+/** Answer to a fence: how the run stands, which ends here unless it had ended before, and every frame that it has shown. */
+export const fencedRun = z.object({ run: runView, frames: z.array(frame) });
+
+/** A fenced run's type. */
+export type FencedRun = z.infer<typeof fencedRun>;
 
 /** Body of `POST /runs/:task_id/cancel`. */
 export const cancelRun = z.object({
@@ -139,6 +158,16 @@ export type NodeDevices = z.infer<typeof nodeDevices>;
 export interface InferTaskInput extends RunOffer {
   node_id: string;
 }
+
+/** Input of `followRun`. */
+export interface FollowRunInput extends InferTaskInput {
+  /** The node has said that it has the run: one that does not know it any more has lost it. */
+  is_known?: boolean;
+}
+
+/** What became of a task whose node was lost: it had ended there, or goes on elsewhere. */
+export type MovedTask =
+  { kind: 'ended'; run: RunView } | { kind: 'moved'; node_id: string; pool_id: string; epoch: number };
 
 /** Result of `inferTask`, and what its memo keeps for those who ask after the node has forgotten the run. */
 export const taskOutcome = z.object({

@@ -133,6 +133,8 @@ export interface NodeOptions {
   openLog?: typeof openRunLog;
   /** Told of every stream that broke off; without it the engine lives. */
   lookAtEngine?: (poolId: string, replicaId: string) => Promise<void>;
+  /** Whether the node is in touch with Temporal; without it, always. */
+  inTouch?: () => boolean;
   /** Which engine is at a URL; without it one engine is everywhere. */
   adapterOf?: (url: string) => EngineAdapter;
 }
@@ -167,6 +169,7 @@ export async function nodeOnDisk(options: NodeOptions) {
     disconnectGraceMs: 30,
     diskReserveBytes: options.diskReserveBytes ?? 0,
     ...(options.openLog === undefined ? {} : { openLog: options.openLog }),
+    inTouch: options.inTouch ?? (() => true),
     lookAtEngine: options.lookAtEngine ?? (() => Promise.resolve()),
   });
   const makeAdapter = (_kind: unknown, url: string) => options.adapterOf?.(url) ?? engine;

@@ -6,7 +6,12 @@
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
 import { createCatalogActivities, type RemoveModel } from '../activities/catalog-activities.js';
-import { createTaskActivities, type KeepTranscript, type RunLink } from '../activities/task-activities.js';
+import {
+  createTaskActivities,
+  type KeepTranscript,
+  type MoveTask,
+  type RunLink,
+} from '../activities/task-activities.js';
 import { TASKS_QUEUE } from '../domain/identity.js';
 import { activityCorrelation } from './activity-correlation.js';
 import { workflowBundlePath } from './temporal.js';
@@ -19,6 +24,7 @@ export interface TasksWorkerOptions {
   dataConverter: DataConverter;
   runs: RunLink;
   keepTranscript: KeepTranscript;
+  moveTask: MoveTask;
   removeModel: RemoveModel;
 }
 
@@ -32,14 +38,17 @@ const SHUTDOWN_GRACE = '3s';
 
 /** Makes the worker; the caller runs it and shuts it down. */
 export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> {
-  const { connection, namespace, dataConverter, runs, keepTranscript, removeModel } = options;
+  const { connection, namespace, dataConverter, runs, keepTranscript, moveTask, removeModel } = options;
   return Worker.create({
     connection,
     namespace,
     dataConverter,
     taskQueue: TASKS_QUEUE,
     workflowBundle: { codePath: workflowBundlePath() },
-    activities: { ...createTaskActivities(runs, keepTranscript), ...createCatalogActivities(removeModel) },
+    activities: {
+      ...createTaskActivities(runs, keepTranscript, moveTask),
+      ...createCatalogActivities(removeModel),
+    },
     interceptors: { activity: [activityCorrelation] },
     maxConcurrentWorkflowTaskExecutions: SLOTS,
     maxConcurrentLocalActivityExecutions: SLOTS,

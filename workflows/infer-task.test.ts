@@ -6,7 +6,8 @@ import { Context } from '@temporalio/activity';
 import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { TranscriptOrder } from '../activities/task-activities.js';
-import type { InferTaskInput, RunView } from '../contracts/node.js';
+import type { InferTaskInput, MovedTask, RunView } from '../contracts/node.js';
+import { RUN_LOST } from '../domain/fence.js';
 import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../domain/identity.js';
 import { offerOf } from '../testing/test-node.js';
 import { completedView, endedView, runView } from '../testing/run-view.js';
@@ -33,6 +34,7 @@ interface Twin {
   cancelRun?: (input: { task_id: string }) => Promise<RunView>;
   followRun?: (input: InferTaskInput) => Promise<RunView>;
   keepTranscript?: (order: TranscriptOrder) => Promise<string | null>;
+  moveTask?: (input: InferTaskInput) => Promise<MovedTask>;
 }
 
 /** Starts a task over these activities; a twin without `followRun` has a node that nobody polls for. */
@@ -49,6 +51,9 @@ async function withTask<T>(
     activities: {
       cancelRun: () => assert.fail('cancelRun was not expected'),
       keepTranscript: async () => 'artifact',
+      moveTask: () => {
+        throw ApplicationFailure.nonRetryable('no other node serves the model', 'MODEL_NOT_FOUND');
+      },
       ...twin,
       followRun: undefined,
     },
@@ -198,13 +203,80 @@ test('B-DP-148: a node that nobody polls for is given up after 30 s, not at the 
     return null;
   };
   const attachRun = async () => runView({ state: 'queued' });
-  await withTask({ attachRun, keepTranscript }, async (task) => {
+  let asked = 0;
+  const moveTask = () => {
+    asked += 1;
+    throw ApplicationFailure.nonRetryable('no other node serves the model', 'MODEL_NOT_FOUND');
+  };
+  await withTask({ attachRun, keepTranscript, moveTask }, async (task) => {
     await env.sleep('31s');
     const failure = await failureOf(task.result());
     assert.equal(failure instanceof ApplicationFailure && failure.type, 'WORKER_RESET');
     const cause = failure.cause;
     assert.ok(cause instanceof ActivityFailure && cause.cause instanceof TimeoutFailure);
     assert.deepEqual(kept, ['WORKER_RESET']);
+    assert.equal(asked, 1, 'it was offered to other nodes first');
+  });
+});
+
+const lostRun = async (): Promise<never> => {
+  throw ApplicationFailure.nonRetryable('the node has lost the run', RUN_LOST);
+};
+
+test('design 2.7: a task whose node is lost is given to another in the next epoch, on record there, and followed there', async () => {
+  const attached: InferTaskInput[] = [];
+  const attachRun = async (input: InferTaskInput) => {
+    attached.push(input);
+    return input.epoch === 1 ? runView({ state: 'queued' }) : { ...completedView, node_id: 'node-b' };
+  };
+  const asked: InferTaskInput[] = [];
+  let isFirst = true;
+  const moveTask = async (input: InferTaskInput): Promise<MovedTask> => {
+    asked.push(input);
+    if (isFirst) {
+      isFirst = false;
+      throw ApplicationFailure.retryable('its queue is full', 'ADMISSION_REJECT');
+    }
+    return { kind: 'moved', node_id: 'node-b', pool_id: 'pool-b', epoch: 2 };
+  };
+  const kept: TranscriptOrder[] = [];
+  const keepTranscript = async (order: TranscriptOrder) => {
+    kept.push(order);
+    return 'artifact';
+  };
+  await withTask({ attachRun, followRun: lostRun, moveTask, keepTranscript }, async (task) => {
+    assert.equal((await task.result()).state, 'completed');
+    assert.deepEqual(
+      asked.map(({ epoch, node_id }) => [epoch, node_id]),
+      Array.from({ length: 2 }, () => [1, `node-${taskNumber}`]),
+    );
+    const { node_id, pool_id, epoch, digest } = attached.at(-1) ?? assert.fail('it was not followed');
+    assert.deepEqual([node_id, pool_id, epoch, digest], ['node-b', 'pool-b', 2, attached[0]?.digest]);
+    const { typedSearchAttributes, memo } = await task.describe();
+    assert.equal(typedSearchAttributes.get(attribute.NodeId), 'node-b');
+    assert.equal(typedSearchAttributes.get(attribute.PoolId), 'pool-b');
+    assert.deepEqual([memo?.['node_id'], memo?.['pool_id']], ['node-b', 'pool-b']);
+    assert.deepEqual(kept, [{ node_id: 'node-b', task_id: `t-${taskNumber}` }]);
+  });
+});
+
+test('a task that its node has lost ends as it did there, where it had ended', async () => {
+  const moveTask = async (): Promise<MovedTask> => ({ kind: 'ended', run: completedView });
+  await withTask({ attachRun: async () => runView(), followRun: lostRun, moveTask }, async (task) => {
+    assert.equal((await task.result()).tokens_out, completedView.tokens_out);
+  });
+});
+
+test('a task that is lost again and again fails in the end', async () => {
+  let moves = 0;
+  const moveTask = async ({ epoch, node_id }: InferTaskInput): Promise<MovedTask> => {
+    moves += 1;
+    return { kind: 'moved', node_id, pool_id: 'default', epoch: epoch + 1 };
+  };
+  await withTask({ attachRun: async () => runView(), followRun: lostRun, moveTask }, async (task) => {
+    const failure = await failureOf(task.result());
+    assert.equal(failure instanceof ApplicationFailure && failure.type, 'WORKER_RESET');
+    assert.equal(moves, 5);
   });
 });
 

@@ -12,38 +12,89 @@ import {
   log,
   patched,
   setCurrentDetails,
+  TimeoutFailure,
   upsertMemo,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { ErrorEnvelope } from '../contracts/errors.js';
-import type { InferTaskInput, RunView, TaskOutcome } from '../contracts/node.js';
+import type { InferTaskInput, MovedTask, RunView, TaskOutcome } from '../contracts/node.js';
+import { RUN_LOST } from '../domain/fence.js';
 import type { TaskState } from '../domain/task.js';
-import { attachRun, cancelRun, followOn, keepTranscript } from './parts/run-activities.js';
+import { attachRun, cancelRun, followOn, keepTranscript, moveTask } from './parts/run-activities.js';
 import {
   EndedAt,
   FirstTokenAt,
+  NodeId,
+  PoolId,
   StopReason,
   TaskState as TaskStateKey,
   TokensOut,
 } from './search-attributes.js';
 
+/** A task that has been lost with so many nodes is not given to another. */
+const MOVES_LIMIT = 5;
+
 /** Runs one task; see the module. */
 export async function inferTask(input: InferTaskInput): Promise<TaskOutcome> {
-  const { view, cancellation } = await follow(input);
+  const { view, place, cancellation } = await followWherever(input);
   const outcome = settle(view);
-  await keep(input);
+  await keep(place);
   if (cancellation !== undefined) throw cancellation;
   if (view.state === 'completed') return outcome;
   throw failure(view.state, view.error);
 }
 
-/** How the run ended; with a cancellation where that is what ended it. */
-async function follow(input: InferTaskInput): Promise<{ view: RunView; cancellation?: Error }> {
+/** How a run ended; with a cancellation where that is what ended it. */
+interface End {
+  view: RunView;
+  cancellation?: Error;
+}
+
+/** Follows the task from node to node: one that is lost gives it up, in another epoch, to the next. */
+async function followWherever(input: InferTaskInput): Promise<End & { place: InferTaskInput }> {
+  let place = input;
+  for (let moves = 0; ; moves++) {
+    try {
+      return { ...(await follow(place)), place };
+    } catch (err) {
+      const isOver = !(err instanceof LostNodeError) || moves >= MOVES_LIMIT || !patched('lost-tasks-move');
+      if (isOver) throw await refused(place, err instanceof LostNodeError ? err.cause : err);
+      const moved = await move(place, err);
+      if (moved.kind === 'ended') return { view: moved.run, place };
+      place = { ...place, node_id: moved.node_id, pool_id: moved.pool_id, epoch: moved.epoch };
+      tellPlace(place);
+    }
+  }
+}
+
+/** @throws the failure of the task where no other node takes it */
+async function move(place: InferTaskInput, lost: LostNodeError): Promise<MovedTask> {
+  try {
+    // A cancel reaches the task where it is then.
+    return await CancellationScope.nonCancellable(() => moveTask(place));
+  } catch (err) {
+    log.warn('no other node takes the task', { event: 'task_not_moved', task_id: place.task_id, err });
+    throw await refused(place, lost.cause);
+  }
+}
+
+/** On record before anybody looks there (design §2.7). */
+function tellPlace({ task_id, node_id, pool_id, epoch }: InferTaskInput): void {
+  upsertSearchAttributes([
+    { key: NodeId, value: node_id },
+    { key: PoolId, value: pool_id },
+  ]);
+  upsertMemo({ node_id, pool_id });
+  log.warn('the task goes on at another node', { event: 'task_moved', task_id, node_id, pool_id, epoch });
+}
+
+async function follow(input: InferTaskInput): Promise<End> {
   try {
     const view = await followShortly(input);
     return { view: view?.ended === true ? view : await followLong(input, view) };
   } catch (err) {
-    if (!(err instanceof Error) || !isCancellation(err)) throw await refused(input, err);
+    if (isLost(err)) throw new LostNodeError(err);
+    if (!(err instanceof Error) || !isCancellation(err)) throw err;
     const view = await CancellationScope.nonCancellable(() => cancelRun(input));
     // One that had ended before the cancel came: its clients have seen that end, so the record says the same.
     return view.state === 'cancelled' ? { view, cancellation: err } : { view };
@@ -85,7 +136,7 @@ function followLong(input: InferTaskInput, view: RunView | undefined): Promise<R
     node_id: input.node_id,
     state,
   });
-  return followOn(input);
+  return followOn({ ...input, is_known: view !== undefined });
 }
 
 /** Puts the outcome where operators search and where the API looks later. */
@@ -129,6 +180,21 @@ function dateOf(ms: number | null): Date | null {
   return ms === null ? null : new Date(ms);
 }
 
+/** No worker of the node has taken the run up for as long as two fences take, or the node has lost what it had of it. */
+function isLost(err: unknown): boolean {
+  if (!(err instanceof ActivityFailure)) return false;
+  const { cause } = err;
+  if (cause instanceof TimeoutFailure) return cause.timeoutType === 'SCHEDULE_TO_START';
+  return cause instanceof ApplicationFailure && cause.type === RUN_LOST;
+}
+
+/** The node of the task is lost, as its cause tells. */
+class LostNodeError extends Error {
+  constructor(override readonly cause: unknown) {
+    super('the node of the task is lost');
+  }
+}
+
 /** True for what no other try can mend: a withdrawn offer, another body, a bad request. */
 function isFinal(err: unknown): boolean {
   return activityCause(err)?.nonRetryable === true;
@@ -151,7 +217,7 @@ function failure(state: TaskState, error: ErrorEnvelope | null): ApplicationFail
 
 /** The run could not be followed at all: its node refused the task for good, or is gone. */
 async function refused(input: InferTaskInput, err: unknown): Promise<ApplicationFailure> {
-  const code = (isFinal(err) ? activityCause(err)?.type : undefined) ?? 'WORKER_RESET';
+  const code = (isFinal(err) && !isLost(err) ? activityCause(err)?.type : undefined) ?? 'WORKER_RESET';
   upsertSearchAttributes([{ key: TaskStateKey, value: code === 'OFFER_WITHDRAWN' ? 'rejected' : 'failed' }]);
   const message = code === 'WORKER_RESET' ? 'the node of the task is gone' : 'the node refused the task';
   if (code === 'WORKER_RESET') {

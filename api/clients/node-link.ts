@@ -1,6 +1,6 @@
 /** What the API asks of node gateways; `node.ts` does it over HTTP, tests have a twin in memory. */
 import type { Frame } from '../../contracts/events.js';
-import type { NodePools, RunOffer, RunView } from '../../contracts/node.js';
+import type { FencedRun, NodePools, PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
 import type { EngineAnnouncement } from '../../contracts/worker.js';
 import type { CancelReason } from '../../domain/task.js';
 
@@ -46,6 +46,13 @@ export interface NodeLink {
     reason: CancelReason,
     call: CallContext,
   ): Promise<RunView | undefined>;
+  /**
+   * The task goes to another node from this epoch on: stops its run for good.
+   * @returns how it stands and all that it has shown; undefined where the node knows no such run
+   */
+  fence(nodeId: string, taskId: string, epoch: number, call: CallContext): Promise<FencedRun | undefined>;
+  /** Gives a confirmed task to a node, with what it has shown elsewhere. */
+  takeOver(nodeId: string, placed: PlacedRun, call: CallContext): Promise<RunView>;
   /** This API's last reader has left: a run that asked for it is cancelled, unless another comes soon. */
   abandon(nodeId: string, taskId: string, call: CallContext): Promise<void>;
   /**

@@ -5,10 +5,13 @@ import { DroverError, errorEnvelope, type ErrorCode } from '../../contracts/erro
 import { closesStream, frame, type Frame } from '../../contracts/events.js';
 import {
   NEXT_OFFSET_HEADER,
+  fencedRun,
   nodePools,
   runView,
+  type FencedRun,
   type InferTaskInput,
   type NodePools,
+  type PlacedRun,
   type RunOffer,
   type RunView,
 } from '../../contracts/node.js';
@@ -141,6 +144,15 @@ class HttpNodeLink implements OpenNodeLink {
     call: CallContext,
   ): Promise<RunView | undefined> {
     return orUnknown(this.askCancel(nodeId, taskId, reason, call));
+  }
+
+  fence(nodeId: string, taskId: string, epoch: number, call: CallContext): Promise<FencedRun | undefined> {
+    const request: Ask = { method: 'POST', path: `${runPath(taskId)}/fence`, body: { epoch } };
+    return orUnknown(this.ask(nodeId, request, call, fencedRun));
+  }
+
+  takeOver(nodeId: string, placed: PlacedRun, call: CallContext): Promise<RunView> {
+    return this.ask(nodeId, { method: 'PUT', path: runPath(placed.task_id), body: placed }, call, runView);
   }
 
   async frames(nodeId: string, taskId: string, from: number, call: CallContext) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { DroverError } from '../../contracts/errors.js';
+import { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame } from '../../contracts/events.js';
 import { TaskTail, type TaskTailDeps } from './task-tail.js';
 
@@ -77,6 +77,31 @@ describe('a tail of a log', () => {
     assert.deepEqual(tail.frames, log);
     assert.equal(tail.closed, true);
     assert.equal(tail.failure, undefined);
+  });
+
+  it('B-DUR-003: a task that began anew behind what readers here have had ends their stream with one error', async () => {
+    const log = logOf(5);
+    let connections = 0;
+    const tail = tailOver(() => {
+      connections += 1;
+      return connections === 1
+        ? Promise.resolve(cutAfter(log, 3, 3))
+        : Promise.reject(new DroverError('WORKER_RESET', 'what this reader has had was lost'));
+    });
+    await over(tail);
+    assert.deepEqual(offsets(tail.frames), [0, 1, 2]);
+    assert.equal(tail.failure?.code, 'WORKER_RESET');
+    assert.equal(connections, 2);
+  });
+
+  it('knows all that was shown only where it has it from the first frame on', async () => {
+    const log = logOf(5);
+    const whole = tailOver((from) => Promise.resolve(batches(log.slice(from))));
+    await over(whole);
+    assert.deepEqual(whole.shown, log);
+    const late = tailOver((from) => Promise.resolve(batches(log.slice(from))), {}, 3);
+    await over(late);
+    assert.equal(late.shown, undefined);
   });
 
   it('goes on from the next offset each time that its node cuts it off, and has nothing twice', async () => {

@@ -20,8 +20,11 @@ export interface TaskTailDeps {
   retry?: { firstMs: number; lastMs: number; giveUpMs: number };
 }
 
-/** A node worker restarts within seconds; after 30 s without a report a node counts as offline (design §7). */
-const RETRY = { firstMs: 50, lastMs: 1_000, giveUpMs: 30_000 };
+/**
+ * A node worker restarts within seconds. A node that is lost is given up after a missed heartbeat (10 s) and 30 s in which
+ * nobody takes its runs up; then its tasks go to another, which readers wait for.
+ */
+const RETRY = { firstMs: 50, lastMs: 1_000, giveUpMs: 75_000 };
 /** A connection that held for this long was one, though no frame came: the task waits in its queue. */
 const STEADY_MS = 1_000;
 /** A client that still wants the task comes again. */
@@ -65,6 +68,11 @@ export class TaskTail {
   /** True once the closing frame is there. */
   get closed(): boolean {
     return this.ended;
+  }
+
+  /** Everything that the task has shown, where the tail has it from the first frame on. */
+  get shown(): readonly Frame[] | undefined {
+    return this.kept[0]?.type === 'started' && !this.extending ? this.kept : undefined;
   }
 
   /** Why the tail gave up before the closing frame. */
@@ -144,6 +152,7 @@ export class TaskTail {
         if (this.ended) break;
       }
     } catch (err) {
+      if (isLoss(err)) this.fail(lost());
       if (!signal.aborted) this.deps.onBreak?.(err, this.brokenSinceMs === undefined);
       this.settleOpened.resolve(); // The node is away for now, the task is not: its readers wait.
     }
@@ -201,6 +210,11 @@ export class TaskTail {
   private tell(): void {
     for (const watcher of this.watchers) watcher();
   }
+}
+
+/** The task began anew behind frames that were shown here. */
+function isLoss(err: unknown): boolean {
+  return err instanceof DroverError && err.code === 'WORKER_RESET';
 }
 
 const NOTHING = { resolve: () => undefined, reject: () => undefined };

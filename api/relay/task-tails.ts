@@ -1,6 +1,7 @@
 /** The tails that this process holds: one a task, opened by its first reader, closed by its last (design §2.4). */
 import type { FastifyBaseLogger } from 'fastify';
 import { DroverError } from '../../contracts/errors.js';
+import type { Frame } from '../../contracts/events.js';
 import type { RunView } from '../../contracts/node.js';
 import type { CallContext, NodeLink } from '../clients/node-link.js';
 import type { TaskLocator } from '../tasks/locate-task.js';
@@ -33,6 +34,8 @@ export interface TaskTails {
   view(taskId: string, call: CallContext): Promise<RunView | undefined>;
   /** True when the task has ended and nothing of its log is left for a reader from `from` on. */
   isReadToTheEnd(taskId: string, from: number, call: CallContext): Promise<boolean>;
+  /** Every frame of a task from its first on, where a reader here has it. */
+  shown(taskId: string): readonly Frame[] | undefined;
   /** Resolves when the task's readers here have been given its closing frame, or after `limitMs`. */
   settled(taskId: string, limitMs: number): Promise<void>;
 }
@@ -84,6 +87,8 @@ export function createTaskTails(deps: TaskTailsDeps): TaskTails {
       const view = await viewOf(taskId, deps, call).catch(unlessRefused);
       return view !== undefined && view.ended && from >= view.next_offset;
     },
+
+    shown: (taskId) => held.get(taskId)?.tail.shown,
 
     settled(taskId, limitMs) {
       const tail = held.get(taskId)?.tail;

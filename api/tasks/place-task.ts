@@ -24,17 +24,20 @@ export interface PlacerDeps {
 /** How long a client waits before it asks again for a pool that is not ready. */
 const RETRY_AFTER_MS = 1_000;
 
-/** Chooses the pool and node of a request. @throws DroverError with the reason for the client */
+/** Chooses the pool and node of a request, any node but `without`. @throws DroverError with the reason for the client */
 export function createPlacer({ board, metrics, now }: PlacerDeps) {
   return async function place(
     request: AskedTask['request'],
     call: CallContext & { log: Pick<Logger, 'debug'> },
+    without?: string,
   ): Promise<PlacementCandidate> {
     const asked = placementRequestOf(request);
     const beganAtMs = now();
-    let verdict = placeTask(asked, factsOf(await board.reports(call)));
+    // What has been accepted already is refused by no node: where it goes must be true now.
+    const notBeforeMs = without === undefined ? 0 : beganAtMs;
+    let verdict = placeTask(asked, factsOf(await board.reports(call, notBeforeMs), without));
     // What was kept said no: what the nodes say now decides.
-    if (!verdict.placed) verdict = placeTask(asked, factsOf(await board.reports(call, beganAtMs)));
+    if (!verdict.placed) verdict = placeTask(asked, factsOf(await board.reports(call, beganAtMs), without));
     note(verdict, call.log);
     if (verdict.placed) return verdict.candidate;
     throw refusalOf(verdict.problem, request, verdict.poolId, verdict.ctxMax);
@@ -76,8 +79,9 @@ function placementRequestOf({ model_ref, engine, ctx, placement }: AskedTask['re
   };
 }
 
-function factsOf(reports: readonly NodeReport[]): PlacementFacts {
-  const candidates = reports.flatMap(({ nodeId, pools }) =>
+function factsOf(reports: readonly NodeReport[], without?: string): PlacementFacts {
+  const eligible = reports.filter(({ nodeId }) => nodeId !== without);
+  const candidates = eligible.flatMap(({ nodeId, pools }) =>
     (pools ?? []).map((pool) => ({
       nodeId,
       poolId: pool.pool_id,

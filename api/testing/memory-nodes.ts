@@ -1,7 +1,7 @@
 /** Nodes in memory, for the API's own tests: runs, offers and logs behave as a gateway's do, and can be made to fail. */
 import { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame, type FrameBody } from '../../contracts/events.js';
-import type { RunOffer, RunView } from '../../contracts/node.js';
+import type { PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
 import type { PoolStatus } from '../../contracts/pool.js';
 import type { CallContext, NodeLink } from '../clients/node-link.js';
 
@@ -199,6 +199,26 @@ export class MemoryNodes implements NodeLink {
       });
     }
     return Promise.resolve(run?.view());
+  }
+
+  async fence(nodeId: string, taskId: string, epoch: number, call: CallContext) {
+    this.note(nodeId, `fence ${epoch}`, taskId, call);
+    const run = this.runs.get(taskId);
+    return Promise.resolve(run?.nodeId === nodeId ? { run: run.view(), frames: [...run.frames] } : undefined);
+  }
+
+  /** What nodes were given of tasks that others had lost. */
+  readonly takenOver: PlacedRun[] = [];
+
+  async takeOver(nodeId: string, placed: PlacedRun, call: CallContext) {
+    this.note(nodeId, 'takeOver', placed.task_id, call);
+    const run = new MemoryRun(nodeId, placed);
+    run.confirmed = true;
+    run.epoch = placed.epoch;
+    run.frames.push(...(placed.past ?? []));
+    this.takenOver.push(placed);
+    this.runs.set(placed.task_id, run);
+    return Promise.resolve(run.view());
   }
 
   async frames(nodeId: string, taskId: string, from: number, call: CallContext) {

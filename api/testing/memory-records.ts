@@ -63,6 +63,13 @@ export class MemoryRecords implements TaskRecords {
     return Promise.resolve(this.tasks.get(taskId));
   }
 
+  /** Its workflow has put on record where the task is now. */
+  moved(taskId: string, nodeId: string): void {
+    const record = this.tasks.get(taskId);
+    if (record === undefined) throw new Error(`no record of ${taskId}`);
+    this.tasks.set(taskId, { ...record, nodeId });
+  }
+
   async cancel(taskId: string): Promise<void> {
     this.mustAnswer();
     this.cancelled.push(taskId);

@@ -136,6 +136,7 @@ const worker = await createTasksWorker({
     transcript: () => Promise.resolve(undefined),
   },
   keepTranscript: () => Promise.reject(new Error('the floor keeps nothing')),
+  moveTask: () => Promise.reject(new Error('the floor moves nothing')),
   removeModel: () => Promise.reject(new Error('the floor has no models')),
 });
 const records = createTaskRecords({ ...shared, startTimeoutMs: START_TIMEOUT_MS });

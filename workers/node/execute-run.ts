@@ -2,6 +2,7 @@
  * One run on one replica: prompt ids, the engine's stream, frames. It goes on from what the log holds already, so a run
  * that a dead worker began is continued here (design §4); it knows nothing of slots, which are the scheduler's.
  */
+import { basename } from 'node:path';
 import type { EngineAdapter, EngineEvent } from '../../activities/engine/adapters/engine-adapter.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
@@ -30,6 +31,8 @@ export interface ExecutionContext {
   onFirstToken: (afterMs: number) => void;
   /** The engine has said something. */
   onTokens: () => void;
+  /** @throws DroverError once the run may be another node's: nothing is written or shown any more. */
+  requireTouch: () => void;
   /** The disk is full, and the run waits for room. */
   onNoRoom: (err: unknown) => void;
 }
@@ -68,7 +71,7 @@ export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Compl
 }
 
 async function announce(run: Run, ctx: ExecutionContext, tokensIn: number): Promise<void> {
-  const isFirst = run.startedAtMs === null;
+  const isFirst = run.lastFrame === undefined;
   const { replicaId: replica_id, model } = ctx;
   await written(run, ctx, () =>
     run.record({ kind: 'dispatched', replica_id, model, tokens_in: tokensIn, at_ms: ctx.now() }),
@@ -87,12 +90,21 @@ async function announce(run: Run, ctx: ExecutionContext, tokensIn: number): Prom
     correlation_id: offer.correlation_id,
     admitted_at_ms: run.admittedAtMs,
   };
-  await written(run, ctx, () => run.publish([{ body: { type: 'started', data }, ids: [] }], ctx.now()));
+  const started = { type: 'started' as const, data, ...(model === null ? {} : { model: basename(model) }) };
+  await written(run, ctx, () => run.publish([{ body: started, ids: [] }], ctx.now()));
 }
 
 /** A full disk is a pause: nothing is shown that is not in the log. */
-async function written(run: Run, { onNoRoom }: ExecutionContext, write: () => void): Promise<void> {
-  await onceThereIsRoom(write, run.abort.signal, onNoRoom);
+async function written(
+  run: Run,
+  { onNoRoom, requireTouch }: ExecutionContext,
+  write: () => void,
+): Promise<void> {
+  const inTouch = (): void => {
+    requireTouch();
+    write();
+  };
+  await onceThereIsRoom(inTouch, run.abort.signal, onNoRoom);
 }
 
 /**
@@ -100,8 +112,8 @@ async function written(run: Run, { onNoRoom }: ExecutionContext, write: () => vo
  * last of a character that several make up: where the logged ones do not spell the text, it is cut anew.
  */
 async function idsSoFar(run: Run, promptIds: readonly number[], adapter: EngineAdapter): Promise<number[]> {
-  if (run.ids.length === 0) return [...promptIds];
   const { text } = run;
+  if (text === '') return [...promptIds, ...run.ids];
   const { signal } = run.abort;
   const logged = [...promptIds, ...run.ids];
   if ((await adapter.detokenize(logged, signal)).endsWith(text)) return logged;

@@ -1,4 +1,5 @@
 /** The runs that have a slot: each on the engine of its replica until that has said all, failed, or was told to stop. */
+import { basename } from 'node:path';
 import type { ServedEngine } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { StopReason } from '../../domain/task.js';
@@ -16,6 +17,8 @@ export interface ExecutionsDeps {
   reports: RunReports;
   now: () => number;
   metricsFrameMs: number;
+  /** False once this node's tasks may be given to others. */
+  inTouch: () => boolean;
   completed: (run: Run, stopReason: StopReason) => Promise<void>;
   failed: (run: Run, err: unknown) => Promise<void>;
 }
@@ -62,7 +65,7 @@ export class Executions {
     try {
       if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
       const model = vocabularyOf(replica.engine.prepared);
-      if (run.promptModel !== model) forgetIds(run);
+      if (run.promptModel !== model) cutAnew(run, model);
       const { stopReason, decodeMs } = await executeRun(run, {
         adapter: replica.adapter,
         replicaId,
@@ -74,6 +77,9 @@ export class Executions {
         warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
         onStarted: () => deps.metrics.started(deps.reports.labels(run)),
         onTokens: () => (replica.tokenAtMs = deps.now()),
+        requireTouch: () => {
+          if (run.held || !deps.inTouch()) throw new HeldError();
+        },
         onNoRoom: (err) => deps.reports.outOfRoom(run, err),
         onFirstToken: (afterMs) => deps.metrics.firstToken(deps.reports.labels(run), afterMs),
       });
@@ -96,11 +102,22 @@ export class Executions {
   }
 }
 
-/** The model was exchanged: the prompt is cut anew, but no other model goes on with what this one began. */
-function forgetIds(run: Run): void {
-  if (run.ids.length > 0)
+/**
+ * The prompt's ids are of another model, or of none yet. No other model goes on with what one began; the same one does, also
+ * where another node keeps it in another folder.
+ */
+function cutAnew(run: Run, model: string | null): void {
+  const isSame = run.promptModel === null && model !== null && run.takenOverModel === basename(model);
+  if (run.ids.length > 0 && !isSame)
     throw new ContinuationError('the model of the pool was exchanged while the task ran');
   run.promptIds = null;
+}
+
+/** Out of touch: the run stops where it is, and is not over. */
+class HeldError extends DroverError {
+  constructor() {
+    super('WORKER_RESET', 'the node is out of touch with Temporal');
+  }
 }
 
 /** Engines of one model file, or of one reference where the file is unknown, cut a text into the same ids. */

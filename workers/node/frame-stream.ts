@@ -38,12 +38,13 @@ export function streamFrames(run: Run, from: number, out: ServerResponse): void 
 
   function pump(): void {
     if (blocked || out.writableEnded) return;
-    if (run.confirmed && run.nextOffset > offset) {
+    if (run.confirmed && !run.held && run.nextOffset > offset) {
       const lines = run.framesFrom(offset).map((frame) => `${JSON.stringify(frame)}\n`);
       offset = run.nextOffset;
       blocked = !out.write(lines.join(''));
     }
-    if ((run.streamClosed && offset >= run.nextOffset) || (run.discarded && !run.ended)) {
+    const isOver = run.streamClosed && offset >= run.nextOffset;
+    if (isOver || run.held || (run.discarded && !run.ended)) {
       stop();
       out.end();
     }

@@ -7,19 +7,20 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { newPayloadKey } from '../../security/payload-keys.js';
-import { nodeOnDisk } from '../../testing/test-node.js';
+import { nodeOnDisk, offerOf } from '../../testing/test-node.js';
 import { buildGateway } from './gateway.js';
 
 const TOKEN = 'the-token-of-this-node';
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
-async function aGateway(t: TestContext) {
+async function aGateway(t: TestContext, inTouch: () => boolean = () => true) {
   const logged: Record<string, unknown>[] = [];
   const node = await nodeOnDisk({ slots: 1 });
   const write = (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>);
   const gateway = buildGateway({
     nodeId: 'node-1',
     token: TOKEN,
+    inTouch,
     version: '9.9.9',
     bodyLimitBytes: 1_000,
     runs: node.runs,
@@ -34,7 +35,7 @@ async function aGateway(t: TestContext) {
     await node.close();
     rmSync(node.runsDir, { recursive: true, force: true });
   });
-  return { gateway, logged, pools: node.pools };
+  return { gateway, logged, node, pools: node.pools };
 }
 
 /** Starts the node worker with nothing but these settings; resolves when it has ended. */
@@ -57,7 +58,7 @@ const ROUTES = [
     'PUT /runs/t',
   ],
   ...['GET /runs/t', 'GET /runs/t/frames', 'POST /runs/t/confirm', 'POST /runs/t/withdraw'],
-  ...['POST /runs/t/cancel', 'POST /runs/t/abandon', 'GET /nowhere'],
+  ...['POST /runs/t/cancel', 'POST /runs/t/abandon', 'POST /runs/t/fence', 'GET /nowhere'],
 ];
 
 test('B-API-028: every route but health and metrics wants the token of the node, and 401 says which is missing or wrong', async (t) => {
@@ -78,6 +79,50 @@ test('B-API-028: every route but health and metrics wants the token of the node,
     assert.notEqual((await gateway.inject({ method, url, headers })).statusCode, 401, route);
   }
   for (const url of ['/health', '/metrics']) assert.equal((await gateway.inject({ url })).statusCode, 200);
+});
+
+test('design 2.7: out of touch with Temporal a node takes no task, and says nothing of those it may have lost', async (t) => {
+  const touch = { isThere: true };
+  const { gateway, node } = await aGateway(t, () => touch.isThere);
+  const ask = (method: 'GET' | 'POST' | 'PUT', url: string, payload?: object) =>
+    gateway.inject({
+      method,
+      url,
+      headers: { authorization: `Bearer ${TOKEN}` },
+      ...(payload && { payload }),
+    });
+  await node.runs.attach(offerOf('t'));
+  touch.isThere = false;
+  node.runs.holdAll();
+  for (const [method, url, body] of [
+    ['POST', '/runs', offerOf('u')],
+    ['PUT', '/runs/t', offerOf('t')],
+    ['GET', '/pools', undefined],
+    ['GET', '/runs/t', undefined],
+    ['GET', '/runs/t/frames', undefined],
+  ] as const) {
+    const answer = await ask(method, url, body);
+    assert.deepEqual([url, answer.statusCode], [url, 503]);
+    assert.equal(answer.json<{ code: string }>().code, 'POOL_UNAVAILABLE');
+    assert.equal(answer.headers['retry-after'], '1');
+  }
+  const fenced = await ask('POST', '/runs/t/fence', { epoch: 2 });
+  assert.equal(fenced.statusCode, 200);
+  assert.equal(fenced.json<{ run: { confirmed: boolean } }>().run.confirmed, true);
+  touch.isThere = true;
+  assert.equal((await ask('GET', '/runs/t')).statusCode, 404);
+  assert.equal((await ask('POST', '/runs/t/fence', { epoch: 1 })).statusCode, 400);
+});
+
+test('design 2.7: a reader of frames that were lost is told so', async (t) => {
+  const { gateway, node } = await aGateway(t);
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  await node.runs.attach({ ...offerOf('t'), epoch: 2 });
+  await node.engine.asked(1);
+  node.engine.finish('EOS');
+  await node.runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  const lost = await gateway.inject({ url: '/runs/t/frames?from=7', headers });
+  assert.equal(lost.json<{ code: string }>().code, 'WORKER_RESET');
 });
 
 test('B-API-028, B-CONFIG-003, C-118: a node without its token, or with an address that is none, does not start and says why', async () => {

@@ -8,7 +8,7 @@ import fastify, {
 import { z } from 'zod';
 import type { ReplicaKey } from '../../activities/replica-files.js';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
-import { cancelRun, runOffer, type NodeDevices } from '../../contracts/node.js';
+import { cancelRun, fenceRun, placedRun, runOffer, type NodeDevices } from '../../contracts/node.js';
 import { sameSecret } from '../../security/constant-time.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -24,6 +24,8 @@ export interface GatewayDeps {
   version: string;
   bodyLimitBytes: number;
   runs: RunRegister;
+  /** False while the node is out of touch with Temporal: it takes no task and promises nothing. */
+  inTouch: () => boolean;
   pools: PoolRegistry;
   devices: () => NodeDevices;
   announceEngine: AnnounceEngine;
@@ -39,6 +41,9 @@ const OFFER_FACTOR = 3;
 
 const waitQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(LONGEST_WAIT_MS).default(0) });
 const fromQuery = z.object({ from: z.coerce.number().int().min(0).default(0) });
+/** A task may come with all that it has shown elsewhere, some 110 bytes a token. */
+const WHOLE_RUN_BYTES = 64 * 1_048_576;
+
 interface TaskParams {
   Params: { task_id: string };
 }
@@ -67,28 +72,38 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
   return app;
 }
 
-function poolRoutes(app: FastifyInstance, { nodeId, pools, devices, announceEngine }: GatewayDeps): void {
+function poolRoutes(
+  app: FastifyInstance,
+  { nodeId, pools, devices, announceEngine, inTouch }: GatewayDeps,
+): void {
   app.put<{ Params: ReplicaKey }>('/pools/:pool_id/replicas/:replica_id', (request) =>
     announceEngine(request.params, request.body),
   );
   app.get('/devices', () => devices());
-  app.get('/pools', () => ({ node_id: nodeId, pools: pools.snapshot() }));
+  app.get('/pools', { onRequest: requireTouch(inTouch) }, () => ({
+    node_id: nodeId,
+    pools: pools.snapshot(),
+  }));
   app.get<{ Params: { id: string } }>('/pools/:id/status', (request, reply) => {
     const status = pools.status(request.params.id);
     return status ?? reply.code(404).send({ error: `pool ${request.params.id} not found` });
   });
 }
 
-function runRoutes(app: FastifyInstance, { runs }: GatewayDeps): void {
-  app.post('/runs', async (request, reply) =>
+function runRoutes(app: FastifyInstance, { runs, inTouch }: GatewayDeps): void {
+  const onRequest = requireTouch(inTouch);
+  app.post('/runs', { onRequest }, async (request, reply) =>
     reply.code(202).send(await runs.offer(runOffer.parse(request.body))),
   );
-  app.put<TaskParams>('/runs/:task_id', async (request) => {
+  app.put<TaskParams>('/runs/:task_id', { onRequest, bodyLimit: WHOLE_RUN_BYTES }, async (request) => {
     const { wait_ms } = waitQuery.parse(request.query);
-    const view = await runs.attach(runOffer.parse(request.body));
+    const view = await runs.attach(placedRun.parse(request.body));
     return view.ended || wait_ms === 0 ? view : runs.waitForEnd(view.task_id, AbortSignal.timeout(wait_ms));
   });
-  app.get<TaskParams>('/runs/:task_id', (request) => runs.mustView(request.params.task_id));
+  app.get<TaskParams>('/runs/:task_id', (request) => {
+    const { taskId } = runs.mustServe(request.params.task_id);
+    return runs.mustView(taskId);
+  });
   app.post<TaskParams>('/runs/:task_id/confirm', (request) => runs.confirm(request.params.task_id));
   app.post<TaskParams>('/runs/:task_id/withdraw', (request, reply) => {
     runs.withdraw(request.params.task_id);
@@ -97,13 +112,18 @@ function runRoutes(app: FastifyInstance, { runs }: GatewayDeps): void {
   app.post<TaskParams>('/runs/:task_id/cancel', (request) =>
     runs.cancel(request.params.task_id, cancelRun.parse(request.body).reason),
   );
+  app.post<TaskParams>('/runs/:task_id/fence', (request) =>
+    runs.fence(request.params.task_id, fenceRun.parse(request.body).epoch),
+  );
   app.post<TaskParams>('/runs/:task_id/abandon', (request, reply) => {
     runs.abandon(request.params.task_id);
     return reply.code(204).send();
   });
   app.get<TaskParams>('/runs/:task_id/frames', (request, reply) => {
     const { from } = fromQuery.parse(request.query);
-    const run = runs.mustGet(request.params.task_id);
+    const run = runs.mustServe(request.params.task_id);
+    if (run.hasLost(from))
+      throw new DroverError('WORKER_RESET', 'what this reader has had was lost with the node of the task');
     reply.hijack();
     streamFrames(run, from, reply.raw);
   });
@@ -114,6 +134,16 @@ function carryCorrelation(request: FastifyRequest, _reply: FastifyReply, done: (
   const id = request.headers['x-correlation-id'];
   if (typeof id === 'string') withCorrelation(id, done);
   else done();
+}
+
+function requireTouch(inTouch: () => boolean) {
+  return async (): Promise<void> => {
+    if (!inTouch())
+      throw new DroverError('POOL_UNAVAILABLE', 'the node is out of touch with Temporal', {
+        retry_after_ms: 1000,
+      });
+    return Promise.resolve();
+  };
 }
 
 function authenticate(token: string) {

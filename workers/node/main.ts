@@ -20,6 +20,7 @@ import {
   installTemporalRuntime,
   requirePayloadKeys,
   requireSearchAttributes,
+  temporalAddress,
   temporalDataConverter,
 } from '../temporal.js';
 import { activityCorrelation } from '../activity-correlation.js';
@@ -37,6 +38,7 @@ import { recoverRuns, sweepRuns } from './recover-runs.js';
 import { RunRegister } from './runs.js';
 import { endReplica, stopEngines } from './stop-engines.js';
 import { tellPoolState } from './tell-pool-state.js';
+import { refusesConnections, TemporalContact } from './temporal-contact.js';
 import { DeviceWatch } from './watch-devices.js';
 import { HandoffWatch } from './watch-handoffs.js';
 import { EngineWatch } from './watch-engines.js';
@@ -49,6 +51,7 @@ const SWEEP_INTERVAL_MS = 60_000;
 interface NodeParts {
   runs: RunRegister;
   pools: PoolRegistry;
+  contact: TemporalContact;
   activities: NodeActivityDeps;
   devices: DeviceWatch;
   handoffs: HandoffWatch;
@@ -76,6 +79,13 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     end: ({ prepared, pid }) => endReplica({ paths, stopGraceMs, room }, prepared, pid),
     healthIntervalMs: settings.DROVER_NODE_HEALTH_INTERVAL_MS,
   });
+  const contact: TemporalContact = new TemporalContact({
+    isRefused: () => refusesConnections(temporalAddress(settings)),
+    file: join(stateDir, 'temporal-contact'),
+    onLost: () => runs.holdAll(),
+    log,
+    now: Date.now,
+  });
   const runs: RunRegister = new RunRegister({
     nodeId: settings.DROVER_NODE_ID,
     runsDir: join(stateDir, 'runs'),
@@ -90,6 +100,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
     diskReserveBytes: settings.DROVER_NODE_DISK_RESERVE_BYTES,
     lookAtEngine: (poolId, replicaId) => engines.look(poolId, replicaId),
+    inTouch: () => contact.inTouch(),
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });
   const pools: PoolRegistry = new PoolRegistry(
@@ -129,7 +140,8 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     log,
     now: Date.now,
   });
-  return { runs, pools, activities, devices, handoffs, room, closing, engines, metricsText: metrics.text };
+  const metricsText = metrics.text;
+  return { runs, pools, contact, activities, devices, handoffs, room, closing, engines, metricsText };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -137,7 +149,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   if (token === undefined)
     throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
   const parts = assemble(settings, log);
-  const { runs, pools, engines, activities, devices, handoffs } = parts;
+  const { runs, pools, contact, engines, activities, devices, handoffs } = parts;
   const recovery = {
     runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
     ring: requirePayloadKeys(settings),
@@ -145,9 +157,13 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     log,
   };
   installTemporalRuntime(log);
+  const connectedAtMs = Date.now();
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
   await recoverRuns(recovery);
+  // After that: which of the recovered runs wait for their workflows depends on when the worker before was in touch.
+  contact.heard(connectedAtMs);
+  contact.start(() => connection.workflowService.getSystemInfo({}));
   recallPools(activities.paths, pools, log);
   pools.onMove((pool, from) => {
     if (pools.get(pool.poolId) === pool) tellPoolState(log, pool, from);
@@ -175,6 +191,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     version: packageVersion(),
     bodyLimitBytes: settings.DROVER_BODY_LIMIT_BYTES,
     runs,
+    inTouch: () => contact.inTouch(),
     pools,
     devices: () => devices.snapshot(),
     announceEngine: createAnnounceEngine({
@@ -193,6 +210,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     close: async () => {
       parts.closing.abort();
       clearInterval(sweep);
+      contact.stop();
       engines.stop();
       stopCutting();
       devices.stop();

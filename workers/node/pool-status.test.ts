@@ -17,6 +17,7 @@ describe('GET /pools/:id/status of a node', () => {
     gateway = buildGateway({
       nodeId: 'node-1',
       token: TOKEN,
+      inTouch: () => true,
       version: '9.9.9',
       bodyLimitBytes: 1_000,
       runs,

@@ -51,6 +51,7 @@ async function readRun(path: string, { ring, log }: Recovery): Promise<Run | und
       first.sequence,
       first.at_ms,
       openRunLog(path, ring, false),
+      first.first_offset,
     );
     for (const record of rest) run.apply(record);
     if (run.ended) run.discard();

@@ -36,10 +36,19 @@ const LARGEST_RECORD_BYTES = 64 * 1_048_576;
 
 /** What a run log keeps, in the order of a run's life. */
 export type LogRecord =
-  | { kind: 'admission'; sequence: number; offer: RunOffer; admission: Admission; at_ms: number }
+  | {
+      kind: 'admission';
+      sequence: number;
+      offer: RunOffer;
+      admission: Admission;
+      /** Offset of the first frame; 0 where it is not said. */
+      first_offset?: number;
+      at_ms: number;
+    }
   | { kind: 'confirmed'; epoch: number; at_ms: number }
   | { kind: 'dispatched'; replica_id: string; model: string | null; tokens_in: number; at_ms: number }
-  | { kind: 'frame'; frame: Frame; ids: readonly number[]; at_ms: number }
+  /** Logs of before 2026-11-22 have the ids beside the frame. */
+  | { kind: 'frame'; frame: Frame; ids?: readonly number[]; at_ms: number }
   | { kind: 'cancel'; reason: CancelReason; at_ms: number }
   | {
       kind: 'closed';
@@ -47,9 +56,11 @@ export type LogRecord =
       stop_reason: StopReason | null;
       error: ErrorEnvelope | null;
       at_ms: number;
-    };
+    }
+  /** From this epoch on the task is another node's. */
+  | { kind: 'fenced'; epoch: number; at_ms: number };
 
-const KINDS = ['admission', 'confirmed', 'dispatched', 'frame', 'cancel', 'closed'] as const;
+const KINDS = ['admission', 'confirmed', 'dispatched', 'frame', 'cancel', 'closed', 'fenced'] as const;
 
 /** A frame as the log writes it: its body, and the ids of the engine tokens that it stands for. */
 export interface LoggedFrame {

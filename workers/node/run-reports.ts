@@ -118,6 +118,19 @@ export class RunReports {
     this.deps.log.warn(line, 'the engine broke off; the run waits for one to go on with');
   }
 
+  /** Nobody here knows whether it is still this node's. */
+  held(run: Run): void {
+    this.deps.log.warn({ event: 'run_held', ...fields(run) }, 'the run waits to hear from its workflow');
+  }
+
+  takenUp(run: Run): void {
+    this.deps.log.info({ event: 'run_taken_up', ...fields(run) }, 'the run goes on');
+  }
+
+  fenced(run: Run): void {
+    this.deps.log.warn({ event: 'run_fenced', ...fields(run) }, 'the task went to another node');
+  }
+
   /** The disk is full: the run's stream pauses until there is room. */
   outOfRoom(run: Run, err: unknown): void {
     this.deps.log.error(

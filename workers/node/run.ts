@@ -13,6 +13,7 @@ import {
   type StopReason,
   type TaskState,
 } from '../../domain/task.js';
+import { hasReadLostFrames } from '../../domain/fence.js';
 import { Readers } from './readers.js';
 import type { LoggedFrame, LogRecord, RunLog } from './run-log.js';
 
@@ -42,13 +43,23 @@ export class Run {
   /** Relays that follow this run, one an API process. */
   readonly readers = new Readers();
   /** Aborts the engine's stream; the reason is a {@link CancelReason}. */
-  readonly abort = new AbortController();
+  abort = new AbortController();
+  /** Whether it is still this node's is not known: it does nothing and shows nothing until its workflow says so. */
+  held = false;
+  /** The epoch in which it is another node's; null while it is not known to be. */
+  fencedBy: number | null = null;
   state: TaskState = 'queued';
   confirmed = false;
   replicaId: string | null = null;
   promptIds: number[] | null = null;
   /** File of the model whose vocabulary {@link promptIds} and {@link ids} are of. */
   promptModel: string | null = null;
+  /** File name of the model with which another node began it. */
+  get takenOverModel(): string | undefined {
+    const [first] = this.framesFrom(0);
+    return first?.type === 'started' ? first.model : undefined;
+  }
+
   /** How often it was given to an engine without another token since. */
   fruitless = 0;
   tokensIn: number | null = null;
@@ -69,6 +80,7 @@ export class Run {
     readonly sequence: number,
     readonly admittedAtMs: number,
     private readonly log: RunLog,
+    private readonly firstOffset = 0,
   ) {
     this.epoch = offer.epoch;
   }
@@ -105,11 +117,21 @@ export class Run {
 
   /** Writes frames, all with one write, then shows them. The caller has checked that the run goes on. */
   publish(frames: readonly LoggedFrame[], nowMs: number): void {
-    const base = this.frameCount;
-    const records = frames.map(({ body, ids }, index): LogRecord => {
-      const frame = { ...body, offset: base + index, epoch: this.epoch };
-      return { kind: 'frame', frame, ids, at_ms: nowMs };
+    const next = this.nextOffset;
+    const shown = frames.map(({ body, ids }, index): Frame => {
+      const frame = { ...body, offset: next + index, epoch: this.epoch };
+      return ids.length === 0 ? frame : { ...frame, ids: [...ids] };
     });
+    this.append(shown, nowMs);
+  }
+
+  /** Takes over what it showed at a node that is lost or has given it up. */
+  takeOver(frames: readonly Frame[], nowMs: number): void {
+    this.append(frames, nowMs);
+  }
+
+  private append(frames: readonly Frame[], nowMs: number): void {
+    const records = frames.map((frame): LogRecord => ({ kind: 'frame', frame, at_ms: nowMs }));
     this.log.append(records);
     for (const record of records) this.apply(record);
     this.wake();
@@ -141,7 +163,11 @@ export class Run {
       this.endedAtMs = record.at_ms;
       this.state = record.state;
     } else if (record.kind === 'frame') {
-      this.applyFrame(record.frame, record.ids, record.at_ms);
+      this.applyFrame(record.frame, record.frame.ids ?? record.ids ?? [], record.at_ms);
+    } else if (record.kind === 'fenced') {
+      this.fencedBy = record.epoch;
+      this.endedAtMs = record.at_ms;
+      this.held = true;
     }
   }
 
@@ -171,6 +197,19 @@ export class Run {
   requeue(): void {
     this.state = 'queued';
     this.replicaId = null;
+  }
+
+  /** Stops showing anything, and ends the streams that are open. */
+  hold(): void {
+    this.held = true;
+    this.wake();
+  }
+
+  /** It is this node's after all. */
+  takeUp(): void {
+    this.held = false;
+    this.abort = new AbortController();
+    this.requeue();
   }
 
   private move(to: TaskState): void {
@@ -234,14 +273,19 @@ export class Run {
     return this.last;
   }
 
-  /** Number of frames so far: the offset of the next. */
+  /** The offset of the next frame. */
   get nextOffset(): number {
-    return this.frameCount;
+    return this.firstOffset + this.frameCount;
+  }
+
+  /** True for a reader that wants to go on behind frames which were lost with another node. */
+  hasLost(from: number): boolean {
+    return hasReadLostFrames(from, this.firstOffset);
   }
 
   /** Frames from an offset on; of an archived run they are read from its log. */
   framesFrom(offset: number): Frame[] {
-    return (this.live ?? this.log.frames()).slice(offset);
+    return (this.live ?? this.log.frames()).slice(Math.max(0, offset - this.firstOffset));
   }
 
   /** Keeps an ended run's frames only in its log, so that old runs cost no memory. */
@@ -287,7 +331,7 @@ export class Run {
       tokens_out: this.tokensOut,
       stop_reason: this.end?.stopReason ?? null,
       error: this.end?.error ?? null,
-      next_offset: this.frameCount,
+      next_offset: this.nextOffset,
       correlation_id: this.offer.correlation_id,
       dialect: this.offer.dialect ?? null,
     };

@@ -6,7 +6,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunKeeper } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
-import type { RunOffer, RunView } from '../../contracts/node.js';
+import type { FencedRun, PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
+import { firstOffset } from '../../domain/fence.js';
 import { runLogFileName } from '../../domain/identity.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { KeyRing } from '../../security/payload-keys.js';
@@ -43,9 +44,13 @@ export interface RunRegisterDeps extends ReportDeps {
   openLog?: typeof openRunLog;
   /** Finds out now whether this engine is gone; one that is takes no task any more when this resolves. */
   lookAtEngine: (poolId: string, replicaId: string) => Promise<void>;
+  /** False once this node's tasks may be given to others: out of touch with Temporal. */
+  inTouch: () => boolean;
   disconnectGraceMs: number;
 }
 
+/** Advice of a refusal that time mends. */
+const RETRY = { retry_after_ms: 1000 };
 /** Ended runs whose frames stay in memory. */
 const RECENT_RUNS = 128;
 
@@ -123,18 +128,92 @@ export class RunRegister implements RunKeeper {
   }
 
   /** Offer and confirmation in one step, for workflows: what was accepted once is never refused for room. */
-  attach(offer: RunOffer): Promise<RunView> {
+  async attach(offer: PlacedRun): Promise<RunView> {
     this.refuseTombstone(offer.task_id);
     let run = this.sameRun(offer);
     if (run === undefined) {
       const pool = this.deps.pools().ensure(offer.pool_id);
       run = this.admit(pool, offer, true);
       this.confirmRun(run, offer.epoch);
+      if (run.streamClosed) await this.endAsStreamed(run);
       pool.scheduler.pump();
     } else {
+      if (run.fencedBy !== null && run.fencedBy >= offer.epoch) throw movedAway();
       this.confirmRun(run, offer.epoch);
+      await this.takeUp(run);
     }
-    return Promise.resolve(this.reports.view(run));
+    return this.reports.view(run);
+  }
+
+  /** Out of touch with Temporal: nothing goes on until a workflow says that its task is still this node's (design §2.7). */
+  holdAll(): void {
+    for (const run of this.runs.values()) if (run.confirmed && !run.ended) this.hold(run);
+  }
+
+  private hold(run: Run): void {
+    if (run.held) return;
+    run.hold();
+    this.timers.clear(run.taskId);
+    if (this.poolOf(run).scheduler.remove(run.taskId)) this.reports.queue(run.offer.pool_id);
+    run.abort.abort(new DroverError('WORKER_RESET', 'the node is out of touch with Temporal'));
+    this.reports.held(run);
+  }
+
+  /** The workflow follows the run here: it goes on, before all others where it had begun. */
+  private async takeUp(run: Run): Promise<void> {
+    if (!run.held) return;
+    await this.executions.over(run.taskId);
+    this.letGoOn(run);
+  }
+
+  private letGoOn(run: Run): void {
+    if (!run.held || this.closing || !this.deps.inTouch()) return;
+    if (run.ended) {
+      run.held = false;
+      return;
+    }
+    run.takeUp();
+    this.enqueueAgain(run);
+    this.reports.takenUp(run);
+    this.poolOf(run).scheduler.pump();
+  }
+
+  private enqueueAgain(run: Run): void {
+    const { scheduler } = this.poolOf(run);
+    scheduler.enqueue(run.taskId, run.offer.request.priority, true);
+    if (run.startedAtMs !== null) scheduler.goOn(run.taskId);
+    this.reports.queue(run.offer.pool_id);
+    this.arm(run);
+  }
+
+  /**
+   * From this epoch on the task is another node's: whatever it does here stops, for good.
+   * @returns all that it has shown; where it has ended here, that is its end
+   * @throws DroverError TASK_NOT_FOUND
+   */
+  async fence(taskId: string, epoch: number): Promise<FencedRun> {
+    const run = this.mustGet(taskId);
+    if (!run.confirmed) {
+      this.drop(run, 'the task went to another node');
+      throw noSuchTask();
+    }
+    if (!run.ended && run.fencedBy === null) {
+      this.hold(run);
+      await this.executions.over(taskId);
+    }
+    if (!run.ended && (run.fencedBy ?? 0) < epoch) {
+      run.record({ kind: 'fenced', epoch, at_ms: this.deps.now() });
+      this.reports.fenced(run);
+    }
+    return { run: this.reports.view(run), frames: run.framesFrom(0) };
+  }
+
+  /** The run as readers may see it. @throws DroverError TASK_NOT_FOUND, also for one that went elsewhere; POOL_UNAVAILABLE while nobody knows */
+  mustServe(taskId: string): Run {
+    const run = this.mustGet(taskId);
+    if (run.fencedBy !== null) throw movedAway();
+    if (run.held) throw new DroverError('POOL_UNAVAILABLE', 'the node waits to hear of its tasks', RETRY);
+    return run;
   }
 
   /** The offer is void, and stays so for whoever asks later; a run that is confirmed is nobody's offer any more. */
@@ -192,16 +271,18 @@ export class RunRegister implements RunKeeper {
     this.runs.set(run.taskId, run);
     this.nextSequence = Math.max(this.nextSequence, run.sequence + 1);
     if (run.ended) return run.archive();
-    if (run.streamClosed) {
-      run.recordEnd(streamedEnd(run), this.deps.now());
-      return run.settleLog();
-    }
+    if (run.streamClosed) return this.endAsStreamed(run);
+    if (run.fencedBy !== null) return run.discard();
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
+    if (!this.deps.inTouch()) return this.hold(run);
     run.requeue();
-    const { scheduler } = this.poolOf(run);
-    scheduler.enqueue(run.taskId, run.offer.request.priority, true);
-    if (run.startedAtMs !== null) scheduler.goOn(run.taskId);
-    this.arm(run);
+    this.enqueueAgain(run);
+  }
+
+  /** Its last frame was shown already. */
+  private async endAsStreamed(run: Run): Promise<void> {
+    run.recordEnd(streamedEnd(run), this.deps.now());
+    await run.settleLog();
   }
 
   /** The scheduler gave this task a slot. */
@@ -218,7 +299,8 @@ export class RunRegister implements RunKeeper {
   }
 
   private async endFailed(run: Run, err: unknown): Promise<void> {
-    if (this.closing || this.runs.get(run.taskId) !== run) return;
+    if (this.closing || run.held || this.runs.get(run.taskId) !== run) return;
+    if (!this.deps.inTouch()) return run.confirmed ? this.hold(run) : this.drop(run, 'out of touch');
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     const { reason } = run.abort.signal as { reason: unknown };
     if (!run.abort.signal.aborted && mayGoOn(run, err)) return this.goOn(run, err);
@@ -233,7 +315,7 @@ export class RunRegister implements RunKeeper {
     this.reports.brokenOff(run, err);
     await letEngineSettle(run.abort.signal);
     await this.deps.lookAtEngine(pool_id, run.replicaId ?? '');
-    if (this.closing || run.ended) return;
+    if (this.closing || run.ended || run.held) return;
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     run.requeue();
     this.poolOf(run).scheduler.putBack(run.taskId, run.offer.request.priority);
@@ -271,15 +353,17 @@ export class RunRegister implements RunKeeper {
     if (this.recent.length > RECENT_RUNS) this.recent.shift()?.archive();
   }
 
-  private admit(pool: Pool, offer: RunOffer, accepted: boolean): Run {
+  private admit(pool: Pool, { past, ...offer }: PlacedRun, accepted: boolean): Run {
     const admission = takePlace(pool, offer, accepted, this.displacement);
     try {
       if (!accepted) requireFeasible(pool, offer, admission);
       const now = this.deps.now();
       const { openLog = openRunLog } = this.deps;
       const log = openLog(join(this.deps.runsDir, runLogFileName(offer.task_id)), this.deps.ring, true);
-      const run = new Run(offer, admission, this.nextSequence++, now, log);
-      run.record({ kind: 'admission', sequence: run.sequence, offer, admission, at_ms: now });
+      const first_offset = past?.[0]?.offset ?? firstOffset(offer.epoch);
+      const run = new Run(offer, admission, this.nextSequence++, now, log, first_offset);
+      run.record({ kind: 'admission', sequence: run.sequence, offer, admission, first_offset, at_ms: now });
+      if (past !== undefined) run.takeOver(past, now);
       this.runs.set(offer.task_id, run);
       this.reports.queue(pool.poolId);
       return run;
@@ -347,7 +431,7 @@ export class RunRegister implements RunKeeper {
   /** @throws DroverError TASK_NOT_FOUND */
   mustGet(taskId: string): Run {
     const run = this.runs.get(taskId);
-    if (run === undefined) throw new DroverError('TASK_NOT_FOUND', 'this node has no such task');
+    if (run === undefined) throw noSuchTask();
     return run;
   }
 
@@ -360,9 +444,12 @@ export class RunRegister implements RunKeeper {
     return this.deps.pools().ensure(run.offer.pool_id);
   }
 
-  /** Ended runs, for the sweep of old logs. */
+  /** Ended runs, and those that nobody came back for, for the sweep of old logs. */
   *endedBefore(atMs: number): Generator<Run> {
-    for (const run of this.runs.values()) if (run.endedAtMs !== null && run.endedAtMs < atMs) yield run;
+    for (const run of this.runs.values()) {
+      const endedAtMs = run.endedAtMs ?? (run.held ? run.deadlineAtMs : Infinity);
+      if (endedAtMs < atMs) yield run;
+    }
   }
 
   /** Forgets an ended run whose log was removed. */
@@ -379,4 +466,12 @@ export class RunRegister implements RunKeeper {
     await this.executions.allOver();
     for (const run of this.runs.values()) if (!run.ended) run.discard();
   }
+}
+
+function noSuchTask(): DroverError {
+  return new DroverError('TASK_NOT_FOUND', 'this node has no such task');
+}
+
+function movedAway(): DroverError {
+  return new DroverError('TASK_NOT_FOUND', 'the task went to another node');
 }

@@ -2,7 +2,7 @@
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/index.js';
 import type { TaskActivities, TranscriptOrder } from '../../activities/task-activities.js';
-import type { InferTaskInput, RunView } from '../../contracts/node.js';
+import type { FollowRunInput, InferTaskInput, MovedTask, RunView } from '../../contracts/node.js';
 import { nodeRunsQueue } from '../../domain/identity.js';
 
 /** On a token's way: waits at most 1.4 s at the node (design §2.5), and gives the node two tries before the long way. */
@@ -17,6 +17,13 @@ const { cancelRun: cancel } = proxyLocalActivities<TaskActivities>({
   startToCloseTimeout: '8s',
   scheduleToCloseTimeout: '30s',
   retry: { initialInterval: '200ms', maximumInterval: '2s' },
+});
+
+/** Another node may need a moment to have room for it: readers wait as long as for a node that restarts. */
+const { moveTask: move } = proxyLocalActivities<TaskActivities>({
+  startToCloseTimeout: '15s',
+  scheduleToCloseTimeout: '30s',
+  retry: { initialInterval: '500ms', maximumInterval: '2s' },
 });
 
 /**
@@ -46,13 +53,18 @@ export function cancelRun({ node_id, task_id }: InferTaskInput): Promise<RunView
   return cancel({ node_id, task_id });
 }
 
+/** Gives the task to another node. */
+export function moveTask(input: InferTaskInput): Promise<MovedTask> {
+  return move(input);
+}
+
 /** Stores the transcript of an ended run. */
 export function keepTranscript(order: TranscriptOrder): Promise<string | null> {
   return keep(order);
 }
 
 /** Follows the run on its node until it ends. A cancel is complete when the slot is free. */
-export function followOn(input: InferTaskInput): Promise<RunView> {
+export function followOn(input: FollowRunInput): Promise<RunView> {
   const { followRun } = proxyActivities<NodeActivities>({
     taskQueue: nodeRunsQueue(input.node_id),
     summary: `follow the run on ${input.node_id}`,
