@@ -1,14 +1,11 @@
 /** PostgreSQL's programs for the tests, which start clusters of their own: found, or installed from Debian's packages. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { onPath, run } from './programs.mjs';
+import { installDebianPackage } from './debian.mjs';
+import { onPath } from './programs.mjs';
 
 /** Where Debian puts them: one folder a major version. */
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
-/** 60 MB with what it needs. */
-const INSTALL_TIMEOUT_MS = 300_000;
-/** Its package would else start a server of the machine's. */
-const NO_SERVICE = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
 
 /** @returns {string | undefined} the folder with `initdb` and `postgres`, the newest version's */
 export function lookForPostgres() {
@@ -30,14 +27,7 @@ export function lookForPostgres() {
 export async function preparePostgres({ log = () => {} } = {}) {
   const found = lookForPostgres();
   if (found !== undefined) return found;
-  const apt = onPath('apt-get');
-  if (apt === undefined || process.getuid?.() !== 0) {
-    throw new Error('the tests need PostgreSQL: install it so that "initdb" is on PATH');
-  }
-  log('installing PostgreSQL (apt-get, about a minute)');
-  const options = { env: NO_SERVICE, timeoutMs: INSTALL_TIMEOUT_MS };
-  await run(apt, ['update', '--quiet'], options);
-  await run(apt, ['install', '--quiet', '--yes', '--no-install-recommends', 'postgresql'], options);
+  await installDebianPackage('postgresql', 'initdb', log);
   const installed = lookForPostgres();
   if (installed === undefined)
     throw new Error('apt-get installed PostgreSQL, but its programs are not there');

@@ -7,6 +7,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { installDebianPackage } from './debian.mjs';
+import { onPath } from './programs.mjs';
 import { suites } from './suites.mjs';
 import { prepareTestParts } from './test-parts.mjs';
 
@@ -36,13 +38,14 @@ report(results);
 async function runNamed(name, parts) {
   print(`\n── ${name} ──`);
   const startedAt = Date.now();
-  const env = name === 'engines' ? { ...parts, ...(await prepareOtherEngine()) } : parts;
+  const env = name === 'engines' ? { ...parts, ...(await prepareEnginesSuite()) } : parts;
   const result = await suites[name](join(folder, name), env);
   return { ...result, seconds: ((Date.now() - startedAt) / 1000).toFixed(1) };
 }
 
-/** llama.cpp's own server as others package it; only the suite `engines` needs it. */
-async function prepareOtherEngine() {
+/** What only the suite `engines` needs: llama.cpp's own server as others package it, and hosts of their own. */
+async function prepareEnginesSuite() {
+  if (onPath('ip') === undefined) await installDebianPackage('iproute2', 'ip', print);
   const { installXllamacpp } = await import('./install-xllamacpp.mjs');
   const { launcher } = await installXllamacpp({ log: print });
   return { DROVER_TEST_XLLAMACPP: launcher };

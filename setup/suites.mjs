@@ -44,6 +44,7 @@ export const suites = {
   engines: inTurn(
     nodeTests(600_000, () => [join(ROOT, 'engines', 'embedded', 'contract.test.ts')]),
     features(900_000, 'engines'),
+    features(600_000, 'network'),
   ),
   browser: nodeTests(600_000, () => testsBelow('testing/browser')),
   readme: nodeTests(600_000, () => testsBelow('testing/readme')),

@@ -21,10 +21,11 @@ export interface TaskTailDeps {
 }
 
 /**
- * A node worker restarts within seconds. A node that is lost is given up after a missed heartbeat (10 s) and 30 s in which
- * nobody takes its runs up; then its tasks go to another, which readers wait for.
+ * A node worker restarts within seconds. A node that is lost is given up after a missed heartbeat (10 s), some more
+ * that go into polls which are lost with it, and 30 s in which nobody takes its runs up; then its tasks go to another, which
+ * readers wait for.
  */
-const RETRY = { firstMs: 50, lastMs: 1_000, giveUpMs: 75_000 };
+const RETRY = { firstMs: 50, lastMs: 1_000, giveUpMs: 120_000 };
 /** A connection that held for this long was one, though no frame came: the task waits in its queue. */
 const STEADY_MS = 1_000;
 /** A client that still wants the task comes again. */

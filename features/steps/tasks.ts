@@ -48,6 +48,13 @@ When(
   },
 );
 
+When(
+  'an endless task {string} of {int} tokens is posted',
+  async function (this: DroverWorld, name: string, max_tokens: number) {
+    await this.tasks.admit(name, { ...ENDLESS, max_tokens });
+  },
+);
+
 When('the endless task {string} is posted', async function (this: DroverWorld, name: string) {
   await this.tasks.admit(name, endless());
 });

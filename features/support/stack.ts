@@ -10,10 +10,12 @@ import { eventually } from '../../testing/changes.js';
 import { fakeGpusIn, type FakeGpu, type FakeGpus } from '../../testing/fake-gpus.js';
 import { freePort } from '../../testing/free-port.js';
 import { killGroup, processNames } from '../../testing/processes.js';
+import type { NetworkHost } from '../../testing/network-host.js';
 import { Program } from '../../testing/program.js';
 import { ApiClient } from './api-client.js';
 import { POOL, prepareEngine, prepareFakeEngine, type EngineName } from './engines.js';
 import type { ModelName, Models } from './models.js';
+import { FarNode } from './far-node.js';
 import { PROGRAMS, type RunFolders } from './places.js';
 import { PoolView } from './pool-view.js';
 import { StackDatabase } from './stack-database.js';
@@ -45,6 +47,8 @@ export interface StackWish {
   gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
   ownTemporal?: boolean;
+  /** True: a second node, on a host of its own. */
+  farNode?: boolean;
   /** True: a PostgreSQL of its own, which the scenario may stop; default: SQLite in the state folder. */
   postgres?: boolean;
 }
@@ -95,6 +99,7 @@ export class Stack {
   /** The API that scenarios speak to: the newest. */
   api: ApiProcess | undefined;
   nodeUrl = '';
+  private farNode: FarNode | undefined;
   /** Pid of the first engine. */
   firstEnginePid: number | undefined;
   /** Pid of the engine that was killed last. */
@@ -129,7 +134,8 @@ export class Stack {
     if (this.wish.ownTemporal === true) await this.startTemporal();
     if (this.wish.postgres === true) await this.database.usePostgres();
     this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
-    await Promise.all([this.startNode(), this.startApi(), this.startControl()]);
+    if (this.wish.farNode === true) this.farNode = await FarNode.make(this);
+    await Promise.all([this.startNode(), this.farNode?.start(), this.startApi(), this.startControl()]);
     if (this.wish.preload !== false) await this.preload();
   }
 
@@ -223,6 +229,12 @@ export class Stack {
     return this.control;
   }
 
+  /** The node on a host of its own. @throws Error when the scenario asked for none */
+  mustFarNode(): FarNode {
+    if (this.farNode === undefined) throw new Error(`${this.name} has one node`);
+    return this.farNode;
+  }
+
   /** The GPUs that the scenario asked for. @throws Error when it asked for none */
   mustGpus(): FakeGpus {
     if (this.gpus === undefined) throw new Error(`${this.name} has the GPUs of the machine`);
@@ -246,6 +258,12 @@ export class Stack {
     return this.programs.filter((program) => program.crashed);
   }
 
+  /** Every node, as the API is told of them. */
+  private get nodes(): string {
+    const near = `${this.nodeId}=${this.nodeUrl}`;
+    return this.farNode === undefined ? near : `${near},${this.farNode.id}=${this.farNode.url}`;
+  }
+
   /** The environment of a process of this stack; `extra` wins. */
   environment(extra: Record<string, string> = {}): Record<string, string> {
     const { capacity, policy, disconnectGraceMs, onExit, nodePools, supervision } = this.wish;
@@ -258,7 +276,7 @@ export class Stack {
       DROVER_API_KEYS: this.key,
       DROVER_NODE_ID: this.nodeId,
       DROVER_NODE_TOKEN: this.nodeToken,
-      DROVER_NODES: `${this.nodeId}=${this.nodeUrl}`,
+      DROVER_NODES: this.nodes,
       DROVER_PAYLOAD_KEYS: this.payloadKeys,
       DROVER_CODEC_SECRET: this.codecSecret,
       DROVER_EXIT_WITH_PARENT: 'true',
@@ -273,12 +291,17 @@ export class Stack {
     };
   }
 
-  /** Starts a process of ours whose log is kept under its name. */
-  program(process_: string, path: string, env: Record<string, string>): Program {
+  /** Starts a process of ours, on another host where one is given; its log is kept under its name. */
+  program(
+    process_: string,
+    path: string,
+    env: Record<string, string>,
+    host?: Pick<NetworkHost<string>, 'command'>,
+  ): Program {
+    const args = ['--enable-source-maps', path];
     const program = new Program({
       name: `${process_} of ${this.name}`,
-      command: process.execPath,
-      args: ['--enable-source-maps', path],
+      ...(host?.command(process.execPath, args) ?? { command: process.execPath, args }),
       env: this.environment(env),
       logFile: join(this.parts.folders.logs, `${this.name}-${process_}.log`),
     });
@@ -291,6 +314,7 @@ export class Stack {
     const engine = (await this.pool.pid().catch(() => undefined)) ?? this.firstEnginePid;
     await Promise.all(this.programs.map((program) => program.stop()));
     if (engine !== undefined && (await processNames(engine, this.parts.folders.work))) killGroup(engine);
+    await this.farNode?.remove();
     await this.database.stop();
     if (this.temporal !== this.parts.temporal) await this.temporal.stop();
     const log = this.pool.file(`engine-${POOL}.log`);

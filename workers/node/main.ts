@@ -1,5 +1,6 @@
 /** The node worker: one a GPU node. It owns engines, slots, queues and run logs, and serves the node gateway. */
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
@@ -45,6 +46,16 @@ import { EngineWatch } from './watch-engines.js';
 
 /** Long runs that one node follows at once; each costs a timer and a heartbeat. */
 const FOLLOWED_RUNS = 2_000;
+/**
+ * Polls for runs that are open at once. When the network fails without a word, each of them takes one more try of a run with
+ * it before Temporal knows that the node is gone.
+ */
+const RUN_POLLS = 2;
+/** Activities may stop an engine when they are told to end. */
+const STOP_MARGIN_MS = 5_000;
+/** Beyond the grace that activities have: what they said must reach Temporal. */
+const WORKERS_END_MS = STOP_MARGIN_MS + 3_000;
+const CONNECTION_END_MS = 2_000;
 /** Old run logs are looked for this often. */
 const SWEEP_INTERVAL_MS = 60_000;
 
@@ -218,11 +229,16 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
       await gateway.close();
       await runs.close();
       for (const worker of workers) worker.shutdown();
-      await Promise.allSettled(running);
+      await atMost(settings.DROVER_NODE_STOP_GRACE_MS + WORKERS_END_MS, Promise.allSettled(running));
       if (settings.DROVER_NODE_ON_EXIT === 'stop') await stopEngines(pools, activities, log);
-      await connection.close();
+      await atMost(CONNECTION_END_MS, connection.close());
     },
   };
+}
+
+/** A Temporal that is out of reach keeps nobody: the engines are to be stopped, and the process to end. */
+async function atMost(ms: number, ended: Promise<unknown>): Promise<void> {
+  await Promise.race([ended, delay(ms, undefined, { ref: false })]);
 }
 
 async function isAlive({ pid, startTicks }: { pid: number; startTicks: string | null }): Promise<boolean> {
@@ -240,7 +256,7 @@ function createWorkers(
     dataConverter: temporalDataConverter(requirePayloadKeys(settings)),
     activities: createNodeActivities(activities, room),
     interceptors: { activity: [activityCorrelation] },
-    shutdownGraceTime: settings.DROVER_NODE_STOP_GRACE_MS + 5_000,
+    shutdownGraceTime: settings.DROVER_NODE_STOP_GRACE_MS + STOP_MARGIN_MS,
   };
   return Promise.all([
     Worker.create({ ...shared, taskQueue: nodeQueue(settings.DROVER_NODE_ID) }),
@@ -248,6 +264,7 @@ function createWorkers(
       ...shared,
       taskQueue: nodeRunsQueue(settings.DROVER_NODE_ID),
       maxConcurrentActivityTaskExecutions: FOLLOWED_RUNS,
+      maxConcurrentActivityTaskPolls: RUN_POLLS,
     }),
   ]);
 }
