@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'node:test';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import type {
   CompletionRequest,
   EngineAdapter,
@@ -131,6 +131,8 @@ export interface NodeOptions {
   policy?: FullQueuePolicy;
   diskReserveBytes?: number;
   openLog?: typeof openRunLog;
+  /** Without it nothing is logged. */
+  log?: Logger;
   /** Told of every stream that broke off; without it the engine lives. */
   lookAtEngine?: (poolId: string, replicaId: string) => Promise<void>;
   /** Whether the node is in touch with Temporal; without it, always. */
@@ -143,7 +145,7 @@ export interface NodeOptions {
 export async function nodeOnDisk(options: NodeOptions) {
   const runsDir = options.runsDir ?? mkdtempSync(join(tmpdir(), 'drover-runs-'));
   const engine = new ManualEngine();
-  const log = pino({ level: 'silent' });
+  const log = options.log ?? pino({ level: 'silent' });
   const canceled: string[] = [];
   const evicted: string[] = [];
   const ignore = () => undefined;
@@ -174,7 +176,14 @@ export async function nodeOnDisk(options: NodeOptions) {
   });
   const makeAdapter = (_kind: unknown, url: string) => options.adapterOf?.(url) ?? engine;
   const pools: PoolRegistry = new PoolRegistry(options.capacity ?? 16, makeAdapter, runs, Date.now);
-  await recoverRuns({ runsDir, ring: RING, register: runs, log });
+  const { openLog } = options;
+  await recoverRuns({
+    runsDir,
+    ring: RING,
+    register: runs,
+    log,
+    ...(openLog === undefined ? {} : { openLog }),
+  });
   const open = (slots: number, poolId = 'default') => {
     const prepared = preparedEngine.parse({
       pool_id: poolId,

@@ -16,11 +16,14 @@ const RETRY_AFTER_MS = 5_000;
 /** @throws DroverError POOL_UNAVAILABLE while the file system of the folder has less than `reserveBytes` to give */
 export function requireDiskRoom(folder: string, reserveBytes: number): void {
   const { bavail, bsize } = statfsSync(folder);
-  if (bavail * bsize >= reserveBytes) return;
-  throw new DroverError('POOL_UNAVAILABLE', "the node's disk is full: no new task can be recorded", {
-    retry_after_ms: RETRY_AFTER_MS,
-    policy_label: 'retry',
-  });
+  if (bavail * bsize < reserveBytes) throw diskFull();
+}
+
+/** What whoever asks for something that must be recorded is told; it may come again. */
+export function diskFull(cause?: unknown): DroverError {
+  const extras = { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' };
+  const message = "the node's disk is full: nothing can be recorded now";
+  return new DroverError('POOL_UNAVAILABLE', message, extras, { cause });
 }
 
 /** True for an error of a file system that is full. */

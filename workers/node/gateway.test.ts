@@ -7,15 +7,16 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { newPayloadKey } from '../../security/payload-keys.js';
-import { nodeOnDisk, offerOf } from '../../testing/test-node.js';
+import { fullDisk } from '../../testing/full-disk.js';
+import { nodeOnDisk, offerOf, type NodeOptions } from '../../testing/test-node.js';
 import { buildGateway } from './gateway.js';
 
 const TOKEN = 'the-token-of-this-node';
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
-async function aGateway(t: TestContext, inTouch: () => boolean = () => true) {
+async function aGateway(t: TestContext, { inTouch = () => true, ...options }: NodeOptions = {}) {
   const logged: Record<string, unknown>[] = [];
-  const node = await nodeOnDisk({ slots: 1 });
+  const node = await nodeOnDisk({ slots: 1, ...options });
   const write = (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>);
   const gateway = buildGateway({
     nodeId: 'node-1',
@@ -83,7 +84,7 @@ test('B-API-028: every route but health and metrics wants the token of the node,
 
 test('design 2.7: out of touch with Temporal a node takes no task, and says nothing of those it may have lost', async (t) => {
   const touch = { isThere: true };
-  const { gateway, node } = await aGateway(t, () => touch.isThere);
+  const { gateway, node } = await aGateway(t, { inTouch: () => touch.isThere });
   const ask = (method: 'GET' | 'POST' | 'PUT', url: string, payload?: object) =>
     gateway.inject({
       method,
@@ -156,4 +157,15 @@ test('B-API-022, B-ERROR-001, B-ERROR-002, B-ERROR-003: a registry that cannot b
   assert.deepEqual([code, message], ['INTERNAL', 'the node failed']); // The reason is the operator's.
   const line = logged.find(({ msg }) => msg === 'request failed');
   assert.match(JSON.stringify(line?.['err']), /the registry is broken/);
+});
+
+test('what finds no room on the disk is 503, and says when to come again', async (t) => {
+  const { state, openLog } = fullDisk();
+  const { gateway, node } = await aGateway(t, { openLog });
+  await node.runs.offer(offerOf('a'));
+  state.isFull = true;
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const answer = await gateway.inject({ method: 'POST', url: '/runs/a/confirm', headers });
+  assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '5']);
+  assert.equal(answer.json<{ code: string }>().code, 'POOL_UNAVAILABLE');
 });

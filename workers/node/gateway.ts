@@ -13,6 +13,7 @@ import { sameSecret } from '../../security/constant-time.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { AnnounceEngine } from './announce-engine.js';
+import { diskFull, isOutOfRoom } from './disk-room.js';
 import { streamFrames } from './frame-stream.js';
 import type { PoolRegistry } from './pool-registry.js';
 import type { RunRegister } from './runs.js';
@@ -174,6 +175,7 @@ function toDroverError(err: unknown): DroverError {
     const details = err.issues.map((issue) => ({ field: issue.path.join('.'), problem: issue.message }));
     return new DroverError('INVALID_PARAMS', 'the request is not valid', { details });
   }
+  if (isOutOfRoom(err)) return diskFull(err);
   const status = (err as { statusCode?: number }).statusCode ?? 500;
   if (status < 500) return new DroverError('INVALID_PARAMS', 'the request is not valid');
   return new DroverError('INTERNAL', 'the node failed', {}, { cause: err });

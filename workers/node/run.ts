@@ -50,6 +50,8 @@ export class Run {
   fencedBy: number | null = null;
   state: TaskState = 'queued';
   confirmed = false;
+  /** Temporal has the task, though the log had no room to say so yet. */
+  isExpected = false;
   replicaId: string | null = null;
   promptIds: number[] | null = null;
   /** File of the model whose vocabulary {@link promptIds} and {@link ids} are of. */

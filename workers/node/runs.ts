@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunKeeper } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
+import type { Frame } from '../../contracts/events.js';
 import type { FencedRun, PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
 import { firstOffset } from '../../domain/fence.js';
 import { runLogFileName } from '../../domain/identity.js';
@@ -19,7 +20,7 @@ import {
   takePlace,
 } from './admit-run.js';
 import { letEngineSettle, mayGoOn } from './continuation.js';
-import { onceThereIsRoom, requireDiskRoom } from './disk-room.js';
+import { isOutOfRoom, onceThereIsRoom, requireDiskRoom } from './disk-room.js';
 import { Displacement, type FullQueuePolicy } from './displacement.js';
 import { cancelledEnd, droppedEnd, failedEnd, streamedEnd } from './end-run.js';
 import { Executions, vocabularyOf } from './executions.js';
@@ -246,10 +247,22 @@ export class RunRegister implements RunKeeper {
 
   private requestCancel(run: Run, reason: CancelReason): void {
     const wasQueued = this.poolOf(run).scheduler.remove(run.taskId);
-    run.record({ kind: 'cancel', reason, at_ms: this.deps.now() });
+    this.recordCancel(run, reason);
     this.reports.cancelled(run, reason);
     if (wasQueued) this.reports.queue(run.offer.pool_id);
     run.abort.abort(reason);
+  }
+
+  /** A full disk stops no cancel, and no deadline: the end, which tells of it, waits for room. */
+  private recordCancel(run: Run, reason: CancelReason): void {
+    const record = { kind: 'cancel', reason, at_ms: this.deps.now() } as const;
+    try {
+      run.record(record);
+    } catch (err) {
+      if (!isOutOfRoom(err)) throw err;
+      this.reports.outOfRoom(run, err);
+      run.apply(record);
+    }
   }
 
   /** The last reader at some API has left: cancels, after a grace without any reader, a task that asked for it (C-103). */
@@ -267,13 +280,14 @@ export class RunRegister implements RunKeeper {
   }
 
   /** Takes over a run that a log held; a cancel that was asked for is carried out now. */
-  async restore(run: Run): Promise<void> {
+  restore(run: Run): void {
     this.runs.set(run.taskId, run);
     this.nextSequence = Math.max(this.nextSequence, run.sequence + 1);
     if (run.ended) return run.archive();
-    if (run.streamClosed) return this.endAsStreamed(run);
+    // Not awaited: on a full disk an end waits for room, and a worker that starts waits for nothing.
+    if (run.streamClosed) return void this.end(run, streamedEnd(run));
     if (run.fencedBy !== null) return run.discard();
-    if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
+    if (run.cancelReason !== null) return void this.end(run, cancelledEnd(run));
     if (!this.deps.inTouch()) return this.hold(run);
     run.requeue();
     this.enqueueAgain(run);
@@ -323,13 +337,16 @@ export class RunRegister implements RunKeeper {
 
   private async end(run: Run, end: RunEnd): Promise<void> {
     if (run.ended) return;
+    // Two may wait for room to say it, such as a cancel and the end that it asked for: one of them does.
+    const mine = { isFirst: false };
+    const record = () => {
+      mine.isFirst = !run.ended;
+      if (mine.isFirst) this.recordEnd(run, end);
+    };
     try {
       // What it waits for is not its own abort: an end that finds a full disk is told once there is room.
-      await onceThereIsRoom(
-        () => this.recordEnd(run, end),
-        this.ending.signal,
-        (err) => this.reports.outOfRoom(run, err),
-      );
+      await onceThereIsRoom(record, this.ending.signal, (err) => this.reports.outOfRoom(run, err));
+      if (!mine.isFirst) return;
       await run.settleLog();
     } catch (err) {
       this.reports.logFailed(run.offer, err);
@@ -362,8 +379,7 @@ export class RunRegister implements RunKeeper {
       const log = openLog(join(this.deps.runsDir, runLogFileName(offer.task_id)), this.deps.ring, true);
       const first_offset = past?.[0]?.offset ?? firstOffset(offer.epoch);
       const run = new Run(offer, admission, this.nextSequence++, now, log, first_offset);
-      run.record({ kind: 'admission', sequence: run.sequence, offer, admission, first_offset, at_ms: now });
-      if (past !== undefined) run.takeOver(past, now);
+      recordAdmission(run, first_offset, past);
       this.runs.set(offer.task_id, run);
       this.reports.queue(pool.poolId);
       return run;
@@ -379,8 +395,15 @@ export class RunRegister implements RunKeeper {
   }
 
   private confirmRun(run: Run, epoch: number): void {
-    run.confirm(epoch, this.deps.now());
-    this.arm(run);
+    try {
+      run.confirm(epoch, this.deps.now());
+    } catch (err) {
+      // Temporal has the task: its offer does not lapse while there is no room, and the workflow asks again.
+      run.isExpected = isOutOfRoom(err);
+      throw err;
+    } finally {
+      this.arm(run);
+    }
     const { scheduler } = this.poolOf(run);
     const victim = this.displacement.redeem(scheduler, run.taskId, run.offer.request.priority);
     if (victim !== undefined) this.evict(this.mustGet(victim));
@@ -397,7 +420,7 @@ export class RunRegister implements RunKeeper {
   private arm(run: Run): void {
     const { taskId } = run;
     if (run.ended && run.confirmed) this.timers.clear(taskId);
-    else if (run.confirmed) {
+    else if (run.confirmed || run.isExpected) {
       this.timers.set(taskId, run.deadlineAtMs, () => void this.cancel(taskId, 'deadline'));
     } else {
       const lapsesAtMs = run.admittedAtMs + this.deps.offerTtlMs;
@@ -474,4 +497,17 @@ function noSuchTask(): DroverError {
 
 function movedAway(): DroverError {
   return new DroverError('TASK_NOT_FOUND', 'the task went to another node');
+}
+
+/** Writes the first record. A log without one would stand in the way of the next offer of this task. */
+function recordAdmission(run: Run, first_offset: number, past: readonly Frame[] | undefined): void {
+  const { sequence, offer, admission, admittedAtMs: at_ms } = run;
+  try {
+    run.record({ kind: 'admission', sequence, offer, admission, first_offset, at_ms });
+    if (past !== undefined) run.takeOver(past, at_ms);
+  } catch (err) {
+    run.discard();
+    rmSync(run.logPath, { force: true });
+    throw err;
+  }
 }
