@@ -1,4 +1,6 @@
 /** What an offer must pass before it is recorded: a pool that can serve it, a prompt that fits, a deadline that can be met. */
+import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
+import { engineFailure } from '../../activities/engine/adapters/engine-failure.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { RunOffer } from '../../contracts/node.js';
 import type { Admission } from '../../contracts/task.js';
@@ -9,6 +11,8 @@ import type { Pool } from './pool-registry.js';
 
 /** Advice of a refusal that time may mend. */
 const RETRY = { retry_after_ms: 1000 };
+/** An engine cuts a megabyte in a fraction of a second; whoever offers a task waits 10 s for our answer. */
+const TOKENIZE_LIMIT_MS = 5_000;
 
 /** @throws DroverError POOL_NOT_FOUND, or POOL_UNREADY / POOL_UNAVAILABLE when the pool is not on its way to ready */
 export function requireServingPool(pool: Pool | undefined, offer: RunOffer): Pool {
@@ -21,7 +25,8 @@ export function requireServingPool(pool: Pool | undefined, offer: RunOffer): Poo
 
 /**
  * Ids of the prompt, when an engine is up to ask; null while the pool is on its way.
- * @throws DroverError INVALID_PARAMS when prompt and `max_tokens` do not fit the context (B-DP-043)
+ * @throws DroverError INVALID_PARAMS when prompt and `max_tokens` do not fit the context (B-DP-043); POOL_UNAVAILABLE when
+ * the engine breaks off or stands still: nothing was begun, so the client may come again
  */
 export async function fittingPromptIds(
   pool: Pool,
@@ -30,13 +35,25 @@ export async function fittingPromptIds(
 ): Promise<number[] | null> {
   const [replica] = pool.replicas.values();
   if (replica === undefined) return null;
-  const ids = await replica.adapter.tokenize(offer.input, AbortSignal.timeout(limitMs));
+  const ids = await idsOf(offer, replica.adapter, Math.min(limitMs, TOKENIZE_LIMIT_MS));
   const { ctx, max_tokens } = offer.request;
   const limit = Math.min(ctx === 0 ? Infinity : ctx, pool.prepared?.ctx_max ?? Infinity);
   const wanted = offer.fit_context === true ? 1 : max_tokens;
   if (ids.length + wanted <= limit) return ids;
   const problem = `prompt (${ids.length} tokens) and max_tokens (${wanted}) exceed the context of ${limit} tokens`;
   throw new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'max_tokens', problem }] });
+}
+
+async function idsOf(offer: RunOffer, adapter: EngineAdapter, limitMs: number): Promise<number[]> {
+  try {
+    return await adapter.tokenize(offer.input, AbortSignal.timeout(limitMs));
+  } catch (err) {
+    const failure = engineFailure(err);
+    if (failure.code !== 'WORKER_RESET') throw failure;
+    const whose = { pool_id: offer.pool_id, engine: offer.request.engine, policy_label: 'retry' };
+    const message = 'the engine of the pool does not answer';
+    throw new DroverError('POOL_UNAVAILABLE', message, { ...RETRY, ...whose }, { cause: err });
+  }
 }
 
 /** @throws DroverError DEADLINE_UNMET when what was measured says that the task cannot end in time (B-DP-051) */

@@ -182,6 +182,20 @@ test('B-DP-043: a prompt and max_tokens beyond the context are refused before th
   assert.equal(runs.get('t'), undefined);
 });
 
+test('B-ERR-003: an offer to an engine that stands still, or breaks off, is refused for now and leaves nothing', async () => {
+  const stands = (_input: unknown, signal: AbortSignal) =>
+    new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+  const breaks = () => Promise.reject(new DroverError('WORKER_RESET', 'the connection was lost'));
+  for (const tokenize of [stands, breaks]) {
+    const adapterOf = () => Object.assign(new ManualEngine(), { tokenize });
+    const { runs } = await aNode({ adapterOf, offerTtlMs: 50 });
+    const isForNow = (err: unknown) =>
+      err instanceof DroverError && err.code === 'POOL_UNAVAILABLE' && err.extras.retry_after_ms === 1_000;
+    await assert.rejects(runs.offer(offerOf('t')), isForNow);
+    assert.equal(runs.get('t'), undefined);
+  }
+});
+
 test('design 3: the next worker takes waiting tasks in their order and goes on with a run from its logged ids', async () => {
   const before = await aNode();
   for (const id of ['running', 'first', 'second']) await before.runs.attach(offerOf(id));
