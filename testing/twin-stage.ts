@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { Context } from '@temporalio/activity';
 import { type Client, WorkflowFailedError } from '@temporalio/client';
-import { Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { CatalogActivities } from '../activities/catalog-activities.js';
 import type { NodeActivities } from '../activities/index.js';
 import { ApplicationFailure } from '@temporalio/common';
@@ -26,9 +27,24 @@ export interface TwinStage {
 /** The node that twins play. */
 export const TWIN_NODE = 'node-1';
 
-/** Opens a stage whose node knows these activities; one a test file, since it takes seconds. */
-export async function openTwinStage(activities: readonly (keyof NodeActivities)[]): Promise<TwinStage> {
-  const env = await timeSkippingEnvironment();
+/** A server that somebody else ends, and the workflows that run on it. */
+export interface StagePlace {
+  env: TestWorkflowEnvironment;
+  workflowBundle: WorkflowBundleOption;
+  /** 0: every step and every question replays the whole history. */
+  maxCachedWorkflows?: number;
+}
+
+/**
+ * Opens a stage whose node knows these activities.
+ * @param place - without it the stage has a server of its own: one a test file, since that takes seconds
+ */
+export async function openTwinStage(
+  activities: readonly (keyof NodeActivities)[],
+  place?: StagePlace,
+): Promise<TwinStage> {
+  const env = place?.env ?? (await timeSkippingEnvironment());
+  const workflowBundle = place?.workflowBundle ?? (await bundleWorkflows());
   const twins = new Map<string, PlayedActivities>();
   const play = (name: keyof PlayedActivities) => (input: unknown) => {
     const twin = twins.get(Context.current().info.workflowExecution?.workflowId ?? '');
@@ -36,13 +52,15 @@ export async function openTwinStage(activities: readonly (keyof NodeActivities)[
     return activity?.(input) ?? Promise.reject(new Error(`nobody plays ${name}`));
   };
   const shared = { connection: env.nativeConnection, dataConverter: testDataConverter };
+  const { maxCachedWorkflows } = place ?? {};
+  const cache = maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows };
   // Every preload leaves a supervisor behind. A wait that is tried again: time passes only between two tries.
   const watch = (input: unknown) => {
     const { workflowId = '' } = Context.current().info.workflowExecution ?? {};
     return twins.get(workflowId)?.watchEngine === undefined ? stillServes() : play('watchEngine')(input);
   };
   const workers = await Promise.all([
-    Worker.create({ ...shared, taskQueue: CONTROL_QUEUE, workflowBundle: await bundleWorkflows() }),
+    Worker.create({ ...shared, ...cache, taskQueue: CONTROL_QUEUE, workflowBundle }),
     Worker.create({
       ...shared,
       taskQueue: nodeQueue(TWIN_NODE),
@@ -65,7 +83,7 @@ export async function openTwinStage(activities: readonly (keyof NodeActivities)[
     async close() {
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);
-      await env.teardown();
+      if (place === undefined) await env.teardown();
     },
   };
 }

@@ -67,7 +67,7 @@ test('B-DRAIN-008: a pool without leases is not waited for', async () => {
   );
 });
 
-test('B-DRAIN-005, B-CP-023: leases that outlast the deadline are ended and counted, not before it', async () => {
+test('B-DRAIN-005, B-CP-023, B-DUR-010: leases that outlast the deadline are ended and counted, not before it', async () => {
   const twin = drainTwin(3);
   const run = await stage.drain('late', twin.activities, 90_000);
   const { force_stopped, final_lease_count, duration_ms } = await run.result();

@@ -88,7 +88,7 @@ test('the old engine is not stopped while its streams go on, however long they t
   assert.ok(duration_ms > 60_000, `${duration_ms} ms`);
 });
 
-test('with force the old engine ends with the deadline', async () => {
+test('B-DUR-010: with force the old engine ends with the deadline', async () => {
   const twin = reloadTwin(1);
   const { duration_ms, success } = await (
     await stage.reload('forced', twin.activities, { force: true })

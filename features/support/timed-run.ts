@@ -5,6 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { CONTROL_QUEUE, nodeQueue, nodeRunsQueue, TASKS_QUEUE } from '../../domain/identity.js';
 import { timeSkippingEnvironment, testDataConverter } from '../../testing/temporal-env.js';
+import type { StagePlace } from '../../testing/twin-stage.js';
 import { workflowBundlePath } from '../../workers/temporal.js';
 import { findTestParts } from './places.js';
 
@@ -48,6 +49,12 @@ export async function endTimed(): Promise<void> {
   environment = undefined;
 }
 
+/** Where a stage may stand: the server, and the workflows as they were built. */
+export function timedPlace(): StagePlace {
+  if (environment === undefined) throw new Error('this profile has no time-skipping server');
+  return { env: environment, workflowBundle: { codePath: workflowBundlePath() } };
+}
+
 /**
  * Runs a workflow to its end on a node.
  * @param local - local activities of the queue `tasks`, which an API process would serve
@@ -57,13 +64,12 @@ export async function runTimed(
   node: TimedNode,
   local: TwinActivities = {},
 ): Promise<TimedEnd> {
-  const env = environment;
-  if (env === undefined) throw new Error('this profile has no time-skipping server');
+  const { env, workflowBundle } = timedPlace();
   const shared = { connection: env.nativeConnection, dataConverter: testDataConverter };
   const story = await Worker.create({
     ...shared,
     taskQueue: workflow.queue,
-    workflowBundle: { codePath: workflowBundlePath() },
+    workflowBundle,
     ...(workflow.queue === TASKS_QUEUE ? { activities: local } : {}),
   });
   const nodes = await nodeWorkers(node, shared);

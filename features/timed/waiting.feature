@@ -4,7 +4,7 @@ Feature: Nothing waits for ever
   Minutes and hours are durable timers of Temporal: its time-skipping server passes them in milliseconds. The workflows are
   the real ones; the node behind them is a typed twin in memory, since a real process cannot be hurried.
 
-  @B-PRELOAD-013 @B-PRELOAD-035
+  @B-PRELOAD-013 @B-PRELOAD-035 @B-DUR-010
   Scenario: An engine that never becomes healthy is given up after two minutes
     Given a node whose engine never becomes healthy
     When its pool is preloaded with the default limit of 120000 ms
