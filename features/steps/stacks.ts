@@ -50,6 +50,13 @@ Given(
 );
 
 Given(
+  'a fresh installation with a slow engine that is asked for its health every {int} ms',
+  async function (this: DroverWorld, healthIntervalMs: number) {
+    await this.useFreshStack({ ...ONE_SLOT, healthIntervalMs });
+  },
+);
+
+Given(
   'a fresh installation whose engine has one slot, busy with the endless task {string}',
   async function (this: DroverWorld, name: string) {
     await this.useFreshStack(ONE_SLOT);

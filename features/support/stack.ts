@@ -9,8 +9,8 @@ import { preloadResult, type PreloadResult, type PreparedEngine } from '../../co
 import { eventually } from '../../testing/changes.js';
 import { fakeGpusIn, type FakeGpu, type FakeGpus } from '../../testing/fake-gpus.js';
 import { freePort } from '../../testing/free-port.js';
-import { killGroup, processNames } from '../../testing/processes.js';
 import type { NetworkHost } from '../../testing/network-host.js';
+import { isAlive, killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
 import { ApiClient } from './api-client.js';
 import { POOL, prepareEngine, prepareFakeEngine, type EngineName } from './engines.js';
@@ -43,6 +43,10 @@ export interface StackWish {
   nodePools?: string;
   /** How engines are started again after crashes; default: the product's own. */
   supervision?: Readonly<Record<string, number>>;
+  /** How often the node asks its engines for their health; default: the product's own. */
+  healthIntervalMs?: number;
+  /** Free space below which the node takes no new task; default: the product's own. */
+  diskReserveBytes?: number;
   /** The node's GPUs; default: those of the machine. */
   gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
@@ -253,6 +257,16 @@ export class Stack {
     killGroup(this.killedPid);
   }
 
+  /** Makes the engine stand still; the answer lets it go on, if it is there still. */
+  async holdEngine(): Promise<() => void> {
+    const pid = await this.pool.pid();
+    this.killedPid = pid;
+    process.kill(pid, 'SIGSTOP');
+    return () => {
+      if (isAlive(pid)) process.kill(pid, 'SIGCONT');
+    };
+  }
+
   /** Processes that ended though nobody had asked for it. */
   get crashed(): Program[] {
     return this.programs.filter((program) => program.crashed);
@@ -266,7 +280,16 @@ export class Stack {
 
   /** The environment of a process of this stack; `extra` wins. */
   environment(extra: Record<string, string> = {}): Record<string, string> {
-    const { capacity, policy, disconnectGraceMs, onExit, nodePools, supervision } = this.wish;
+    const {
+      capacity,
+      policy,
+      disconnectGraceMs,
+      onExit,
+      nodePools,
+      supervision,
+      diskReserveBytes,
+      healthIntervalMs,
+    } = this.wish;
     return {
       ...SHORT_WAITS,
       TEMPORAL_ADDRESS: this.temporal.address,
@@ -282,6 +305,8 @@ export class Stack {
       DROVER_EXIT_WITH_PARENT: 'true',
       ...(nodePools === undefined ? {} : { DROVER_NODE_POOLS: nodePools }),
       ...(supervision === undefined ? {} : { DROVER_SUPERVISION: JSON.stringify(supervision) }),
+      ...(healthIntervalMs === undefined ? {} : { DROVER_NODE_HEALTH_INTERVAL_MS: String(healthIntervalMs) }),
+      ...(diskReserveBytes === undefined ? {} : { DROVER_NODE_DISK_RESERVE_BYTES: String(diskReserveBytes) }),
       ...this.database.env,
       ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
