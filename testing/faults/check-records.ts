@@ -4,7 +4,7 @@ import { isTerminal } from '../../domain/task.js';
 import type { Facts, NodeEvent, PreloadFacts, TaskFacts } from './facts.js';
 import { closingOf, eventsOf, taskIdOf, wasAccepted, type Exchange, type Story } from './story.js';
 
-/** The same request gets the same answer, another body under its id 409, a cancel 204. */
+/** The same request gets the same answer, another body under its id 409, a cancel 204, a refusal for now its `Retry-After`. */
 export function answerProblems({ stories }: Facts): string[] {
   return stories.flatMap((story) => {
     const accepted = story.posts.filter(({ status }) => status === 202 || status === 200);
@@ -16,6 +16,9 @@ export function answerProblems({ stories }: Facts): string[] {
         (answer) => answer.status !== 409 || !answer.text.includes('TASK_CONFLICT'),
       ),
       ...lastOf(cancels).filter(({ status }) => status !== 204),
+      ...[...story.posts, ...conflicts, ...cancels]
+        .filter(({ status, retryAfter }) => (status === 429 || status === 503) && retryAfter === null)
+        .map(({ text }) => `refused for now, and not told for how long: ${text}`),
     ].map((problem) => `${task.name}: ${typeof problem === 'string' ? problem : inWords(problem)}`);
   });
 }

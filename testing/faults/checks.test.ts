@@ -130,6 +130,12 @@ const VIOLATIONS: [title: string, group: CheckName, says: RegExp, plant: (facts:
     (f) => (storyOf(f, NAMES.cancelled).cancels[0]!.status = 404),
   ],
   [
+    'a refusal that does not say when to come again',
+    'answers',
+    /read: refused for now, and not told for how long/,
+    (f) => (storyOf(f, NAMES.read).conflicts[0]!.retryAfter = null),
+  ],
+  [
     'a task that is dispatched twice',
     'once',
     /read: dispatched 2 times/,

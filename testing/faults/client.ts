@@ -18,12 +18,14 @@ export interface ClientDeps {
   doors: () => readonly string[];
   /** Told of a task's first request the moment it is sent. */
   onPost: (task: string, door: string) => void;
+  /** When the last task is given up, by the clock. */
+  endsAtMs: number;
 }
 
 /** Between two tries: long enough for a machine with two cores to start an API meanwhile. */
 const PAUSE_MS = { least: 20, most: 250 };
-/** Nobody waits longer for the end of a task: a run of the driver takes a minute. */
-const TASK_LIMIT_MS = 120_000;
+/** Nobody waits longer for the end of a task: an engine is back within seconds, and a lost worker's work within 20 s. */
+export const TASK_LIMIT_MS = 90_000;
 /** Statuses that ask the client to come again. */
 const COME_AGAIN = [429, 503];
 
@@ -43,7 +45,7 @@ export class Client {
       await this.deps.clock.reaches(task.notBeforeMs);
       const story = newStory(task);
       this.stories.push(story);
-      this.givesUpAtMs = this.deps.clock.nowMs + TASK_LIMIT_MS;
+      this.givesUpAtMs = Math.min(this.deps.clock.nowMs + TASK_LIMIT_MS, this.deps.endsAtMs);
       await this.playTask(story);
     }
   }
@@ -108,7 +110,8 @@ export class Client {
     const visit = newVisit(this.door(), after, this.deps.clock.nowMs);
     if (visits.length === 0 && task.route !== 'v2') this.deps.onPost(task.name, visit.door);
     visits.push(visit);
-    await this.deps.wire.read(visit, wish, () => {
+    const limitMs = Math.max(0, this.givesUpAtMs - this.deps.clock.nowMs);
+    await this.deps.wire.read(visit, wish, limitMs, () => {
       onEvent();
       return visit.events.length >= leaveAfter && closingOf(visit.events) === undefined;
     });

@@ -26,6 +26,10 @@ import type { Wire } from './wire.js';
 const CLOSING_LIMIT_MS = 90_000;
 /** The last lease is given back when the last run has ended; reports are a second old at most. */
 const BALANCE_LIMIT_MS = 10_000;
+/** What has ended is read in milliseconds. */
+const REPLAY_LIMIT_MS = 10_000;
+/** A living process answers what it knows. */
+const ANSWER_LIMIT_MS = 10_000;
 
 /** Who asks. */
 export interface Gatherer {
@@ -70,7 +74,7 @@ async function readAgain(story: Story, taskId: string, { rig, wire, clock }: Gat
   const visit = newVisit(rig.apis.mustLiving().client.url, undefined, clock.nowMs);
   const events = `/v2/tasks/${encodeURIComponent(taskId)}/events`;
   const path = route === 'v2' ? events : resumePath(story.task, taskId);
-  await wire.read(visit, { method: 'GET', path }, () => false);
+  await wire.read(visit, { method: 'GET', path }, REPLAY_LIMIT_MS);
   return visit.status === 200 && visit.end === 'closed' ? visit.events : undefined;
 }
 
@@ -92,7 +96,8 @@ export async function gatherPools({ apis, stack }: Rig): Promise<PoolHealth[][]>
   const ask = async (): Promise<PoolHealth[][]> =>
     Promise.all(
       apis.doors().map(async (door) => {
-        const response = await fetch(`${door}/v2/pools`, { headers: { 'x-api-key': stack.key } });
+        const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+        const response = await fetch(`${door}/v2/pools`, { headers: { 'x-api-key': stack.key }, signal });
         return poolList.parse(await response.json()).pools;
       }),
     );
@@ -109,7 +114,8 @@ export type Counters = Counts & Pick<NodeFacts, 'queueDepth'>;
 
 /** They as they stand. */
 export async function readCounters(rig: Rig): Promise<Counters> {
-  const metrics = parseMetrics(await (await fetch(`${rig.stack.nodeUrl}/metrics`)).text());
+  const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+  const metrics = parseMetrics(await (await fetch(`${rig.stack.nodeUrl}/metrics`, { signal })).text());
   return {
     tasksStarted: sumOf(metrics, 'tasks_started_total'),
     tokensOut: sumOf(metrics, 'tokens_out_total'),

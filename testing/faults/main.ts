@@ -10,10 +10,11 @@ import { Models } from '../../features/support/models.js';
 import { findTestParts, PROGRAMS } from '../../features/support/places.js';
 import { CHECKS, checkAll, type CheckResult } from './checks.js';
 import { readOptions, reproduction, USAGE, UsageError } from './options.js';
-import { planOf, type PlanWish } from './plan.js';
+import { planOf, VICTIMS, type PlanWish } from './plan.js';
 import { playSeed } from './play.js';
 import { planInWords } from './print-plan.js';
-import { stopRig, type House, type StartedRig } from './rig.js';
+import { endRig, type House, type StartedRig } from './rig.js';
+import { SmallDisk } from './small-disk.js';
 import { Undisturbed } from './undisturbed.js';
 
 const LOG_ROOT = resolve(import.meta.dirname, '..', '..', '.test-logs', 'faults');
@@ -30,6 +31,7 @@ async function main(): Promise<number> {
   const missing = Object.values(PROGRAMS).filter((path) => !existsSync(path));
   if (missing.length > 0) throw new Error(`npm run build first: ${missing.join(', ')} is missing`);
   const parts = await findTestParts();
+  if (wishes.some(({ victims }) => victims.includes('disk'))) await requireMounts();
   const work = await mkdtemp(join(tmpdir(), 'drover-faults-'));
   const models = new Models(work, parts.DROVER_TEST_MODEL);
   const house = {
@@ -57,10 +59,26 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
+/** @throws UsageError where no disk can be made that may be filled */
+async function requireMounts(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'drover-faults-disk-'));
+  try {
+    await (await SmallDisk.mount(folder, 0)).unmount();
+  } catch (err) {
+    const others = VICTIMS.filter((victim) => victim !== 'disk').join(',');
+    const why = err instanceof Error ? err.message : String(err);
+    throw new UsageError(
+      `the victim "disk" takes the right to mount; without it: --victims ${others}\n${why}`,
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** Engines are nobody's children: Ctrl-C must not leave them behind. */
 function endOnSignals({ rigs, work }: House): void {
   const end = async (): Promise<void> => {
-    await Promise.allSettled([...rigs].map(stopRig));
+    await Promise.allSettled([...rigs].map(endRig));
     await rm(work, { recursive: true, force: true });
     process.exit(INTERRUPTED);
   };

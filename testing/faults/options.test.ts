@@ -8,7 +8,8 @@ test('without options the seeds of CI are played, with all victims', () => {
     wishes.map(({ seed }) => seed),
     [1, 2, 3],
   );
-  for (const wish of wishes) assert.deepEqual(wish.victims, ['api', 'control', 'node', 'engine', 'stall']);
+  const all = ['api', 'control', 'node', 'engine', 'both', 'stall', 'disk'];
+  for (const { victims } of wishes) assert.deepEqual(victims, all);
 });
 
 test('the printed command plays the same wish again', () => {

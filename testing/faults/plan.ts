@@ -5,7 +5,7 @@
 import { Draw } from './draw.js';
 
 /** What may be struck; `victims.ts` says how. */
-export const VICTIMS = ['api', 'control', 'node', 'engine', 'stall'] as const;
+export const VICTIMS = ['api', 'control', 'node', 'engine', 'both', 'stall', 'disk'] as const;
 
 /** A victim's name. */
 export type VictimName = (typeof VICTIMS)[number];
@@ -92,7 +92,9 @@ const STRIKE_EVERY_MS: Record<VictimName, number> = {
   control: 4_000,
   node: 6_000,
   engine: 6_000,
+  both: 12_000,
   stall: 8_000,
+  disk: 8_000,
 };
 /** Of all kills of an API so many are aimed at an admission; from offer to 202 it takes some 10 to 60 ms. */
 const AIMED_SHARE = 0.5;

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { taskWorkflowId } from '../../domain/identity.js';
-import { Client } from './client.js';
+import { Client, TASK_LIMIT_MS } from './client.js';
 import { Clock } from './clock.js';
 import { Draw } from './draw.js';
 import type { Counts, Facts, PreloadFacts, TaskFacts } from './facts.js';
@@ -21,12 +21,15 @@ import {
 } from './gather.js';
 import type { Plan } from './plan.js';
 import { engineOf, loadPool } from './pools.js';
-import { loadPools, MODELS, startRig, stopRig, type House, type Rig } from './rig.js';
+import { endRig, loadPools, MODELS, startRig, stopRig, type House, type Rig } from './rig.js';
 import type { Exchange, Story } from './story.js';
 import { Strikes } from './strikes.js';
 import type { Undisturbed } from './undisturbed.js';
-import { Engines, NodeWorker, Stalls } from './victims.js';
+import { Both, Disks, Engines, NodeWorker, Stalls } from './victims.js';
 import { Wire } from './wire.js';
+
+/** Every wait has a limit of its own; all of them together are longer than anybody wants to wait for a verdict. */
+const SEED_LIMIT_MS = 240_000;
 
 /** What was played. */
 interface Played {
@@ -37,31 +40,54 @@ interface Played {
 
 /** Plays a plan. @throws Error when the stack does not come up; what happens later is in the facts */
 export async function playSeed(plan: Plan, house: House, undisturbed: Undisturbed): Promise<Facts> {
-  const rig = await startRig(house, plan.seed);
+  const rig = await startRig(house, plan);
   let facts: Omit<Facts, 'leftBehind'>;
   try {
-    facts = await playOn(rig, plan, { house, undisturbed });
+    facts = await playInTime(rig, plan, { house, undisturbed });
   } catch (err) {
-    await stopRig(rig);
+    await endRig(rig);
     throw err;
   }
   const leftBehind = await stopRig(rig);
   const tasks = new Map([...facts.tasks].map(([id, known]) => [id, { ...known, log: readLog(rig, id) }]));
+  await rig.disk?.unmount();
   return { ...facts, tasks, leftBehind };
+}
+
+/** What a run works with beside its rig. */
+interface Shared {
+  house: House;
+  undisturbed: Undisturbed;
+}
+
+/** @throws Error that names the stage which did not come to its end */
+async function playInTime(rig: Rig, plan: Plan, shared: Shared): Promise<Omit<Facts, 'leftBehind'>> {
+  let stage = '';
+  let timer: NodeJS.Timeout | undefined;
+  const limitMs = plan.seconds * 1_000 + SEED_LIMIT_MS;
+  const late = new Promise<never>((_, reject) => {
+    const tell = () => reject(new Error(`the seed took longer than ${limitMs} ms: ${stage}`));
+    timer = setTimeout(tell, limitMs);
+  });
+  const played = playOn(rig, plan, { ...shared, enter: (next) => (stage = next) });
+  return Promise.race([played, late]).finally(() => clearTimeout(timer));
 }
 
 async function playOn(
   rig: Rig,
   plan: Plan,
-  { house, undisturbed }: { house: House; undisturbed: Undisturbed },
+  { house, undisturbed, enter }: Shared & { enter: (stage: string) => void },
 ): Promise<Omit<Facts, 'leftBehind'>> {
   const quiet = { wire: new Wire(rig.stack.key, new Clock()), clock: new Clock() };
+  enter('pools are loaded');
   await loadPools(rig, house.models, quiet);
   await undisturbed.learn(plan.clients.flat(), quiet.wire, rig.apis.mustLiving().client.url);
   const before = await readCounters(rig);
   const clock = new Clock();
   const wire = new Wire(rig.stack.key, clock);
+  enter('clients are served');
   const { stories, preloads, strikes } = await playClients(rig, plan, { house, wire, clock });
+  enter('what became of the tasks is gathered');
   await writeStories(rig, stories, strikes);
   const gatherer = { rig, wire, clock };
   const known = await gatherAll(gatherer, stories, preloads);
@@ -75,8 +101,9 @@ async function playOn(
     workflowIds: known.workflowIds.filter((id) => !isUndisturbed(id, undisturbed)),
     pools,
     node: {
-      counts: strikes.count('node') > 0 ? undefined : countsBetween(before, now),
-      deaths: strikes.count('node') + strikes.count('engine'),
+      counts: strikes.count('node', 'both') > 0 ? undefined : countsBetween(before, now),
+      // Both at once are two: the next worker may begin a run again before it knows that the engine is gone.
+      deaths: strikes.count('node', 'engine', 'both', 'both'),
       queueDepth: now.queueDepth,
       events: nodeEvents(rig, undisturbed.ids),
     },
@@ -111,16 +138,16 @@ async function playClients(
   const doors = () => rig.apis.doors();
   const doorDraw = new Draw(plan.seed);
   const door = () => doorDraw.pick(doors());
+  const node = new NodeWorker(rig.stack);
+  const engine = new Engines(rig.stack, Object.keys(MODELS));
   const victims = {
-    api: rig.apis,
-    control: rig.controls,
-    node: new NodeWorker(rig.stack),
-    engine: new Engines(rig.stack, Object.keys(MODELS)),
-    stall: new Stalls(rig.stack, Object.keys(MODELS)),
+    ...{ api: rig.apis, control: rig.controls, node, engine, both: new Both(node, engine) },
+    ...{ stall: new Stalls(rig.stack, Object.keys(MODELS)), disk: new Disks(rig.disk) },
   };
   const strikes = new Strikes(victims, clock, plan.strikes);
   const onPost = (task: string, door: string) => strikes.onPost(task, door);
-  const clients = plan.doorSeeds.map((seed) => new Client({ wire, clock, doors, onPost }, new Draw(seed)));
+  const deps = { wire, clock, doors, onPost, endsAtMs: plan.seconds * 1_000 + TASK_LIMIT_MS };
+  const clients = plan.doorSeeds.map((seed) => new Client(deps, new Draw(seed)));
   const operate = async (
     planned: PreloadFacts['planned'],
   ): Promise<{ answers: Exchange[] } & typeof planned> => {

@@ -8,8 +8,9 @@ import { startTemporalServer, type TemporalServer } from '../../features/support
 import { processesNaming } from '../processes.js';
 import type { Program } from '../program.js';
 import type { Clock } from './clock.js';
-import type { PoolName } from './plan.js';
+import type { PlanWish, PoolName } from './plan.js';
 import { engineOf, loadPool } from './pools.js';
+import { RESERVE_BYTES, SmallDisk } from './small-disk.js';
 import { Apis, Controls } from './victims.js';
 import type { Wire } from './wire.js';
 
@@ -32,6 +33,8 @@ export interface Rig {
   temporal: TemporalServer;
   apis: Apis;
   controls: Controls;
+  /** Where the run logs are, if it may be filled. */
+  disk: SmallDisk | undefined;
   /** The first node worker: its log goes on with those that take its place. */
   firstNode: Program;
   folders: RunFolders;
@@ -42,11 +45,21 @@ export interface Rig {
 export type StartedRig = Omit<Rig, 'firstNode'>;
 
 const NAMESPACE = 'faults';
+/**
+ * Engines are struck more often than any crash loop is let go on: what holds those is tested elsewhere, and here an engine
+ * that is held would serve nobody for the rest of the run.
+ */
+const SUPERVISION = {
+  circuit_threshold: 1_000,
+  window_restarts: 1_000,
+  storm_restarts: 1_000,
+  cap_ms: 4_000,
+};
 /** Model of each pool. */
 export const MODELS = { slow: 'slow', fast: 'demo' } as const satisfies Record<PoolName, string>;
 
 /** Starts processes; pools are loaded by {@link loadPools}. */
-export async function startRig(house: House, seed: number): Promise<Rig> {
+export async function startRig(house: House, { seed, seconds, victims: struck }: PlanWish): Promise<Rig> {
   const folders = { work: house.work, logs: join(house.logRoot, String(seed)) };
   await rm(folders.logs, { recursive: true, force: true });
   await mkdir(folders.logs, { recursive: true });
@@ -60,16 +73,18 @@ export async function startRig(house: House, seed: number): Promise<Rig> {
     engine: 'embedded',
     xllamacpp: undefined,
   } as const;
-  const stack = new Stack(`seed-${seed}`, { preload: false }, NAMESPACE, parts);
+  const wish = { preload: false, supervision: SUPERVISION, diskReserveBytes: RESERVE_BYTES };
+  const stack = new Stack(`seed-${seed}`, wish, NAMESPACE, parts);
   const victims = { apis: new Apis(stack), controls: new Controls(stack) };
-  const rig = { stack, temporal, ...victims, folders, house };
+  const rig: StartedRig = { stack, temporal, ...victims, disk: undefined, folders, house };
   house.rigs.add(rig);
   try {
+    if (struck.includes('disk')) rig.disk = await SmallDisk.mount(join(stack.stateDir, 'runs'), seconds);
     await stack.start();
     rig.apis.adopt();
     await Promise.all([rig.apis.add(), rig.controls.add()]);
   } catch (err) {
-    await stopRig(rig);
+    await endRig(rig);
     throw err;
   }
   return { ...rig, firstNode: stack.mustNode() };
@@ -89,8 +104,14 @@ export async function loadPools(
   }
 }
 
+/** Ends everything, and leaves nothing mounted. */
+export async function endRig(rig: StartedRig): Promise<void> {
+  await stopRig(rig);
+  await rig.disk?.unmount();
+}
+
 /**
- * Ends everything.
+ * Ends every process; the run logs can be read still.
  * @returns command lines of what was left running, which is killed
  */
 export async function stopRig(rig: StartedRig): Promise<string[]> {

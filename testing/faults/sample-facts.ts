@@ -71,7 +71,10 @@ function readStory(): Story {
   };
   const frames = [started(), ...PIECES.map(token), end()];
   story.visits.push(visit(frames.slice(0, 3), undefined), visit(frames.slice(3), '2'));
-  story.conflicts.push(exchange(503, '{}'), exchange(409, '{"code":"TASK_CONFLICT"}'));
+  story.conflicts.push(
+    { ...exchange(503, '{}'), retryAfter: '1' },
+    exchange(409, '{"code":"TASK_CONFLICT"}'),
+  );
   return story;
 }
 
@@ -163,7 +166,7 @@ function end() {
 }
 
 function exchange(status: number | undefined, text: string): Exchange {
-  return { door: DOORS[1], status, text, sentAtMs: 0, tookMs: 1, answeredAt: 1_000 };
+  return { door: DOORS[1], status, text, retryAfter: null, sentAtMs: 0, tookMs: 1, answeredAt: 1_000 };
 }
 
 function idlePool(): Facts['pools'][number][number] {

@@ -8,6 +8,8 @@ export interface Exchange {
   status: number | undefined;
   /** The body as text, or why there was none. */
   text: string;
+  /** When the client was asked to come again. */
+  retryAfter: string | null;
   sentAtMs: number;
   tookMs: number;
   /** On the wall clock, which the logs go by. */

@@ -35,9 +35,9 @@ export class Strikes {
     }
   }
 
-  /** How many of a kind were struck. */
-  count(victim: VictimName): number {
-    return this.struck.filter((name) => name === victim).length;
+  /** How many of these kinds were struck; a kind that is named twice counts twice. */
+  count(...victims: readonly VictimName[]): number {
+    return victims.reduce((sum, victim) => sum + this.struck.filter((name) => name === victim).length, 0);
   }
 
   /** Waits until all damage is mended; call it when no client posts any more. */

@@ -11,9 +11,12 @@ import { PROGRAMS } from '../../features/support/places.js';
 import { isAlive, killGroup } from '../../testing/processes.js';
 import type { Program } from '../../testing/program.js';
 import type { VictimName } from './plan.js';
+import { RESERVE_BYTES, type SmallDisk } from './small-disk.js';
 
 /** A supervisor waits before each restart, twice as long each time, and for a node worker that is away. */
 const RESTART_LIMIT_MS = 90_000;
+/** The rest of the strikes at a disk leave half of the reserve to the tasks that run. */
+const WHOLLY_FULL_SHARE = 0.6;
 
 /** Which one is meant: by a drawn number, or the one behind a door. */
 export interface Aim {
@@ -184,6 +187,51 @@ export class Engines implements Victim {
         };
         await eventually(() => `another engine of ${pool} than ${pid}`, another, RESTART_LIMIT_MS);
         this.down.delete(pool);
+      },
+    };
+  }
+}
+
+/** The node worker and an engine at once, as by a power cut: the next worker finds the engine gone, and starts another. */
+export class Both implements Victim {
+  constructor(
+    private readonly node: NodeWorker,
+    private readonly engines: Engines,
+  ) {}
+
+  async strike(aim: Aim): Promise<Damage | undefined> {
+    const done = (await Promise.all([this.node.strike(), this.engines.strike(aim)])).filter(
+      (damage) => damage !== undefined,
+    );
+    if (done.length === 0) return undefined;
+    return {
+      what: done.map(({ what }) => what).join(' and '),
+      // The node worker first: it starts the engine.
+      mend: async () => {
+        for (const { mend } of done) await mend();
+      },
+    };
+  }
+}
+
+/** The disk of the run logs: filled wholly, or so far that the node takes no new task. */
+export class Disks implements Victim {
+  private isFull = false;
+
+  /** @param disk - undefined in a run that leaves it alone */
+  constructor(private readonly disk: SmallDisk | undefined) {}
+
+  async strike({ draw }: Aim): Promise<Damage | undefined> {
+    const { disk } = this;
+    if (this.isFull || disk === undefined) return undefined;
+    this.isFull = true;
+    const leftBytes = draw < WHOLLY_FULL_SHARE ? 0 : RESERVE_BYTES / 2;
+    await disk.fill(leftBytes);
+    return {
+      what: `the disk of the run logs, which has ${leftBytes} bytes left`,
+      mend: async () => {
+        await disk.free();
+        this.isFull = false;
       },
     };
   }

@@ -25,9 +25,9 @@ export class Wire {
   /** Sends a request and reads the whole answer. Never rejects. */
   async send(door: string, method: string, { path, headers, body }: PlannedRequest): Promise<Exchange> {
     const sentAtMs = this.clock.nowMs;
-    const done = (status: number | undefined, text: string): Exchange => {
+    const done = (status: number | undefined, text: string, retryAfter: string | null = null): Exchange => {
       const tookMs = this.clock.nowMs - sentAtMs;
-      return { door, status, text, sentAtMs, tookMs, answeredAt: Date.now() };
+      return { door, status, text, retryAfter, sentAtMs, tookMs, answeredAt: Date.now() };
     };
     try {
       const response = await fetch(`${door}${path}`, {
@@ -37,7 +37,7 @@ export class Wire {
         signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
       });
       // An answer whose body was cut off is none.
-      return done(response.status, await response.text());
+      return done(response.status, await response.text(), response.headers.get('retry-after'));
     } catch (err) {
       return done(undefined, reasonOf(err));
     }
@@ -45,12 +45,19 @@ export class Wire {
 
   /**
    * Reads a stream into `visit` until it ends, breaks, or the client leaves. Never rejects.
+   * @param limitMs - a stream that is kept alive and never ends breaks after this
    * @param wantsToLeave - asked after each event
    */
-  async read(visit: Visit, wish: StreamWish, wantsToLeave: () => boolean): Promise<void> {
+  async read(
+    visit: Visit,
+    wish: StreamWish,
+    limitMs: number,
+    wantsToLeave: () => boolean = () => false,
+  ): Promise<void> {
     const leaving = new AbortController();
+    const signal = AbortSignal.any([leaving.signal, AbortSignal.timeout(limitMs)]);
     try {
-      const response = await this.open(visit, wish, leaving.signal);
+      const response = await this.open(visit, wish, signal);
       visit.status = response.status;
       if (response.status === 200) {
         visit.end = await this.readEvents(response, visit, wantsToLeave);
