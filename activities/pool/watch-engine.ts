@@ -10,8 +10,8 @@ import { shuttingDown, whyStopped } from '../shutting-down.js';
 
 /** Between two looks at the registry; reading it costs nothing. */
 const LOOK_EVERY_MS = 100;
-/** The SDK sends a beat on at 80 % of the heartbeat timeout, which the workflow sets to 10 s. */
-const BEAT_MS = 2_000;
+/** The SDK sends a beat on at 80 % of the heartbeat timeout, which the workflow sets to 4 s. */
+const BEAT_MS = 1_000;
 
 /** Whose engine, and which crash of it is known already. */
 export interface WatchEngineInput {

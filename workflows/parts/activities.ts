@@ -48,6 +48,12 @@ const ENDLESS = {
   retry: { initialInterval: '500ms', maximumInterval: '5s' },
 } satisfies ActivityOptions;
 
+/**
+ * As long as the engine serves. Where its node worker dies with it, nobody hears of the crash before this heartbeat is
+ * missed, so it is short; one that is missed because a node stood still costs a further try and no event.
+ */
+const WATCHING = { ...ENDLESS, heartbeatTimeout: '4s' } satisfies ActivityOptions;
+
 /** Answers at once, and a node that is away is waited for: nothing is decided without it. */
 const PATIENT = {
   startToCloseTimeout: '20s',
@@ -84,8 +90,8 @@ export function onNode(nodeId: string) {
     supervised: on(SUPERVISED),
     endless: on(ENDLESS),
     patient: on(PATIENT),
-    /** As long as the engine serves, in a slot of the long runs. */
-    watching: on({ ...ENDLESS, taskQueue: nodeRunsQueue(nodeId) }),
+    /** In a slot of the long runs. */
+    watching: on({ ...WATCHING, taskQueue: nodeRunsQueue(nodeId) }),
     cleanup: on(CLEANUP),
     quickCleanup: on(QUICK_CLEANUP),
   };
