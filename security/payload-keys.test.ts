@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { deriveKey } from './derived-key.js';
 import { newPayloadKey, parsePayloadKeys } from './payload-keys.js';
 
 test('B-RED-010: what one key seals, a ring that still has it opens, and the newest key seals', () => {
@@ -29,6 +30,24 @@ test('a changed byte, wherever it is, is noticed', () => {
       bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ 1;
       assert.throws(() => ring.open({ keyId, bytes }));
     }),
+  );
+});
+
+test('B-SECR-011: a key may be derived from a token, the same one by everybody who has it', () => {
+  const token = 'a token has no blanks'.replaceAll(' ', '-') + '-and-is-long';
+  const [one, other] = [`k:token:${token}`, `k:token:${token}`].map(parsePayloadKeys);
+  assert.equal(other!.open(one!.seal(Buffer.from('prompt'))).toString(), 'prompt');
+  const derived = `k:${deriveKey(token).toString('base64')}`;
+  assert.equal(
+    parsePayloadKeys(derived)
+      .open(one!.seal(Buffer.from('x')))
+      .toString(),
+    'x',
+  );
+  assert.throws(() => parsePayloadKeys(`k:token:${token}x`).open(one!.seal(Buffer.from('x'))));
+  assert.throws(
+    () => parsePayloadKeys('k:token:too-short'),
+    (err: Error) => !err.message.includes('too-short'),
   );
 });
 

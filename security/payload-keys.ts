@@ -3,10 +3,14 @@
  * All Temporal clients, workers and nodes of one installation share it (C-192).
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { DERIVED_KEY_BYTES, deriveKey } from './derived-key.js';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const KEY_BYTES = 32;
+const KEY_BYTES = DERIVED_KEY_BYTES;
+
+/** A token that a key is derived from must be beyond guessing by itself. */
+const ENTRY = /^\s*([A-Za-z0-9._-]{1,64}):(?:token:(\S{32,})|([A-Za-z0-9+/]+={0,2}))\s*$/;
 
 /** Sealed bytes and the id of the key that opens them. */
 export interface Sealed {
@@ -29,16 +33,19 @@ export function newPayloadKey(): string {
 }
 
 /**
- * Reads a ring from `id:base64[,id:base64…]`.
+ * Reads a ring from `id:base64[,id:base64…]`; instead of a key's base64 an entry may have `token:` and a token that the key
+ * is derived from.
  * @throws Error naming the entry's position (never the key) when one is not 32 bytes or an id comes twice.
  */
 export function parsePayloadKeys(text: string): KeyRing {
   const keys = new Map<string, Buffer>();
   for (const [index, entry] of text.split(',').entries()) {
-    const [, id, base64] = /^\s*([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/]+={0,2})\s*$/.exec(entry) ?? [];
-    const key = Buffer.from(base64 ?? '', 'base64');
+    const [, id, token, base64] = ENTRY.exec(entry) ?? [];
+    const key = token === undefined ? Buffer.from(base64 ?? '', 'base64') : deriveKey(token);
     if (id === undefined || key.length !== KEY_BYTES || keys.has(id)) {
-      throw new Error(`payload key ${index + 1} is not "<id>:<base64 of 32 bytes>" with an id of its own`);
+      throw new Error(
+        `payload key ${index + 1} is not "<id>:<base64 of 32 bytes>" or "<id>:token:<32 characters or more>" with an id of its own`,
+      );
     }
     keys.set(id, key);
   }
