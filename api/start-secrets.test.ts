@@ -4,7 +4,8 @@ import { readSettings } from '../contracts/settings.js';
 import { startSecrets } from './start-secrets.js';
 
 const LONG = 'a-key-that-is-long-enough';
-const WITH_TOKEN = { DROVER_NODE_TOKEN: LONG };
+const TOKEN = 'a-token-that-is-long-enough';
+const WITH_TOKEN = { DROVER_NODE_TOKEN: TOKEN };
 
 describe('secrets that the API starts with', () => {
   for (const [id, env] of [
@@ -12,7 +13,7 @@ describe('secrets that the API starts with', () => {
     ['B-AUTH-001', { ...WITH_TOKEN, DROVER_API_KEYS: LONG, DROVER_API_HOST: '0.0.0.0' }],
   ] as const) {
     it(`${id}: ${JSON.stringify(env)} will do`, () => {
-      assert.deepEqual(startSecrets(readSettings(env)), { nodeToken: LONG });
+      assert.deepEqual(startSecrets(readSettings(env)), { nodeToken: TOKEN });
     });
   }
 
@@ -30,12 +31,27 @@ describe('secrets that the API starts with', () => {
       /^DROVER_API_KEYS has a key shorter than 16/,
     ],
     ['C-118', { DROVER_API_KEYS: LONG }, /^DROVER_NODE_TOKEN is not set/],
+    [
+      'B-SECR-009',
+      { ...WITH_TOKEN, DROVER_API_KEYS: `${LONG},${TOKEN}` },
+      /^DROVER_API_KEYS and DROVER_NODE_TOKEN hold the same secret/,
+    ],
+    [
+      'B-SECR-009',
+      { ...WITH_TOKEN, DROVER_API_KEYS: LONG, DROVER_CODEC_SECRET: TOKEN },
+      /^DROVER_NODE_TOKEN and DROVER_CODEC_SECRET hold the same secret/,
+    ],
+    [
+      'B-SECR-009',
+      { ...WITH_TOKEN, DROVER_API_KEYS: LONG, DROVER_CODEC_SECRET: LONG },
+      /^DROVER_API_KEYS and DROVER_CODEC_SECRET hold the same secret/,
+    ],
   ] as const) {
     it(`${id}: ${JSON.stringify(env)} stops the start, naming the setting and no key`, () => {
       const secrets = startSecrets(readSettings(env));
       assert.ok('problem' in secrets);
       assert.match(secrets.problem, problem);
-      assert.doesNotMatch(secrets.problem, /tiny-key/);
+      assert.doesNotMatch(secrets.problem, /tiny-key|long-enough/);
     });
   }
 });

@@ -19,6 +19,26 @@ export function startSecrets(settings: Settings): { nodeToken: string } | { prob
       'reached from other machines. Make a longer one with: openssl rand -hex 24';
     return { problem };
   }
-  if (nodeToken !== undefined) return { nodeToken };
-  return { problem: 'DROVER_NODE_TOKEN is not set: API and nodes share it, 16 characters or more.' };
+  if (nodeToken === undefined) {
+    return { problem: 'DROVER_NODE_TOKEN is not set: API and nodes share it, 16 characters or more.' };
+  }
+  const shared = sharedSecret(settings, nodeToken);
+  return shared === undefined ? { nodeToken } : { problem: shared };
+}
+
+/** Whoever learns one secret must not have another with it (B-SECR-009). */
+function sharedSecret(
+  { DROVER_API_KEYS: keys, DROVER_CODEC_SECRET: codec }: Settings,
+  nodeToken: string,
+): string | undefined {
+  const named = [
+    ...keys.map((value) => ({ name: 'DROVER_API_KEYS', value })),
+    { name: 'DROVER_NODE_TOKEN', value: nodeToken },
+    ...(codec === undefined ? [] : [{ name: 'DROVER_CODEC_SECRET', value: codec }]),
+  ];
+  for (const [index, { name, value }] of named.entries()) {
+    const other = named.find((one, at) => at > index && one.name !== name && one.value === value);
+    if (other !== undefined) return `${name} and ${other.name} hold the same secret: each needs its own.`;
+  }
+  return undefined;
 }

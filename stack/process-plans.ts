@@ -35,7 +35,7 @@ export function temporalPlan(context: PlanContext, program: string): ProcessPlan
       dataDir: places.temporalDir,
       codecEndpoint: `${addresses.urls.api}/codec/${secrets.codecSecret}`,
     }),
-    env: configuration.env,
+    env: without([...NOT_SHARED, 'DROVER_PAYLOAD_KEYS'], configuration.env),
     cwd: places.stateDir,
     logFile: places.logFile('temporal'),
     upLimitMs: UP_LIMIT_MS,
@@ -49,12 +49,12 @@ export function temporalPlan(context: PlanContext, program: string): ProcessPlan
 /** Our own processes; each ends with us by itself. */
 export function ownPlans(context: PlanContext): ProcessPlan[] {
   const { places } = context;
-  const env = sharedEnvironment(context);
+  const env = environments(context);
   const plan = (name: 'api' | 'control' | 'node', event: string): ProcessPlan => ({
     name,
     command: process.execPath,
     args: ['--enable-source-maps', PROGRAMS[name]],
-    env,
+    env: env[name],
     cwd: PACKAGE_ROOT,
     logFile: places.logFile(name),
     upLimitMs: UP_LIMIT_MS,
@@ -64,25 +64,53 @@ export function ownPlans(context: PlanContext): ProcessPlan[] {
   return [plan('node', 'listening'), plan('control', 'polling'), plan('api', 'listening')];
 }
 
+/** What one process needs and the others must not have, an engine's program beside them least of all (B-SECR-009). */
+function environments(context: PlanContext): Record<'api' | 'control' | 'node', Record<string, string>> {
+  const { configuration, secrets, addresses } = context;
+  const { settings } = configuration;
+  const shared = sharedEnvironment(context);
+  const token = { DROVER_NODE_TOKEN: secrets.nodeToken };
+  const url = settings.DATABASE_URL;
+  const database: Record<string, string> = url === undefined ? {} : { DATABASE_URL: url };
+  const ui = addresses.urls.temporal_ui;
+  return {
+    api: {
+      ...shared,
+      ...token,
+      ...database,
+      DROVER_API_KEYS: secrets.apiKeys,
+      DROVER_CODEC_SECRET: secrets.codecSecret,
+      ...(ui === null ? {} : { DROVER_UI_ORIGIN: settings.DROVER_UI_ORIGIN ?? ui }),
+    },
+    control: { ...shared, ...database },
+    node: { ...shared, ...token },
+  };
+}
+
+/** Secrets that not every process needs. */
+const NOT_SHARED = [
+  ...['DROVER_API_KEYS', 'DROVER_CODEC_SECRET', 'DATABASE_URL'],
+  ...['DROVER_NODE_TOKEN', 'AUTH_TOKEN', 'LLORCH_API_TOKEN'],
+];
+
 function sharedEnvironment({ configuration, secrets, addresses }: PlanContext): Record<string, string> {
   const { env, settings } = configuration;
   const ourNode = `${settings.DROVER_NODE_ID}=http://${addresses.nodeAddress}`;
   const others = settings.DROVER_NODES.filter(({ id }) => id !== settings.DROVER_NODE_ID);
-  const ui = addresses.urls.temporal_ui;
   return {
-    ...env,
+    ...without(NOT_SHARED, env),
     DROVER_STATE_DIR: settings.DROVER_STATE_DIR,
     DROVER_API_PORT: String(addresses.apiPort),
-    DROVER_API_KEYS: secrets.apiKeys,
     DROVER_NODE_ADDR: addresses.nodeAddress,
-    DROVER_NODE_TOKEN: secrets.nodeToken,
     DROVER_NODES: [ourNode, ...others.map(({ id, url }) => `${id}=${url}`)].join(','),
     DROVER_PAYLOAD_KEYS: secrets.payloadKeys,
-    DROVER_CODEC_SECRET: secrets.codecSecret,
-    ...(ui === null ? {} : { DROVER_UI_ORIGIN: settings.DROVER_UI_ORIGIN ?? ui }),
     TEMPORAL_ADDRESS: addresses.urls.temporal,
     DROVER_EXIT_WITH_PARENT: 'true',
   };
+}
+
+function without(names: readonly string[], env: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !names.includes(name)));
 }
 
 /** A look before gRPC's first try, whose next would come a second later. */

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readSettings } from '../contracts/settings.js';
+import { placesIn } from './places.js';
+import { ownPlans, temporalPlan } from './process-plans.js';
+
+const SECRETS = {
+  apiKeys: 'the-key-of-operators',
+  nodeToken: 'the-token-of-nodes',
+  payloadKeys: 'the-payload-keys',
+  codecSecret: 'the-secret-of-the-codec',
+};
+const DATABASE_URL = 'postgres://drover:its-password@db/drover';
+
+/** Names of what a process' environment holds of the secrets. */
+function secretsIn(env: Record<string, string> = {}): string[] {
+  const known = [...Object.values(SECRETS), DATABASE_URL];
+  return known.filter((secret) => Object.values(env).some((value) => value.includes(secret)));
+}
+
+test('B-SECR-009: each process gets the secrets that it needs, and no other that was set for all', () => {
+  const env = {
+    DROVER_API_KEYS: SECRETS.apiKeys,
+    AUTH_TOKEN: SECRETS.nodeToken,
+    DROVER_PAYLOAD_KEYS: SECRETS.payloadKeys,
+    DROVER_CODEC_SECRET: SECRETS.codecSecret,
+    DATABASE_URL,
+  };
+  const urls = { api: 'http://127.0.0.1:1', temporal: '127.0.0.1:2', temporal_ui: 'http://127.0.0.1:3' };
+  const temporalPorts = { port: 2, uiPort: 3 };
+  const context = {
+    configuration: { settings: readSettings(env), env },
+    places: placesIn('/nowhere'),
+    secrets: SECRETS,
+    addresses: { apiPort: 1, nodeAddress: '127.0.0.1:4', temporalPorts, urls },
+  };
+  const plans = [...ownPlans(context), temporalPlan(context, 'temporal')];
+  const held: Record<string, string[]> = {};
+  for (const plan of plans) held[plan?.name ?? ''] = secretsIn(plan?.env);
+  const { apiKeys, nodeToken, payloadKeys, codecSecret } = SECRETS;
+  assert.deepEqual(held, {
+    api: [apiKeys, nodeToken, payloadKeys, codecSecret, DATABASE_URL],
+    control: [payloadKeys, DATABASE_URL],
+    node: [nodeToken, payloadKeys],
+    temporal: [],
+  });
+});
