@@ -6,6 +6,7 @@ import type { CircuitTransition, Storm } from '../domain/supervision.js';
 import type { CrashKind } from '../domain/crash.js';
 import type { DeviceClaim } from '../domain/device-mask.js';
 import type { CancelReason } from '../domain/task.js';
+import type { Audit } from '../security/audit/audit-log.js';
 import type { Logger } from '../telemetry/logger.js';
 
 /** What is known of an engine that serves: all of its launch, or what the handoff of somebody else's engine told. */
@@ -134,6 +135,7 @@ export interface NodeActivityDeps {
   runs: RunKeeper;
   metrics: PoolMetrics;
   log: Logger;
+  audit: Audit;
   /** Time between SIGTERM and SIGKILL, default 5,000 ms (B-PROC-012). */
   stopGraceMs: number;
   /** Pools that may load at once (B-PRELOAD-074). */

@@ -2,21 +2,34 @@
  * The API as a plugin that is given its clients: plugins first, in the order in which a request meets them, then routes.
  * Nothing here connects, listens or reads the environment; `server.ts` does, tests need not.
  */
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import fp from 'fastify-plugin';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import type { MoveTask } from '../activities/task-activities.js';
 import type { Settings } from '../contracts/settings.js';
+import type { Audit } from '../security/audit/audit-log.js';
+import type { TlsFiles } from '../security/tls-files.js';
 import type { Artifacts } from '../store/artifacts.js';
+import type { Keys } from '../store/keys.js';
 import type { Models } from '../store/models.js';
 import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
 import type { TaskRecords } from './clients/task-records.js';
+import { createKeyBook } from './keys/key-book.js';
+import type { KnownKeys } from './keys/known-keys.js';
 import { answerClientError } from './plugins/client-errors.js';
+import { auditTrail } from './plugins/audit.js';
 import { auth } from './plugins/auth.js';
+import { cors } from './plugins/cors.js';
 import { correlationId, correlationIdOf } from './plugins/correlation-id.js';
 import { docsPage } from './plugins/docs-page.js';
 import { errors } from './plugins/errors.js';
@@ -24,6 +37,7 @@ import { hostCheck } from './plugins/host-check.js';
 import { lenientJson } from './plugins/lenient-json.js';
 import { metricsPage } from './plugins/metrics.js';
 import { API_VERSION, openapi } from './plugins/openapi.js';
+import { keyRateLimit } from './plugins/rate-limit.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { eventStreams } from './plugins/sse.js';
 import { createTaskTails } from './relay/task-tails.js';
@@ -38,6 +52,7 @@ import { createModelGate } from './catalog/model-gate.js';
 import { createVerifier } from './catalog/verify-model.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
 import { circuitRoutes } from './routes/v2/circuits.js';
+import { keyRoutes } from './routes/v2/keys.js';
 import { metaRoutes } from './routes/v2/meta.js';
 import { operationRoutes } from './routes/v2/operations.js';
 import { modelStateRoutes } from './routes/v2/model-state.js';
@@ -81,8 +96,12 @@ export interface ApiDeps {
   codec: PayloadCodec;
   artifacts: Artifacts;
   models: Models;
-  /** What workers and nodes are known by. */
-  nodeToken: string;
+  keys: Keys;
+  audit: Audit;
+  /** Who the keys belong to. */
+  known: KnownKeys;
+  /** What workers and nodes are known by now. */
+  nodeToken: () => string;
   now: () => number;
   /** Of this program, for `/health`. */
   version: string;
@@ -94,9 +113,9 @@ const LONGEST_PARAMETER = 512;
 /** A client that takes longer to send a request holds a connection for nothing; answers may take as long as they like. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** Makes the server that the API is registered in. */
-export function createServer(settings: Settings, log: FastifyBaseLogger): FastifyInstance {
-  return Fastify({
+/** Makes the server that the API is registered in; with `tls` it speaks HTTPS. */
+export function createServer(settings: Settings, log: FastifyBaseLogger, tls?: TlsFiles): FastifyInstance {
+  const options = {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlation_id' }),
     genReqId: correlationIdOf,
@@ -106,11 +125,13 @@ export function createServer(settings: Settings, log: FastifyBaseLogger): Fastif
     // An API that ends still answers what it has begun to hear; new streams are refused by their plugin.
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
-    frameworkErrors: (err, request, reply) => {
+    frameworkErrors: (err: Error, request: FastifyRequest, reply: FastifyReply) => {
       void reply.header('x-correlation-id', request.id);
       request.server.answerWithError(err, request, reply);
     },
-  });
+  };
+  if (tls === undefined) return Fastify(options);
+  return Fastify({ ...options, https: { ...tls, minVersion: 'TLSv1.2' } });
 }
 
 /** The API. */
@@ -123,10 +144,17 @@ export const api = fp<ApiDeps>(
     app.setSerializerCompiler(serializerCompiler);
     await app.register(openapi);
     await app.register(correlationId);
-    await app.register(securityHeaders);
+    await app.register(securityHeaders, { tls: settings.DROVER_TLS_CERT !== undefined });
     await app.register(errors);
     await app.register(hostCheck, { host: settings.DROVER_API_HOST });
-    await app.register(auth, { keys: settings.DROVER_API_KEYS, optional: settings.AUTH_OPTIONAL });
+    await app.register(cors, { origins: settings.DROVER_CORS_ORIGINS });
+    await app.register(auditTrail, { audit: deps.audit, now: deps.now });
+    await app.register(auth, {
+      keys: deps.known,
+      optional: settings.AUTH_OPTIONAL,
+      trustProxy: settings.TRUST_PROXY_AUTH,
+    });
+    await app.register(keyRateLimit, { perMinute: settings.DROVER_KEY_RATE_LIMIT });
     await app.register(docsPage);
     await app.register(lenientJson);
     await app.register(metricsPage, { registry });
@@ -153,7 +181,16 @@ async function registerRoutes(
   const { models } = deps;
   const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
   const gate = createModelGate({ models, files, metrics, log: app.log, now });
-  const admitTask = createAdmission({ nodes, records, locator, board, place, gate, metrics });
+  const admitTask = createAdmission({
+    nodes,
+    records,
+    locator,
+    board,
+    place,
+    gate,
+    metrics,
+    audit: deps.audit,
+  });
   const countRefusal = refusalCounter(metrics);
   app.decorate('moveTask', createMoveTask({ nodes, place, tails, locator, log: app.log }));
   await app.register(healthRoutes, { version: deps.version, records, readPools });
@@ -177,7 +214,9 @@ async function registerRoutes(
   await app.register(workerRoutes, {
     registerWorker: createRegisterWorker(nodes, board),
     token: deps.nodeToken,
+    keys: deps.known,
   });
+  await app.register(keyRoutes, { keyBook: createKeyBook({ keys: deps.keys, known: deps.known, now }) });
   await app.register(artifactRoutes, { artifacts: deps.artifacts });
   await app.register(taskEventRoutes, { tails, metrics });
   await app.register(completionRoutes, {

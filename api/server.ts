@@ -1,13 +1,18 @@
 /** The API process: connects, listens, ends in order; everything between is `app.ts`. */
+import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import type { Settings } from '../contracts/settings.js';
 import { deadLimits } from '../domain/restart-policy.js';
+import type { AuditLog } from '../security/audit/audit-log.js';
 import { payloadCodec } from '../security/payload-codec.js';
+import { readTlsFiles } from '../security/tls-files.js';
 import { artifactFiles, type ArtifactFiles } from '../store/artifact-files.js';
 import { createArtifacts } from '../store/artifacts.js';
+import { createKeys } from '../store/keys.js';
 import { createModels } from '../store/models.js';
 import type { Logger } from '../telemetry/logger.js';
 import { packageVersion } from '../telemetry/package-version.js';
+import { openProcessAudit } from '../workers/process-audit.js';
 import { openProcessStore } from '../workers/process-store.js';
 import { runProcess, StartError, type RunningProcess } from '../workers/run-process.js';
 import { createTasksWorker } from '../workers/tasks.js';
@@ -24,20 +29,23 @@ import { createModelRemoval } from './catalog/remove-model.js';
 import { createNodeLink, type OpenNodeLink } from './clients/node.js';
 import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
+import { createKnownKeys } from './keys/known-keys.js';
 import { createPoolBoard } from './tasks/pool-board.js';
+import { auditCompletion } from './tasks/audit-task.js';
 import { startSecrets } from './start-secrets.js';
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
-  const secrets = startSecrets(settings);
-  if ('problem' in secrets) throw new StartError(secrets.problem);
+  let { nodeToken } = mustStart(settings);
+  const tls = readTlsFiles(settings);
   for (const problem of deadLimits(settings.DROVER_SUPERVISION)) {
     const line = { event: 'dead_limit', setting: 'DROVER_SUPERVISION', problem };
     log.warn(line, 'a limit of the restart policy cannot be reached');
   }
   const ring = requirePayloadKeys(settings);
-  const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: secrets.nodeToken });
+  const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: () => nodeToken });
   const store = await openProcessStore(settings, log);
   const artifacts = createArtifacts({ db: store.db, seal: ring, files: filesOf(settings), now: Date.now });
+  const audit = await openProcessAudit('api', settings, log);
   installTemporalRuntime(log);
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
@@ -46,19 +54,24 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     namespace: settings.TEMPORAL_NAMESPACE,
     dataConverter: temporalDataConverter(ring),
   };
+  const keys = createKeys({ db: store.db, now: Date.now });
+  const known = createKnownKeys({ keys, bootstrap: settings.DROVER_API_KEYS, log, now: Date.now });
   const models = createModels({ db: store.db, now: Date.now });
   const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
   const board = createPoolBoard(nodes, Date.now);
   const removal = createModelRemoval({ models, files, board, now: Date.now });
   const records = createTaskRecords({ ...shared, startTimeoutMs: settings.DROVER_START_TIMEOUT_MS });
-  const app = createServer(settings, log);
+  const app = createServer(settings, log, tls);
   await app.register(api, {
     settings,
     records,
     nodes,
     codec: payloadCodec(ring),
     artifacts,
-    nodeToken: secrets.nodeToken,
+    nodeToken: () => nodeToken,
+    keys,
+    known,
+    audit,
     models,
     now: Date.now,
     version: packageVersion(),
@@ -66,7 +79,11 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const worker = await createTasksWorker({
     ...shared,
     runs: nodes.runs,
-    keepTranscript: artifacts.keepTranscript,
+    keepTranscript: async (taskId, transcript) => {
+      const id = await artifacts.keepTranscript(taskId, transcript);
+      auditCompletion(audit, taskId, transcript);
+      return id;
+    },
     moveTask: app.moveTask,
     removeModel: ({ model_id, force, correlation_id: correlationId }) =>
       removal.purge(model_id, force, { correlationId }),
@@ -75,7 +92,22 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const working = worker.run();
   const url = await listen(app, settings);
   log.info({ event: 'listening', url }, 'the API listens');
-  return { close: () => close({ app, records, worker, working, nodes, connection, store }) };
+  return {
+    close: () => close({ app, records, worker, working, nodes, connection, store, audit }),
+    reload: (next) => {
+      const [secrets, files] = [mustStart(next), readTlsFiles(next)];
+      ({ nodeToken } = secrets);
+      known.useBootstrap(next.DROVER_API_KEYS);
+      if (app.server instanceof TlsServer && files !== undefined) app.server.setSecureContext(files);
+    },
+  };
+}
+
+/** @throws StartError that says which secret is missing or too short */
+function mustStart(settings: Settings): { nodeToken: string } {
+  const secrets = startSecrets(settings);
+  if ('problem' in secrets) throw new StartError(secrets.problem);
+  return secrets;
 }
 
 function filesOf({ DROVER_ARTIFACT_DIR: folder }: Settings): ArtifactFiles | undefined {
@@ -91,6 +123,7 @@ async function close(open: {
   nodes: OpenNodeLink;
   connection: { close(): Promise<void> };
   store: { close(): Promise<void> };
+  audit: AuditLog;
 }): Promise<void> {
   await open.app.close();
   open.records.close();
@@ -99,6 +132,7 @@ async function close(open: {
   await open.nodes.close();
   await open.connection.close();
   await open.store.close();
+  await open.audit.close();
 }
 
 async function listen(app: FastifyInstance, settings: Settings): Promise<string> {

@@ -21,8 +21,11 @@ async function describeApi(): Promise<string> {
     nodes: neverCalled<ApiDeps['nodes']>({ nodeIds: [] }),
     codec: neverCalled<ApiDeps['codec']>({}),
     artifacts: neverCalled<ApiDeps['artifacts']>({}),
-    nodeToken: '',
+    nodeToken: () => '',
     models: neverCalled<ApiDeps['models']>({}),
+    keys: neverCalled<ApiDeps['keys']>({}),
+    audit: neverCalled<ApiDeps['audit']>({}),
+    known: neverCalled<ApiDeps['known']>({}),
     now: Date.now,
     version: packageVersion(),
   });

@@ -52,6 +52,15 @@ export const pools = list.transform((ids, ctx) =>
   }),
 );
 
+/** Origins of pages, as browsers send them. */
+export const origins = list.transform((entries, ctx) =>
+  entries.filter((entry) => {
+    if (URL.canParse(entry) && new URL(entry).origin === entry) return true;
+    ctx.addIssue({ code: 'custom', message: `"${entry}" is not <scheme>://<host>[:<port>]` });
+    return false;
+  }),
+);
+
 /** Where to listen; IPv6 addresses are bracketed. */
 export const address = z.string().refine(
   (given) => {

@@ -23,6 +23,41 @@ test('without any setting the documented defaults hold', () => {
   assert.equal(settings.DROVER_ADMISSION_CAPACITY, 16);
 });
 
+test('B-CFG-009, B-CFG-011: the API listens on 127.0.0.1:8080, asks every caller for a key and trusts no proxy, unless it is told to', () => {
+  const { DROVER_API_HOST, DROVER_API_PORT, AUTH_OPTIONAL, TRUST_PROXY_AUTH } = readSettings({});
+  assert.deepEqual([DROVER_API_HOST, DROVER_API_PORT], ['127.0.0.1', 8080]);
+  assert.deepEqual([AUTH_OPTIONAL, TRUST_PROXY_AUTH], [false, false]);
+  const told = readSettings({
+    ...{ DROVER_API_HOST: '::1', DROVER_API_PORT: '81' },
+    ...{ AUTH_OPTIONAL: 'true', TRUST_PROXY_AUTH: 'true' },
+  });
+  assert.deepEqual([told.DROVER_API_HOST, told.DROVER_API_PORT], ['::1', 81]);
+  assert.deepEqual([told.AUTH_OPTIONAL, told.TRUST_PROXY_AUTH], [true, true]);
+  assert.match(refusal({ TRUST_PROXY_AUTH: 'perhaps' }), /^TRUST_PROXY_AUTH: /);
+});
+
+test('B-CFG-008, C-111: the token has three names, any of which does; two that differ stop the start', () => {
+  const [token, other] = ['a-token-that-is-long-enough', 'another-token-that-is-as-long'];
+  const names = ['DROVER_NODE_TOKEN', 'AUTH_TOKEN', 'LLORCH_API_TOKEN'];
+  for (const name of names) {
+    assert.equal(readSettings({ [name]: token }).DROVER_NODE_TOKEN, token);
+    assert.match(refusal({ [name]: 'too-short' }), new RegExp(`^${name}: `));
+    for (const second of names.filter((one) => one !== name)) {
+      assert.equal(readSettings({ [name]: token, [second]: token }).DROVER_NODE_TOKEN, token);
+      const told = refusal({ [name]: token, [second]: other });
+      assert.ok([name, second].every((one) => told.includes(one)) && !told.includes(other), told);
+    }
+  }
+});
+
+test('B-CFG-025: origins of pages are whole origins; none is the default', () => {
+  assert.deepEqual(readSettings({}).DROVER_CORS_ORIGINS, []);
+  const origins = ['https://app.example', 'http://localhost:3000'];
+  assert.deepEqual(readSettings({ DROVER_CORS_ORIGINS: origins.join() }).DROVER_CORS_ORIGINS, origins);
+  for (const wrong of ['*', 'app.example', 'https://app.example/', 'https://app.example/path'])
+    assert.match(refusal({ DROVER_CORS_ORIGINS: wrong }), /^DROVER_CORS_ORIGINS: /);
+});
+
 test('an empty value counts as unset', () => {
   assert.equal(readSettings({ DROVER_API_PORT: '' }).DROVER_API_PORT, 8080);
 });

@@ -12,11 +12,19 @@ import {
   ms,
   networks,
   nodes,
+  origins,
   pools,
   port,
   restartPolicy,
   secretFile,
 } from './setting-kinds.js';
+
+const path = z
+  .string()
+  .min(1)
+  .optional()
+  .transform((p) => (p === undefined ? undefined : resolve(p)));
+const nodeToken = z.string().min(16).optional();
 
 /** All settings, with their defaults; the descriptions are the documentation. */
 export const settingsSchema = z.object({
@@ -45,7 +53,7 @@ export const settingsSchema = z.object({
   DROVER_API_KEYS: list
     .default([])
     .describe(
-      'Accepted keys, comma-separated. Without it `npm start` makes one and keeps it in the state folder.',
+      'Keys of operators, comma-separated; `POST /v2/keys` makes more. Without it `npm start` makes one and keeps it in the state folder.',
     ),
   AUTH_OPTIONAL: z
     .stringbool()
@@ -53,7 +61,37 @@ export const settingsSchema = z.object({
     .describe(
       'Programs on the same machine need no key. A reverse proxy there must send `X-Forwarded-For`, or all its callers count as local.',
     ),
+  TRUST_PROXY_AUTH: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'A reverse proxy on the same machine has checked who calls: the bearer token that it sets in `Authorization`, in place of what the caller sent, counts as a client key.',
+    ),
   DROVER_API_KEYS_FILE: secretFile('DROVER_API_KEYS'),
+  DROVER_KEY_RATE_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'Requests a minute that one key may make of one API, unless it has a limit of its own; without it there is none.',
+    ),
+  DROVER_TLS_CERT: path.describe(
+    'File of a certificate in PEM, its chain behind it: with `DROVER_TLS_KEY` the API speaks HTTPS.',
+  ),
+  DROVER_TLS_KEY: path.describe('File of its private key in PEM, mode 0600 or 0400.'),
+  DROVER_CORS_ORIGINS: origins
+    .default([])
+    .describe('Origins of pages that may call the API from a browser, comma-separated; without it none may.'),
+  DROVER_AUDIT_LOG: z
+    .string()
+    .min(1)
+    .optional()
+    .transform((p) => (p === undefined || p === 'off' ? p : resolve(p)))
+    .describe(
+      'Folder of the audit logs of this machine; without it `audit` in the state folder. `off` keeps none.',
+    ),
   DROVER_MODEL: z
     .string()
     .optional()
@@ -90,7 +128,7 @@ export const settingsSchema = z.object({
     .string()
     .optional()
     .describe(
-      'Keys that seal workflow payloads and run logs: `id:base64` of 32 bytes, comma-separated; the first seals, all open. Without it one is made in the state folder.',
+      'Keys that seal workflow payloads and run logs: `id:base64` of 32 bytes, or `id:token:` and a token of 32 characters or more that the key is derived from; comma-separated, the first seals, all open. Without it one is made in the state folder.',
     ),
   DROVER_PAYLOAD_KEYS_FILE: secretFile('DROVER_PAYLOAD_KEYS'),
   TEMPORAL_ADDRESS: z
@@ -104,12 +142,12 @@ export const settingsSchema = z.object({
   DROVER_NODE_ADDR: address
     .default('127.0.0.1:9200')
     .describe('Address the node gateway listens on, host:port.'),
-  DROVER_NODE_TOKEN: z
-    .string()
-    .min(16)
-    .optional()
-    .describe('Bearer token between API, workflows and node gateways.'),
+  DROVER_NODE_TOKEN: nodeToken.describe('Bearer token between API, workflows and node gateways.'),
   DROVER_NODE_TOKEN_FILE: secretFile('DROVER_NODE_TOKEN'),
+  AUTH_TOKEN: nodeToken.describe('Another name of `DROVER_NODE_TOKEN`; all that are set must be the same.'),
+  AUTH_TOKEN_FILE: secretFile('AUTH_TOKEN'),
+  LLORCH_API_TOKEN: nodeToken.describe('Another name of `DROVER_NODE_TOKEN`.'),
+  LLORCH_API_TOKEN_FILE: secretFile('LLORCH_API_TOKEN'),
   DROVER_NODES: nodes
     .default([])
     .describe('Nodes that the API may place tasks on: `<node id>=<http url>`, comma-separated.'),
@@ -311,7 +349,22 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = settingsSchema.safeParse(given);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withOneNodeToken(parsed.data);
   const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new SettingsError(lines.join('\n'));
+}
+
+/** Names of the token between API and nodes; the second and third are those of others that Drover takes the place of. */
+const NODE_TOKEN_NAMES = ['DROVER_NODE_TOKEN', 'AUTH_TOKEN', 'LLORCH_API_TOKEN'] as const;
+
+/** @throws SettingsError when the token is set under two names that differ (C-111) */
+function withOneNodeToken(settings: Settings): Settings {
+  const set = NODE_TOKEN_NAMES.filter((name) => settings[name] !== undefined);
+  const [first, ...others] = set;
+  if (first === undefined) return settings;
+  const other = others.find((name) => settings[name] !== settings[first]);
+  if (other !== undefined) {
+    throw new SettingsError(`${first} and ${other} are two names of one token, and differ: which one holds?`);
+  }
+  return { ...settings, DROVER_NODE_TOKEN: settings[first] };
 }

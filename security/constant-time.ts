@@ -29,5 +29,10 @@ export function isAcceptedSecret(given: string, accepted: readonly SecretDigest[
 
 /** How a secret is named in logs: the first six hex characters of its SHA-256 (B-AUTH-009). */
 export function fingerprint(secret: string): string {
-  return digestOfSecret(secret).toString('hex').slice(0, FINGERPRINT_LENGTH);
+  return fingerprintOfDigest(digestOfSecret(secret).toString('hex'));
+}
+
+/** The same from the digest in hex, where the secret is not known any more. */
+export function fingerprintOfDigest(digest: string): string {
+  return digest.slice(0, FINGERPRINT_LENGTH);
 }

@@ -10,6 +10,8 @@ import { SettingsError } from '../contracts/settings.js';
 const SECRET_SETTINGS = [
   'DROVER_API_KEYS',
   'DROVER_NODE_TOKEN',
+  'AUTH_TOKEN',
+  'LLORCH_API_TOKEN',
   'DROVER_PAYLOAD_KEYS',
   'DROVER_CODEC_SECRET',
   'DATABASE_URL',
@@ -64,21 +66,27 @@ function isGiven(value: string | undefined): value is string {
 }
 
 function readSecret(setting: string, path: string): string {
-  const refuse = (problem: string) => new SettingsError(`${setting}: the file ${path} ${problem}`);
-  let text: string;
+  const value = readOwnFile(setting, path).replace(/\r?\n$/, '');
+  if (value.trim() === '') throw refusal(setting, path, 'is empty');
+  if (/[\r\n]/.test(value)) throw refusal(setting, path, 'has more than one line');
+  return value;
+}
+
+/** Reads a file that nobody but its owner may read. @throws SettingsError when others may, or when it cannot be read */
+export function readOwnFile(setting: string, path: string): string {
   try {
     const { mode } = statSync(path);
     if ((mode & OTHERS) !== 0) {
       const actual = (mode & 0o777).toString(8).padStart(4, '0');
-      throw refuse(`has the mode ${actual}, expected ${EXPECTED}: others could read it`);
+      throw refusal(setting, path, `has the mode ${actual}, expected ${EXPECTED}: others could read it`);
     }
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (err) {
     if (err instanceof SettingsError) throw err;
-    throw refuse(`cannot be read (${(err as { code?: string }).code ?? 'unknown'})`);
+    throw refusal(setting, path, `cannot be read (${(err as { code?: string }).code ?? 'unknown'})`);
   }
-  const value = text.replace(/\r?\n$/, '');
-  if (value.trim() === '') throw refuse('is empty');
-  if (/[\r\n]/.test(value)) throw refuse('has more than one line');
-  return value;
+}
+
+function refusal(setting: string, path: string, problem: string): SettingsError {
+  return new SettingsError(`${setting}: the file ${path} ${problem}`);
 }

@@ -25,7 +25,7 @@ export async function settleAddresses({ settings, env }: Configuration, say: Say
   const temporalPorts = ours ? await settleTemporal(settings) : undefined;
   const nodeAddress = await settleNode(settings.DROVER_NODE_ADDR, env['DROVER_NODE_ADDR'] !== undefined, say);
   const urls = {
-    api: `http://${reachable(settings.DROVER_API_HOST)}:${apiPort}`,
+    api: `${settings.DROVER_TLS_CERT === undefined ? 'http' : 'https'}://${reachable(settings.DROVER_API_HOST)}:${apiPort}`,
     temporal: settings.TEMPORAL_ADDRESS ?? `${TEMPORAL_HOST}:${temporalPorts?.port ?? 0}`,
     temporal_ui: temporalPorts === undefined ? null : `http://${TEMPORAL_HOST}:${temporalPorts.uiPort}`,
   };

@@ -1,5 +1,6 @@
 /** Before a stack starts: is there one already, and did a killed one leave something behind? */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { AskApi } from './ask-api.js';
 import { endStack } from './end-stack.js';
 import type { Places } from './places.js';
 import {
@@ -29,7 +30,12 @@ export type Claim = { live: StackUrls } | { claimed: StackRecord };
  * Claims the state folder for a stack. Waits for another start that is under way; ends what a killed one left.
  * @throws StackError when a stack runs that does not answer
  */
-export async function claim(places: Places, say: Say, signal: AbortSignal): Promise<Claim> {
+export async function claim(
+  places: Places,
+  say: Say,
+  signal: AbortSignal,
+  ask: AskApi = fetch,
+): Promise<Claim> {
   for (;;) {
     signal.throwIfAborted();
     const mine = await newRecord();
@@ -37,7 +43,7 @@ export async function claim(places: Places, say: Say, signal: AbortSignal): Prom
     const found = await readStack(places.stackFile);
     if (found === undefined) continue; // It ended between the two calls.
     if (found !== 'unreadable' && (await isRunning(found.owner))) {
-      const live = await awaitOther(places, found, say, signal);
+      const live = await awaitOther(places, found, { say, signal, ask });
       if (live !== undefined) return { live };
     } else {
       await cleanUp(places, found, say, signal);
@@ -55,8 +61,7 @@ async function newRecord(): Promise<StackRecord> {
 async function awaitOther(
   places: Places,
   first: StackRecord,
-  say: Say,
-  signal: AbortSignal,
+  { say, signal, ask }: { say: Say; signal: AbortSignal; ask: AskApi },
 ): Promise<StackUrls | undefined> {
   const { owner } = first;
   if (first.phase === 'starting') say(`another start (process ${owner.pid}) is under way; waiting for it`);
@@ -64,16 +69,16 @@ async function awaitOther(
   for (;;) {
     const now = await readStack(places.stackFile);
     if (now === undefined || now === 'unreadable' || !(await isRunning(owner))) return undefined;
-    if (now.phase === 'up' && now.urls !== null) return healthy(now.urls, owner.pid, places);
+    if (now.phase === 'up' && now.urls !== null) return healthy(now.urls, owner.pid, places, ask);
     if (Date.now() > giveUpAt)
       throw new StackError(`process ${owner.pid} is still starting; end it and start again`);
     await pause(LOOK_MS, undefined, { signal });
   }
 }
 
-async function healthy(urls: StackUrls, pid: number, places: Places): Promise<StackUrls> {
+async function healthy(urls: StackUrls, pid: number, places: Places, ask: AskApi): Promise<StackUrls> {
   try {
-    const response = await fetch(`${urls.api}/healthz`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
+    const response = await ask(`${urls.api}/healthz`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
     if (response.ok) return urls;
   } catch {
     // Refused or silent: told below.

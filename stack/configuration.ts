@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { readSettings, SettingsError, type Settings } from '../contracts/settings.js';
 import { parsePayloadKeys } from '../security/payload-keys.js';
 import { withSecretFiles } from '../security/secret-files.js';
+import { readTlsFiles } from '../security/tls-files.js';
 import { SETTINGS_FILE, withSettingsFile } from './settings-file.js';
 import { StackError } from './stack-error.js';
 
@@ -35,7 +36,9 @@ type Environment = Record<string, string | undefined>;
 function checked(env: Environment): { merged: Environment; settings: Settings } {
   try {
     const { env: merged } = withSecretFiles(env);
-    return { merged, settings: readSettings(merged) };
+    const settings = readSettings(merged);
+    readTlsFiles(settings);
+    return { merged, settings };
   } catch (err) {
     if (err instanceof SettingsError) throw new StackError(err.message, { cause: err });
     throw err;

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { PreparedEngine } from '../contracts/pool.js';
+import type { AskApi } from './ask-api.js';
 import { StackError, type Say } from './stack-error.js';
 
 /** Health may take this long, as the workflow allows (design §3): large models load slowly. */
@@ -19,6 +20,8 @@ const envelope = z.object({ code: z.string(), message: z.string() });
 export interface ApiAccess {
   url: string;
   key: string;
+  /** Default: the platform's `fetch`. */
+  ask?: AskApi;
 }
 
 /**
@@ -59,11 +62,11 @@ async function orderPreload(api: ApiAccess, prepared: PreparedEngine, signal: Ab
 }
 
 async function postPreload(
-  { url, key }: ApiAccess,
+  { url, key, ask = fetch }: ApiAccess,
   prepared: PreparedEngine,
   signal: AbortSignal,
 ): Promise<void> {
-  const response = await fetch(`${url}/v2/pools/${prepared.pool_id}/preload`, {
+  const response = await ask(`${url}/v2/pools/${prepared.pool_id}/preload`, {
     method: 'POST',
     headers: { 'X-API-Key': key, 'Content-Type': 'application/json' },
     body: JSON.stringify({ prepared, wait_ms: WAIT_MS, health_timeout_ms: HEALTH_LIMIT_MS }),
@@ -87,9 +90,9 @@ async function awaitReady(api: ApiAccess, signal: AbortSignal): Promise<void> {
 }
 
 /** What `/readyz` says is missing; undefined when it is ready. */
-async function missingNow({ url }: ApiAccess, signal: AbortSignal): Promise<string | undefined> {
+async function missingNow({ url, ask = fetch }: ApiAccess, signal: AbortSignal): Promise<string | undefined> {
   try {
-    const response = await fetch(`${url}/readyz`, { signal });
+    const response = await ask(`${url}/readyz`, { signal });
     const told = envelope.safeParse(await response.json().catch(() => undefined));
     if (response.ok) return undefined;
     return told.success ? told.data.message : `status ${response.status}`;

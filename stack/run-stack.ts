@@ -6,6 +6,7 @@
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { askApi } from './ask-api.js';
 import { announcement } from './announce.js';
 import { settleAddresses } from './addresses.js';
 import { claim } from './claim.js';
@@ -48,7 +49,7 @@ export async function runStack({ configuration, say, stop, force }: RunOptions):
   const places = placesIn(settings.DROVER_STATE_DIR);
   const secrets = await readSecrets(places.stateDir, settings);
   const tell = (urls: StackUrls): void => announce(urls, { configuration, places, secrets }, say);
-  const found = await claim(places, say, stop);
+  const found = await claim(places, say, stop, askApi(settings));
   if ('live' in found) {
     say('a stack runs already');
     return tell(found.live);
@@ -107,7 +108,8 @@ async function bringUp(ground: Ground, keeper: StackKeeper, supervision: Supervi
   await allOrFirstFailure(ownPlans(context).map((plan) => superviseProcess(plan, supervision)));
   sayEngine(engine, say);
   const [key = ''] = secrets.apiKeys.split(',');
-  await preloadDefaultPool({ url: addresses.urls.api, key }, engine.prepared, say, ending);
+  const access = { url: addresses.urls.api, key, ask: askApi(settings) };
+  await preloadDefaultPool(access, engine.prepared, say, ending);
   await keeper.up(addresses.urls);
   return addresses.urls;
 }

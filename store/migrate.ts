@@ -5,10 +5,11 @@
 import { Migrator, type Kysely } from 'kysely';
 import { artifacts } from './migrations/0001-artifacts.js';
 import { models } from './migrations/0002-models.js';
+import { keys } from './migrations/0003-keys.js';
 import type { Tables } from './tables.js';
 
 /** In the order of their names; one that was released is never changed. */
-const MIGRATIONS = { '0001-artifacts': artifacts, '0002-models': models };
+const MIGRATIONS = { '0001-artifacts': artifacts, '0002-models': models, '0003-keys': keys };
 
 /** Runs what has not run yet, all of it or nothing. */
 export async function migrate(db: Kysely<Tables>): Promise<void> {

@@ -36,9 +36,24 @@ export interface ModelTable {
   created_ms: number;
 }
 
+/** An API key: never the key itself. */
+export interface ApiKeyTable {
+  id: string;
+  name: string;
+  role: string;
+  /** SHA-256 of the key, hex. */
+  digest: string;
+  rate_limit_per_minute: number | null;
+  created_ms: number;
+  last_used_ms: number | null;
+  /** Null while the key holds. */
+  revoked_ms: number | null;
+}
+
 /** All tables. */
 export interface Tables {
   artifacts: ArtifactTable;
   transcripts: TranscriptTable;
   models: ModelTable;
+  api_keys: ApiKeyTable;
 }

@@ -13,6 +13,7 @@ import { createEngineRoom, type EngineRoom } from '../activities/engine/engine-r
 import { createNodeActivities, type NodeActivities } from '../activities/index.js';
 import { endLeftEngine, findLeftEngines } from '../activities/process/adopt.js';
 import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
+import { noAudit } from '../security/audit/audit-log.js';
 import { PoolRegistry } from '../workers/node/pool-registry.js';
 import { builtFakeEngine } from './built-fake-engine.js';
 import { freePort } from './free-port.js';
@@ -69,6 +70,7 @@ function nodeIn(
     runs: noRuns(),
     metrics: quietMetrics,
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
+    audit: noAudit,
     stopGraceMs: 5_000,
     engineUser: null,
     parallelPreloads: 4,

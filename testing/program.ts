@@ -127,9 +127,11 @@ export class Program {
 }
 
 /** Settings in the shell of whoever runs the tests must not change what is tested. */
+const SETTINGS = /^(DROVER|TEMPORAL)_|^(AUTH_(OPTIONAL|TOKEN)|LLORCH_API_TOKEN|TRUST_PROXY_AUTH)/;
+
 function environmentWithoutSettings(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env);
-  return Object.fromEntries(entries.filter(([name]) => !/^(DROVER|TEMPORAL)_/.test(name)));
+  return Object.fromEntries(entries.filter(([name]) => !SETTINGS.test(name)));
 }
 
 function parseLine(line: string): LogLine | undefined {

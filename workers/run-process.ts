@@ -19,6 +19,8 @@ export class StartError extends Error {
 export interface RunningProcess {
   /** Closes everything, in order; called once. */
   close: () => Promise<void>;
+  /** Takes up the secrets of settings that were read again. Throws for what it cannot go on with, and keeps the old ones. */
+  reload?: (settings: Settings) => void;
 }
 
 /**
@@ -37,7 +39,12 @@ export async function runProcess(
     log = createLogger(component, settings.DROVER_LOG_LEVEL);
     for (const secret of loaded) log.info({ event: 'secret_loaded', ...secret }, 'secret loaded');
     const running = await start(settings, log);
-    const handle = closeWithGrace({ delay: CLOSE_LIMIT_MS, logger: false }, async ({ signal, err }) => {
+    // Without files there is nothing to read again, and the end of its terminal is the process' own.
+    const hasFiles = loaded.length > 0 || settings.DROVER_TLS_CERT !== undefined;
+    const rereads = hasFiles && running.reload !== undefined;
+    if (rereads) process.on('SIGHUP', () => readAgain(running, log));
+    const skip = rereads ? ['SIGHUP' as const] : [];
+    const handle = closeWithGrace({ delay: CLOSE_LIMIT_MS, logger: false, skip }, async ({ signal, err }) => {
       if (err !== undefined) log.fatal({ err }, 'ending after an unexpected error');
       else log.info({ event: 'closing', signal }, 'closing');
       await running.close();
@@ -51,5 +58,18 @@ export async function runProcess(
       log.fatal({ err, event: 'startup_failed' }, 'could not start');
     }
     process.exit(1);
+  }
+}
+
+/** A file that cannot be used changes nothing: the secrets from before hold (B-SECR-008). */
+function readAgain(running: RunningProcess, log: Logger): void {
+  try {
+    const { env, loaded } = withSecretFiles(process.env);
+    running.reload?.(readSettings(env));
+    const settings = loaded.map(({ setting }) => setting);
+    log.info({ event: 'secrets_reloaded', settings }, 'secrets read again');
+  } catch (err) {
+    const problem = err instanceof SettingsError || err instanceof StartError ? err.message : String(err);
+    log.error({ event: 'secrets_kept', problem }, 'secrets cannot be read again; those from before hold');
   }
 }

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
+import type { AuditEvent } from '../../security/audit/audit-chain.js';
+import { withCorrelation } from '../../telemetry/correlation.js';
 import { eventually } from '../../testing/changes.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import { livingGroup } from '../../testing/started-engine.js';
@@ -55,6 +57,20 @@ test('B-PRELOAD-001 B-PRELOAD-002 B-PREP-003: the process is the binary with all
   assert.deepEqual((await ask(engine)).argv, prepared.flags);
   const cmdline = (await readFile(`/proc/${engine.pid}/cmdline`, 'utf8')).split('\0');
   assert.ok(cmdline.includes(prepared.binary_path));
+});
+
+test('B-AUDIT-001: the audit log has each engine that was started, once, under the id of its request', async (t) => {
+  const audited: AuditEvent[] = [];
+  const node = await poolNode(t, { audit: { record: async (event) => void audited.push(event) } });
+  const prepared = await node.prepared();
+  const spawned = await withCorrelation('preload-1', () => node.run('spawnEngine', prepared));
+  await withCorrelation('preload-1', () => node.run('spawnEngine', prepared));
+  const [entry, ...more] = audited;
+  assert.deepEqual([entry?.event_type, entry?.actor, more], ['worker_spawned', 'node:node-1', []]);
+  assert.deepEqual(entry?.details, {
+    ...{ worker_id: 'gpu-0/r0', pool_id: 'gpu-0', replica_id: 'r0', engine: prepared.engine, model: 'demo' },
+    ...{ node_id: 'node-1', pid: spawned.pid, correlation_id: 'preload-1' },
+  });
 });
 
 test('B-PRELOAD-003 B-PROC-005 B-PROC-006: output of both kinds is appended to engine-<pool>.log', async (t) => {

@@ -8,6 +8,7 @@ import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { cudaVisibleDevices } from '../../domain/device-mask.js';
 import { ONE_GPU, staysOnOneGpu } from '../../domain/hetero-split.js';
+import { correlationFields } from '../../telemetry/correlation.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure, systemReason } from '../failures.js';
 import { engineFields } from '../pool/pool-fields.js';
@@ -106,7 +107,20 @@ async function start(launch: Launch, room: EngineRoom): Promise<SpawnedEngine> {
   const url = engineUrl(prepared);
   const fields = { event: 'engine_spawned', ...engineFields(prepared), pid: child.pid, url };
   deps.log.info(fields, `started ${prepared.binary_path}`);
+  auditSpawn(deps, prepared, child.pid);
   return { pid: child.pid, start_ticks: child.startTicks, url };
+}
+
+/** Who ordered it stands in the API's audit log, under the same correlation id (B-AUDIT-001). */
+function auditSpawn(
+  { audit, nodeId: node_id }: NodeActivityDeps,
+  prepared: PreparedEngine,
+  pid: number,
+): void {
+  const { pool_id, replica_id, engine, model_ref: model } = prepared;
+  const worker_id = `${pool_id}/${replica_id}`;
+  const details = { worker_id, pool_id, replica_id, engine, model, node_id, pid, ...correlationFields() };
+  void audit.record({ event_type: 'worker_spawned', actor: `node:${node_id}`, details });
 }
 
 async function spawn({ deps, prepared, files, token }: Launch): Promise<DetachedProcess> {

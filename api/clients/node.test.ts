@@ -65,7 +65,7 @@ describe('the link to a node', () => {
   after(() => new Promise((resolve) => server.close(resolve)));
   beforeEach(() => {
     seen.length = 0;
-    link = createNodeLink({ nodes: [{ id: 'n', url }], token: TOKEN });
+    link = createNodeLink({ nodes: [{ id: 'n', url }], token: () => TOKEN });
   });
   afterEach(() => link.close());
 
@@ -167,7 +167,7 @@ describe('the link to a node', () => {
   }
 
   it('B-ERR-003: a node that is not there is POOL_UNAVAILABLE, to be tried again', async () => {
-    const gone = createNodeLink({ nodes: [{ id: 'n', url: 'http://127.0.0.1:1' }], token: TOKEN });
+    const gone = createNodeLink({ nodes: [{ id: 'n', url: 'http://127.0.0.1:1' }], token: () => TOKEN });
     for (const call of [
       gone.pools('n', CALL),
       gone.frames('n', 't-1', 0, CALL),

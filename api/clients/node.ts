@@ -22,7 +22,8 @@ import type { CallContext, NodeLink } from './node-link.js';
 /** Where the nodes are, and the token that they know us by. */
 export interface NodeLinkOptions {
   nodes: readonly { id: string; url: string }[];
-  token: string;
+  /** The token as it is now. */
+  token: () => string;
 }
 
 /** A node link that holds connections, and serves the local activities of the queue `tasks` too. */
@@ -87,7 +88,7 @@ class HttpNodeLink implements OpenNodeLink {
     transcript: (nodeId, taskId) => this.wholeLog(nodeId, taskId),
   };
   private readonly urls: ReadonlyMap<string, string>;
-  private readonly token: string;
+  private readonly token: () => string;
   private readonly agent = new Agent({
     connect: { timeout: CONNECT_TIMEOUT_MS },
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -216,7 +217,7 @@ class HttpNodeLink implements OpenNodeLink {
       origin,
       method: ask.method,
       path: ask.path,
-      headers: headersOf(ask, call, this.token),
+      headers: headersOf(ask, call, this.token()),
       headersTimeout: ask.timeoutMs ?? ANSWER_TIMEOUT_MS,
       bodyTimeout: ask.silenceMs ?? ANSWER_TIMEOUT_MS,
       ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),

@@ -179,6 +179,34 @@ describe('keys that are optional for this machine', () => {
   });
 });
 
+describe('a proxy that has checked who calls', () => {
+  const ask = async (
+    trust: string,
+    remoteAddress: string,
+    headers: Record<string, string>,
+    url = '/v2/pools',
+  ) => {
+    const api = await startTestApi({ env: { TRUST_PROXY_AUTH: trust } });
+    const answer = await api.app.inject({ url, remoteAddress, headers });
+    await api.close();
+    return answer.statusCode;
+  };
+  const vouched = { authorization: 'Bearer whom-the-proxy-let-in', 'x-forwarded-for': '192.0.2.7' };
+
+  it('B-AUTH-010: is trusted with the Authorization header where it is said so, and only there', async () => {
+    assert.equal(await ask('true', '127.0.0.1', vouched), 200);
+    assert.equal(await ask('false', '127.0.0.1', vouched), 401);
+  });
+
+  it('B-AUTH-010: is one on this machine, has to show something, and makes clients alone', async () => {
+    assert.equal(await ask('true', '192.0.2.7', vouched), 401);
+    assert.equal(await ask('true', '127.0.0.1', { 'x-forwarded-for': '192.0.2.7' }), 401);
+    assert.equal(await ask('true', '127.0.0.1', { 'x-api-key': 'whom-the-proxy-let-in' }), 403);
+    assert.equal(await ask('true', '127.0.0.1', vouched, '/v2/keys'), 403);
+    assert.equal(await ask('true', '127.0.0.1', { authorization: `Bearer ${KEY}` }, '/v2/keys'), 200);
+  });
+});
+
 describe('several keys', () => {
   it('B-CFG-012, B-AUTH-012: each of the configured keys is accepted, on every route alike', async () => {
     const api = await startTestApi({ env: { DROVER_API_KEYS: 'first-key, second-key' } });

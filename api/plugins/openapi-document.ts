@@ -31,10 +31,10 @@ const MEANINGS: Record<string, string> = {
   202: 'Accepted',
   400: 'The request is not valid; `details` names every offending field',
   401: 'No key, or a bearer token that is not accepted',
-  403: 'An `X-API-Key` that is not accepted, or a foreign `Host` on loopback',
+  403: 'An `X-API-Key` that is not accepted, a key whose role may not do this, or a foreign `Host` on loopback',
   404: 'Unknown id, or a model that no pool serves',
   409: 'Something else is on record under this id',
-  429: 'The queue is full',
+  429: 'The queue is full, or the key has asked too often',
   503: 'Not now: a pool, its node or Temporal is away',
 };
 

@@ -10,11 +10,15 @@ export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const;
 
+/** For a year a browser that was here by TLS comes by nothing else. */
+const STRICT_TRANSPORT = { 'strict-transport-security': 'max-age=31536000' };
+
 /** Adds the headers before anything can answer. */
-export const securityHeaders = fp(
-  (app, _options, done) => {
+export const securityHeaders = fp<{ tls: boolean }>(
+  (app, { tls }, done) => {
+    const headers = { ...SECURITY_HEADERS, ...(tls ? STRICT_TRANSPORT : {}) };
     app.addHook('onRequest', (_request, reply, next) => {
-      void reply.headers(SECURITY_HEADERS);
+      void reply.headers(headers);
       next();
     });
     done();

@@ -54,6 +54,7 @@ function checkCaller(request: FastifyRequest, secret: string): Error | undefined
   const { secret: given } = request.params as { secret: string }; // The hook is typed for any route.
   const address = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
   if (sameSecret(given, secret) && isLoopback(address)) return undefined;
+  request.server.noteAccess(request, undefined, 'BAD_CODEC_SECRET');
   return new DroverError('ROUTE_NOT_FOUND', 'there is no such route');
 }
 

@@ -7,7 +7,7 @@ import { openaiError } from '../../contracts/openai.js';
 export type RefusalStatus = 400 | 401 | 403 | 404 | 409 | 410 | 413 | 415 | 429 | 500 | 502 | 503 | 504;
 
 /** Every route with a key can refuse so. */
-const KEYED = [401, 403, 500] as const;
+const KEYED = [401, 403, 429, 500] as const;
 
 /** Response schemas of a route that needs a key and may refuse with `statuses` too. */
 export function refusals<const S extends RefusalStatus>(...statuses: S[]) {

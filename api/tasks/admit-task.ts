@@ -8,12 +8,14 @@ import type { Dialect, RunInput, RunOffer, RunView } from '../../contracts/node.
 import { engineKind, type Admission, type TaskRequest } from '../../contracts/task.js';
 import { canonicalJson } from '../../domain/canonical-json.js';
 import type { PlacementCandidate } from '../../domain/placement.js';
+import type { Audit } from '../../security/audit/audit-log.js';
 import type { Metrics } from '../../telemetry/metrics.js';
 import type { ModelGate } from '../catalog/model-gate.js';
 import type { NodeLink } from '../clients/node-link.js';
 import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
 import type { TaskLocator } from './locate-task.js';
+import { auditAdmission } from './audit-task.js';
 import { admissionFields } from './narrate.js';
 import type { PoolBoard } from './pool-board.js';
 import {
@@ -34,6 +36,7 @@ export interface AdmissionDeps {
   place: (request: AskedTask['request'], context: RequestContext) => Promise<PlacementCandidate>;
   gate: Pick<ModelGate, 'check'>;
   metrics: Metrics;
+  audit: Audit;
 }
 
 /** A task as a client asked for it, on whichever route. */
@@ -87,6 +90,7 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
     locator.remember(task_id, { nodeId, digest, admission: view.admission });
     metrics.tasksEnqueued.inc(enqueuedLabels(view));
     context.log.info(admissionFields(offer.request, view, context.identity, started.eager), 'task admitted');
+    auditAdmission(deps.audit, offer.request, view, context);
     return view.admission;
   };
 }

@@ -4,10 +4,14 @@ import { pino } from 'pino';
 import type { PayloadCodec } from '@temporalio/common';
 import { readSettings } from '../../contracts/settings.js';
 import { createArtifacts, type Artifacts } from '../../store/artifacts.js';
+import { createKeys } from '../../store/keys.js';
 import { createModels } from '../../store/models.js';
 import { openStore, type Store } from '../../store/open-store.js';
 import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
+import type { AuditEvent } from '../../security/audit/audit-chain.js';
+import { readTlsFiles } from '../../security/tls-files.js';
 import { api, createServer } from '../app.js';
+import { createKnownKeys } from '../keys/known-keys.js';
 import { MemoryNodes } from './memory-nodes.js';
 import { MemoryRecords } from './memory-records.js';
 
@@ -29,6 +33,8 @@ export interface TestApi {
   store: Store;
   artifacts: Artifacts;
   log: LogLine[];
+  /** What the audit log was told. */
+  audited: AuditEvent[];
   /** Sends a request with the key; without one where `headers` bring another credential or `x-api-key: ''`. */
   ask: (
     method: 'GET' | 'POST' | 'OPTIONS' | 'DELETE' | 'HEAD',
@@ -70,12 +76,16 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const write = (line: string) => void log.push(JSON.parse(line) as LogLine);
   const logger = pino({ level: 'debug', formatters: { level: (level) => ({ level }) } }, { write });
   const settings = readSettings({ DROVER_API_KEYS: KEY, ...options.env });
-  const app = createServer(settings, logger);
+  const app = createServer(settings, logger, readTlsFiles(settings));
   const { store = await openStore({ folder: ':memory:' }) } = options;
   const artifacts = createArtifacts({ db: store.db, seal: ring, now });
   const models = createModels({ db: store.db, now });
-  const clients = { records, nodes, codec, artifacts, models, nodeToken: NODE_TOKEN };
-  await app.register(api, { settings, ...clients, now, version: '9.9.9' });
+  const keys = createKeys({ db: store.db, now });
+  const known = createKnownKeys({ keys, bootstrap: settings.DROVER_API_KEYS, log: logger, now });
+  const audited: AuditEvent[] = [];
+  const audit = { record: (event: AuditEvent) => Promise.resolve(void audited.push(event)) };
+  const clients = { records, nodes, codec, artifacts, models, keys, known, audit };
+  await app.register(api, { settings, ...clients, nodeToken: () => NODE_TOKEN, now, version: '9.9.9' });
   options.extend?.(app);
   await app.ready();
   return {
@@ -85,6 +95,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     store,
     artifacts,
     log,
+    audited,
     ask: (method, url, { headers, ...rest } = {}) =>
       app.inject({ method, url, headers: { 'x-api-key': KEY, ...headers }, ...rest }),
     close: async () => {

@@ -2,6 +2,7 @@
 import { eventually } from '../../testing/changes.js';
 import type { Program } from '../../testing/program.js';
 import type { Answer } from './api-client.js';
+import { AuditView } from './audit-view.js';
 import { Meter, type Owner } from './meter.js';
 import type { Metrics } from './metrics-text.js';
 import type { Requests } from './requests.js';
@@ -14,6 +15,8 @@ export class Operator {
   readonly meter: Meter;
   /** Temporal as an operator sees it. */
   readonly temporal: TemporalView;
+  /** The audit logs of API and node worker. */
+  readonly audit: AuditView;
   /** Metrics that the scenario has read. */
   readings: Record<Owner, Metrics>[] = [];
 
@@ -22,6 +25,7 @@ export class Operator {
     private readonly http: Requests,
   ) {
     this.meter = new Meter(stack);
+    this.audit = new AuditView(stack);
     this.temporal = new TemporalView(stack.temporal.connection, stack.namespace, stack.environment());
   }
 

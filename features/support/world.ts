@@ -5,6 +5,8 @@
 import type { PreparedEngine } from '../../contracts/pool.js';
 import type { Program } from '../../testing/program.js';
 import type { Answer, ApiClient } from './api-client.js';
+import type { FileKeyApi } from './file-key-api.js';
+import { KeyHolder } from './key-holder.js';
 import { Operator } from './operator.js';
 import { ReaderBook } from './reader-book.js';
 import { Requests } from './requests.js';
@@ -31,6 +33,10 @@ export class DroverWorld {
     () => this.client,
     (task) => this.tasks.of(task).id,
   );
+  /** Keys that the scenario has made. */
+  readonly keys = new KeyHolder(this.http);
+  /** An API of the scenario's own, whose keys stand in a file. */
+  fileKeys: FileKeyApi | undefined;
   /** Where the engine of somebody else answers. */
   othersUrl = '';
   private chosen: Stack | undefined;

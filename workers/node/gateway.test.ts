@@ -20,7 +20,7 @@ async function aGateway(t: TestContext, { inTouch = () => true, ...options }: No
   const write = (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>);
   const gateway = buildGateway({
     nodeId: 'node-1',
-    token: TOKEN,
+    token: () => TOKEN,
     inTouch,
     version: '9.9.9',
     bodyLimitBytes: 1_000,

@@ -21,7 +21,8 @@ import type { RunRegister } from './runs.js';
 /** What the gateway serves. */
 export interface GatewayDeps {
   nodeId: string;
-  token: string;
+  /** The token as it is now. */
+  token: () => string;
   version: string;
   bodyLimitBytes: number;
   runs: RunRegister;
@@ -147,13 +148,13 @@ function requireTouch(inTouch: () => boolean) {
   };
 }
 
-function authenticate(token: string) {
+function authenticate(token: () => string) {
   return async (request: FastifyRequest): Promise<void> => {
     if (request.routeOptions.url === '/health' || request.routeOptions.url === '/metrics') return;
     const given = /^Bearer +(\S+)$/.exec(request.headers.authorization ?? '')?.[1];
     if (given === undefined)
       throw new DroverError('MISSING_TOKEN', 'a bearer token is needed', { auth_code: 40101 });
-    if (!sameSecret(given, token))
+    if (!sameSecret(given, token()))
       throw new DroverError('BAD_TOKEN', 'the token is wrong', { auth_code: 40102 });
     return Promise.resolve();
   };

@@ -13,8 +13,10 @@ import { poolFields } from '../../activities/pool/pool-fields.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
 import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
+import type { Audit } from '../../security/audit/audit-log.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { packageVersion } from '../../telemetry/package-version.js';
+import { openProcessAudit } from '../process-audit.js';
 import { runProcess, StartError, type RunningProcess } from '../run-process.js';
 import {
   connectTemporal,
@@ -73,7 +75,7 @@ interface NodeParts {
   metricsText: () => Promise<string>;
 }
 
-function assemble(settings: Settings, log: Logger): NodeParts {
+function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
   const metrics = nodeMetrics(() => pools.snapshot());
   const waits = { firstByteMs: settings.DROVER_ENGINE_FIRST_BYTE_MS, idleMs: settings.DROVER_ENGINE_IDLE_MS };
@@ -127,6 +129,7 @@ function assemble(settings: Settings, log: Logger): NodeParts {
     runs,
     metrics: metrics.pools,
     log,
+    audit,
     stopGraceMs,
     engineUser: engineUser(settings, log),
     parallelPreloads: settings.DROVER_NODE_PARALLEL_PRELOADS,
@@ -156,10 +159,9 @@ function assemble(settings: Settings, log: Logger): NodeParts {
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
-  const token = settings.DROVER_NODE_TOKEN;
-  if (token === undefined)
-    throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
-  const parts = assemble(settings, log);
+  let token = mustHaveToken(settings);
+  const audit = await openProcessAudit('node', settings, log);
+  const parts = assemble(settings, log, audit);
   const { runs, pools, contact, engines, activities, devices, handoffs } = parts;
   const recovery = {
     runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
@@ -198,7 +200,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const workers = await createWorkers(settings, connection, parts);
   const gateway = buildGateway({
     nodeId: settings.DROVER_NODE_ID,
-    token,
+    token: () => token,
     version: packageVersion(),
     bodyLimitBytes: settings.DROVER_BODY_LIMIT_BYTES,
     runs,
@@ -232,6 +234,10 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
       await atMost(settings.DROVER_NODE_STOP_GRACE_MS + WORKERS_END_MS, Promise.allSettled(running));
       if (settings.DROVER_NODE_ON_EXIT === 'stop') await stopEngines(pools, activities, log);
       await atMost(CONNECTION_END_MS, connection.close());
+      await audit.close();
+    },
+    reload: (next) => {
+      token = mustHaveToken(next);
     },
   };
 }
@@ -239,6 +245,11 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
 /** A Temporal that is out of reach keeps nobody: the engines are to be stopped, and the process to end. */
 async function atMost(ms: number, ended: Promise<unknown>): Promise<void> {
   await Promise.race([ended, delay(ms, undefined, { ref: false })]);
+}
+
+function mustHaveToken({ DROVER_NODE_TOKEN: token }: Settings): string {
+  if (token !== undefined) return token;
+  throw new StartError('DROVER_NODE_TOKEN is not set; API and node share it, 16 characters or more');
 }
 
 async function isAlive({ pid, startTicks }: { pid: number; startTicks: string | null }): Promise<boolean> {

@@ -16,7 +16,7 @@ describe('GET /pools/:id/status of a node', () => {
     const { runs, pools } = node;
     gateway = buildGateway({
       nodeId: 'node-1',
-      token: TOKEN,
+      token: () => TOKEN,
       inTouch: () => true,
       version: '9.9.9',
       bodyLimitBytes: 1_000,

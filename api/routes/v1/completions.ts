@@ -60,6 +60,7 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
   app.post(
     '/v1/chat/completions',
     {
+      config: { role: 'client' },
       onError,
       schema: {
         summary: 'Complete a chat',
@@ -78,6 +79,7 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
   app.post(
     '/v1/completions',
     {
+      config: { role: 'client' },
       onError,
       schema: {
         summary: 'Complete a text',
@@ -97,6 +99,7 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
     app.get(
       `/v1/${kind}/:id`,
       {
+        config: { role: 'client' },
         exposeHeadRoute: false,
         schema: {
           summary: 'A completion again, from its run log',

@@ -28,6 +28,7 @@ export const modelRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (
   app.get(
     '/v1/models',
     {
+      config: { role: 'client' },
       schema: {
         summary: 'Models that are served',
         tags: ['openai'],
@@ -44,6 +45,7 @@ export const modelRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (
   app.get(
     '/v1/models/*',
     {
+      config: { role: 'client' },
       exposeHeadRoute: false,
       schema: {
         summary: 'One model',

@@ -20,6 +20,7 @@ export const artifactRoutes: FastifyPluginCallbackZod<ArtifactRoutesOptions> = (
   app.post(
     '/v2/artifacts',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'storeArtifact',
         summary: 'Store a JSON document',
@@ -42,6 +43,7 @@ export const artifactRoutes: FastifyPluginCallbackZod<ArtifactRoutesOptions> = (
   app.get(
     '/v2/artifacts/:id',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readArtifact',
         summary: 'A document as it was stored',

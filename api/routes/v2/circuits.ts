@@ -16,6 +16,7 @@ export const circuitRoutes: FastifyPluginCallbackZod<{ resetCircuit: ResetCircui
   app.post(
     '/v2/pools/:id/circuit/reset',
     {
+      config: { audit: 'circuit_reset' },
       schema: {
         operationId: 'resetCircuit',
         summary: 'Let a pool be started again',

@@ -16,6 +16,7 @@ export const metaRoutes: FastifyPluginCallbackZod<MetaRoutesOptions> = (app, opt
   app.get(
     '/v2/meta/capabilities',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readCapabilities',
         summary: 'What can be asked for now',
@@ -29,6 +30,7 @@ export const metaRoutes: FastifyPluginCallbackZod<MetaRoutesOptions> = (app, opt
   app.get(
     '/v2/meta/version',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readVersion',
         summary: 'Which build answers',

@@ -10,6 +10,7 @@ export const modelStateRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (a
   app.post(
     '/v2/catalog/models/:id/verify',
     {
+      config: { audit: 'model_verified' },
       schema: {
         operationId: 'verifyModel',
         summary: "Compare a model's files with its digest",
@@ -28,6 +29,7 @@ export const modelStateRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (a
   app.post(
     '/v2/catalog/models/:id/state',
     {
+      config: { audit: 'model_state_set' },
       schema: {
         operationId: 'setModelState',
         summary: 'Retire or reactivate a model',
@@ -40,6 +42,7 @@ export const modelStateRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (a
     },
     async (request, reply) => {
       const { state, deadline_ms } = request.body;
+      request.auditDetails = { state };
       const answer = await catalog.setState(request.params.id, state, deadline_ms, contextOf(request));
       return reply.code(202).send(answer);
     },

@@ -30,6 +30,7 @@ export const catalogRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (app,
   app.post(
     '/v2/catalog/models',
     {
+      config: { audit: 'model_saved' },
       schema: {
         operationId: 'saveModel',
         summary: 'Make or change a model of the catalogue',
@@ -43,6 +44,7 @@ export const catalogRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (app,
     },
     async (request, reply) => {
       const asked = request.headers['x-trust-policy'];
+      request.auditDetails = { model_id: request.body.id };
       return reply.code(201).send(await catalog.save(request.body, asked, contextOf(request)));
     },
   );
@@ -50,6 +52,7 @@ export const catalogRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (app,
   app.get(
     '/v2/catalog/models',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'listModels',
         summary: 'All models of the catalogue',
@@ -63,6 +66,7 @@ export const catalogRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (app,
   app.get(
     '/v2/catalog/models/:id',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readModel',
         summary: 'A model of the catalogue',
@@ -77,6 +81,7 @@ export const catalogRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (app,
   app.delete(
     '/v2/catalog/models/:id',
     {
+      config: { audit: 'model_removed' },
       schema: {
         operationId: 'removeModel',
         summary: 'Remove a model and its files',
@@ -94,6 +99,7 @@ export const catalogRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (app,
   app.get(
     '/v2/catalog/availability',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readAvailability',
         summary: 'Which node serves which model',

@@ -37,6 +37,7 @@ export const operationRoutes: FastifyPluginCallbackZod<OperationRoutesOptions> =
   app.get(
     '/v2/operations/:id',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readOperation',
         summary: 'How a preload, drain or reload stands',
@@ -57,6 +58,7 @@ export const operationRoutes: FastifyPluginCallbackZod<OperationRoutesOptions> =
   app.get(
     '/v2/pools/:id/events',
     {
+      config: { role: 'client' },
       exposeHeadRoute: false,
       schema: {
         operationId: 'streamPool',

@@ -18,6 +18,7 @@ export const poolPurgeRoutes: FastifyPluginCallbackZod<{ purgePool: PurgePool }>
   app.post(
     '/v2/pools/:id/purge',
     {
+      config: { audit: 'pool_purge' },
       schema: {
         operationId: 'purgePool',
         summary: 'Remove a pool and its models',

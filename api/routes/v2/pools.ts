@@ -41,6 +41,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
   app.get(
     '/v2/pools',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'listPools',
         summary: 'All pools',
@@ -54,6 +55,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
   app.get(
     '/v2/pools/:id/health',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readPoolHealth',
         summary: 'How a pool stands',
@@ -68,6 +70,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
   app.post(
     '/v2/pools/:id/preload',
     {
+      config: { audit: 'pool_preload' },
       schema: {
         operationId: 'preloadPool',
         summary: "Start a pool's engine",
@@ -94,6 +97,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
   app.post(
     '/v2/pools/:id/drain',
     {
+      config: { audit: 'pool_drain' },
       schema: {
         operationId: 'drainPool',
         summary: 'Take a pool out of service',
@@ -121,6 +125,7 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
   app.post(
     '/v2/pools/:id/reload',
     {
+      config: { audit: 'pool_reload' },
       schema: {
         operationId: 'reloadPool',
         summary: 'Exchange the model of a pool',

@@ -48,6 +48,7 @@ export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
   app.get(
     '/v2/tasks/:id/events',
     {
+      config: { role: 'client' },
       exposeHeadRoute: false,
       schema: {
         operationId: 'streamTask',

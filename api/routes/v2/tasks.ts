@@ -27,6 +27,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
   app.post(
     '/v2/tasks',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'admitTask',
         summary: 'Admit a task',
@@ -56,6 +57,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
   app.get(
     '/v2/tasks/:id',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'readTask',
         summary: "A task's state",
@@ -70,6 +72,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
   app.post(
     '/v2/tasks/:id/cancel',
     {
+      config: { role: 'client' },
       schema: {
         operationId: 'cancelTask',
         summary: 'Cancel a task',
