@@ -1,6 +1,6 @@
 /** What the API does not start without: keys that clients have, and the token that nodes know it by. */
 import type { Settings } from '../contracts/settings.js';
-import { isLoopback } from './plugins/host-check.js';
+import { isLoopback } from '../security/loopback.js';
 
 /** A key that others on the network may try must be long (B-AUTH-003). */
 const SHORTEST_PUBLIC_KEY = 16;

@@ -92,6 +92,12 @@ export const settingsSchema = z.object({
     .describe(
       'Folder of the audit logs of this machine; without it `audit` in the state folder. `off` keeps none.',
     ),
+  DROVER_AUDIT_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(4 * 1_073_741_824)
+    .describe('Bytes of the archived audit logs of one process; beyond them the oldest are removed.'),
   DROVER_MODEL: z
     .string()
     .optional()

@@ -50,6 +50,12 @@ describe('the secrets of an installation', () => {
     });
   }
 
+  it('B-CFG-008: have the token of the nodes under whichever of its names it was given', async () => {
+    const secrets = await readSecrets(stateDir, readSettings({ AUTH_TOKEN: 'sixteen characters' }));
+    assert.equal(secrets.nodeToken, 'sixteen characters');
+    assert.equal((await readdir(stateDir)).includes('node-token'), false);
+  });
+
   it('come from the settings where those name them, and are then not written', async () => {
     const settings = readSettings({ DROVER_API_KEYS: 'one, two', DROVER_NODE_TOKEN: 'sixteen characters' });
     const secrets = await readSecrets(stateDir, settings);

@@ -14,11 +14,15 @@ const FOLDER = 'audit';
  * @throws StartError that says what to set when the folder cannot be written
  */
 export async function openProcessAudit(kind: string, settings: Settings, log: Logger): Promise<AuditLog> {
-  const { DROVER_AUDIT_LOG: named, DROVER_STATE_DIR: stateDir } = settings;
+  const {
+    DROVER_AUDIT_LOG: named,
+    DROVER_STATE_DIR: stateDir,
+    DROVER_AUDIT_LIMIT_BYTES: keptBytes,
+  } = settings;
   if (named === 'off') return noAudit;
   const folder = named ?? join(stateDir, FOLDER);
   try {
-    return await openAuditLog({ folder, kind, log, now: Date.now });
+    return await openAuditLog({ folder, kind, log, keptBytes, now: Date.now });
   } catch (err) {
     const why = err instanceof Error ? err.message : String(err);
     throw new StartError(

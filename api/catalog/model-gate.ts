@@ -3,12 +3,12 @@
  * be, gets no new task. The catalogue is kept for a second, and kept longer while the database is away: a task does not
  * need it (design §1).
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { DroverError } from '../../contracts/errors.js';
 import { namesOfModel } from '../../domain/model-ref.js';
 import type { ModelRecord, Models } from '../../store/models.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Metrics } from '../../telemetry/metrics.js';
+import { noLongerThan } from '../no-longer-than.js';
 import type { ModelFiles } from './model-files.js';
 
 /** What the gate works with. */
@@ -63,11 +63,7 @@ export function createModelGate({ models, files, metrics, log, now }: ModelGateD
 
   return {
     async check(names) {
-      if (now() - readAtMs > AGE_LIMIT_MS) {
-        const enough = new AbortController();
-        const late = delay(PATIENCE_MS, undefined, { signal: enough.signal }).catch(() => undefined);
-        await Promise.race([readOnce(), late]).finally(() => enough.abort());
-      }
+      if (now() - readAtMs > AGE_LIMIT_MS) await noLongerThan(PATIENCE_MS, readOnce());
       const refusal = names.map((name) => refusals.get(name ?? '')).find((found) => found !== undefined);
       if (refusal !== undefined) throw refusal;
     },

@@ -2,12 +2,12 @@
  * Who a key belongs to. The keys of the settings are operators' and need nobody; those of the database are kept for a
  * second, and longer while it is away: whoever could work goes on (design §4).
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyRole } from '../../domain/access.js';
 import { apiKeyId, isApiKey } from '../../security/api-key.js';
 import { digestOfSecret, fingerprint, isAcceptedSecret } from '../../security/constant-time.js';
 import type { KeyRecord, Keys } from '../../store/keys.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { noLongerThan } from '../no-longer-than.js';
 
 /** Who sent a request. */
 export interface Caller {
@@ -75,12 +75,6 @@ export function createKnownKeys({ keys, bootstrap, log, now }: KnownKeysDeps): K
     return reading;
   }
 
-  async function readSoon(): Promise<void> {
-    const enough = new AbortController();
-    const late = delay(PATIENCE_MS, undefined, { signal: enough.signal }).catch(() => undefined);
-    await Promise.race([readOnce(), late]).finally(() => enough.abort());
-  }
-
   function noteUse(key: KeyRecord): void {
     const atMs = now();
     if (key.last_used_ms !== null && atMs - key.last_used_ms < USE_NOTED_EVERY_MS) return;
@@ -100,7 +94,7 @@ export function createKnownKeys({ keys, bootstrap, log, now }: KnownKeysDeps): K
       const id = apiKeyId(key);
       if (id === undefined) return undefined;
       const ageLimitMs = known.has(id) ? AGE_LIMIT_MS : UNKNOWN_AGE_LIMIT_MS;
-      if (now() - triedAtMs > ageLimitMs) await readSoon();
+      if (now() - triedAtMs > ageLimitMs) await noLongerThan(PATIENCE_MS, readOnce());
       const found = known.get(id);
       if (found === undefined || !isApiKey(key, found.digest)) return undefined;
       noteUse(found);

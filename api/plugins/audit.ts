@@ -8,6 +8,10 @@ import fp from 'fastify-plugin';
 import type { AuditEvent } from '../../security/audit/audit-chain.js';
 import type { Audit } from '../../security/audit/audit-log.js';
 import { createAccessNotes } from '../keys/access-notes.js';
+import { noLongerThan } from '../no-longer-than.js';
+
+/** A disk that hangs holds nobody up for longer: the entry is written when it goes on. */
+const PATIENCE_MS = 2_000;
 
 /** Where entries go. */
 export interface AuditOptions {
@@ -45,7 +49,7 @@ export const auditTrail = fp<AuditOptions>(
       const event = eventOf(request, { phase: 'asked' });
       if (event === undefined) return;
       request.auditDetails = {};
-      await audit.record(event);
+      await noLongerThan(PATIENCE_MS, audit.record(event));
     });
     app.addHook('onSend', async (request, reply, payload) => {
       if (request.auditDetails === null) return payload;
@@ -54,7 +58,7 @@ export const auditTrail = fp<AuditOptions>(
         status: reply.statusCode,
         ...request.auditDetails,
       });
-      if (event !== undefined) await audit.record(event);
+      if (event !== undefined) await noLongerThan(PATIENCE_MS, audit.record(event));
       return payload;
     });
     done();

@@ -7,8 +7,8 @@ import fp from 'fastify-plugin';
 import { DroverError } from '../../contracts/errors.js';
 import { mayCall, type KeyRole } from '../../domain/access.js';
 import { fingerprint } from '../../security/constant-time.js';
+import { hostName, isLoopback } from '../../security/loopback.js';
 import type { Caller, KnownKeys } from '../keys/known-keys.js';
-import { hostName, isLoopback } from './host-check.js';
 
 /** Who is let in. */
 export interface AuthOptions {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { startTestApi } from '../testing/test-api.js';
-import { isLoopback } from './host-check.js';
+import { isLoopback } from '../../security/loopback.js';
 
 describe('the name that a request asks for', () => {
   for (const [bind, host, status] of [

@@ -8,7 +8,7 @@ import type { Payload, PayloadCodec } from '@temporalio/common';
 import { z } from 'zod';
 import { DroverError } from '../../contracts/errors.js';
 import { sameSecret } from '../../security/constant-time.js';
-import { isLoopback } from '../plugins/host-check.js';
+import { isLoopback } from '../../security/loopback.js';
 
 /** What the endpoint is given. */
 export interface CodecRoutesOptions {

@@ -3,7 +3,7 @@
  * first. One process writes a chain; who it is, a socket tells that ends with the process.
  */
 import { createHash } from 'node:crypto';
-import { open, readdir, truncate } from 'node:fs/promises';
+import { open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -30,6 +30,20 @@ export async function nextArchive(folder: string, name: string): Promise<string>
 
 async function archivesOf(folder: string, name: string): Promise<string[]> {
   return (await readdir(folder)).filter((file) => ARCHIVED.exec(file)?.[1] === name).sort();
+}
+
+/** Removes the oldest archives beyond so many bytes of all; the newest stays. Returns their names. */
+export async function removeOldArchives(folder: string, name: string, keptBytes: number): Promise<string[]> {
+  const removed: string[] = [];
+  let bytes = 0;
+  const [newest, ...older] = (await archivesOf(folder, name)).reverse();
+  for (const file of newest === undefined ? [] : [newest, ...older]) {
+    bytes += (await stat(join(folder, file))).size;
+    if (file === newest || bytes <= keptBytes) continue;
+    await rm(join(folder, file), { force: true });
+    removed.push(file);
+  }
+  return removed;
 }
 
 /** Names of the chains in a folder. */

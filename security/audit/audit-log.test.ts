@@ -92,6 +92,20 @@ test('B-AUDIT-006: a full file is archived, the next one goes on with its chain,
   assert.deepEqual((await verdictOf(folder)).broken, { place: 'api.000001.jsonl:1', problem: 'was changed' });
 });
 
+test('archives beyond the bytes that are kept go, the oldest first; the rest of the chain says after what it begins', async () => {
+  const { folder, told, open } = aPlace({ limitBytes: 1_000, keptBytes: 2_000 });
+  const audit = await open();
+  for (let index = 0; index < 20; index += 1) await audit.record(event(index));
+  await audit.close();
+  const files = readdirSync(folder).sort();
+  assert.equal(files.length, 3, files.join());
+  assert.equal(files.includes('api.000001.jsonl'), false);
+  assert.equal(told[0]?.['event'], 'audit_archives_removed');
+  const { broken, beginsAfter } = await verdictOf(folder);
+  assert.equal(broken, undefined);
+  assert.match(beginsAfter ?? '', /^[0-9a-f]{64}$/);
+});
+
 test('B-AUDIT-006: unless a test says otherwise a file has 10 MB', async () => {
   const { folder, open } = aPlace();
   const line = `${JSON.stringify(event(0))}\n`;

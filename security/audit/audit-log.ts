@@ -4,7 +4,14 @@
  */
 import { mkdir, open, rename, statfs, type FileHandle } from 'node:fs/promises';
 import { chainEntry, FIRST_PREVIOUS_HASH, readEntry, type AuditEvent } from './audit-chain.js';
-import { claimChain, currentFile, lastLine, nextArchive, type Claim } from './audit-files.js';
+import {
+  claimChain,
+  currentFile,
+  lastLine,
+  nextArchive,
+  removeOldArchives,
+  type Claim,
+} from './audit-files.js';
 
 /** Where events are told. */
 export interface Audit {
@@ -30,6 +37,8 @@ export interface AuditLogOptions {
   now: () => number;
   /** Size at which a file is archived, default 10 MB (B-AUDIT-006). */
   limitBytes?: number;
+  /** Bytes of all archives of the chain; beyond them the oldest go. */
+  keptBytes?: number;
   /** Share of the disk in use, 0 to 1; default: asks the system. */
   diskUse?: (folder: string) => Promise<number>;
 }
@@ -157,6 +166,15 @@ class AuditWriter {
       if ((err as { code?: string }).code !== 'ENOENT') throw err; // Somebody took it away.
     }
     await this.open();
+    await this.forgetOld();
+  }
+
+  private async forgetOld(): Promise<void> {
+    const { folder, keptBytes = Infinity, log } = this.options;
+    const removed = await removeOldArchives(folder, this.claim.name, keptBytes);
+    if (removed.length === 0) return;
+    const fields = { event: 'audit_archives_removed', files: removed };
+    log.warn(fields, 'the oldest archives of the audit log were removed: there is no room for more');
   }
 
   private async lookAtDisk(): Promise<void> {

@@ -20,6 +20,7 @@ async function aGateway(t: TestContext, { inTouch = () => true, ...options }: No
   const write = (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>);
   const gateway = buildGateway({
     nodeId: 'node-1',
+    host: '127.0.0.1',
     token: () => TOKEN,
     inTouch,
     version: '9.9.9',
@@ -124,6 +125,20 @@ test('design 2.7: a reader of frames that were lost is told so', async (t) => {
   await node.runs.waitForEnd('t', AbortSignal.timeout(5_000));
   const lost = await gateway.inject({ url: '/runs/t/frames?from=7', headers });
   assert.equal(lost.json<{ code: string }>().code, 'WORKER_RESET');
+});
+
+test('what a gateway on loopback tells without a token it tells under the names of loopback alone, and never to pages', async (t) => {
+  const { gateway } = await aGateway(t);
+  for (const url of ['/health', '/metrics']) {
+    const answer = await gateway.inject({ url, headers: { host: 'localhost:9200' } });
+    assert.equal(answer.statusCode, 200);
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+    assert.equal(answer.headers['cross-origin-resource-policy'], 'same-origin');
+    const rebound = await gateway.inject({ url, headers: { host: 'evil.example' } });
+    assert.deepEqual([rebound.statusCode, rebound.json<{ code: string }>().code], [403, 'FORBIDDEN_HOST']);
+  }
+  const headers = { host: 'gpu-1.example', authorization: `Bearer ${TOKEN}` };
+  assert.equal((await gateway.inject({ url: '/pools', headers })).statusCode, 200);
 });
 
 test('B-API-028, B-CONFIG-003, C-118: a node without its token, or with an address that is none, does not start and says why', async () => {

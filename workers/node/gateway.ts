@@ -10,6 +10,8 @@ import type { ReplicaKey } from '../../activities/replica-files.js';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
 import { cancelRun, fenceRun, placedRun, runOffer, type NodeDevices } from '../../contracts/node.js';
 import { sameSecret } from '../../security/constant-time.js';
+import { BROWSER_HEADERS } from '../../security/browser-headers.js';
+import { isRebound } from '../../security/loopback.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { AnnounceEngine } from './announce-engine.js';
@@ -21,6 +23,8 @@ import type { RunRegister } from './runs.js';
 /** What the gateway serves. */
 export interface GatewayDeps {
   nodeId: string;
+  /** Where it listens. */
+  host: string;
   /** The token as it is now. */
   token: () => string;
   version: string;
@@ -60,6 +64,11 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
     forceCloseConnections: true,
   });
   app.addHook('onRequest', carryCorrelation);
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.headers(BROWSER_HEADERS);
+    done();
+  });
+  app.addHook('onRequest', checkHost(deps.host));
   app.addHook('onRequest', authenticate(deps.token));
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
@@ -144,6 +153,16 @@ function requireTouch(inTouch: () => boolean) {
       throw new DroverError('POOL_UNAVAILABLE', 'the node is out of touch with Temporal', {
         retry_after_ms: 1000,
       });
+    return Promise.resolve();
+  };
+}
+
+/** Where a token is shown the name does not matter: no page has one. */
+function checkHost(bind: string) {
+  return async (request: FastifyRequest): Promise<void> => {
+    const { host, authorization } = request.headers;
+    if (authorization === undefined && isRebound(bind, host))
+      throw new DroverError('FORBIDDEN_HOST', 'this address is served under its own name only');
     return Promise.resolve();
   };
 }

@@ -200,6 +200,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const workers = await createWorkers(settings, connection, parts);
   const gateway = buildGateway({
     nodeId: settings.DROVER_NODE_ID,
+    host: hostOf(settings.DROVER_NODE_ADDR),
     token: () => token,
     version: packageVersion(),
     bodyLimitBytes: settings.DROVER_BODY_LIMIT_BYTES,
@@ -280,11 +281,14 @@ function createWorkers(
   ]);
 }
 
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+}
+
 async function listen(gateway: ReturnType<typeof buildGateway>, address: string): Promise<string> {
   const at = address.lastIndexOf(':');
   try {
-    const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1');
-    return await gateway.listen({ host, port: Number(address.slice(at + 1)) });
+    return await gateway.listen({ host: hostOf(address), port: Number(address.slice(at + 1)) });
   } catch (err) {
     if ((err as { code?: string }).code !== 'EADDRINUSE') throw err;
     throw new StartError(`the address ${address} is taken; set DROVER_NODE_ADDR to another`, { cause: err });

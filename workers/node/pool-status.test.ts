@@ -16,6 +16,7 @@ describe('GET /pools/:id/status of a node', () => {
     const { runs, pools } = node;
     gateway = buildGateway({
       nodeId: 'node-1',
+      host: '127.0.0.1',
       token: () => TOKEN,
       inTouch: () => true,
       version: '9.9.9',
