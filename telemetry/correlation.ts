@@ -8,7 +8,7 @@ export function withCorrelation<T>(correlationId: string, work: () => T): T {
   return current.run({ correlation_id: correlationId }, work);
 }
 
-/** What a line of the log says of the request at hand; nothing outside of any. */
+/** What a line of the log says of the request at hand; nothing outside of any. A copy: the logger adds a line's fields to it. */
 export function correlationFields(): { correlation_id?: string } {
-  return current.getStore() ?? {};
+  return { ...current.getStore() };
 }

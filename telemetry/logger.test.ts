@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
 const LOGGER = fileURLToPath(new URL('./logger.ts', import.meta.url));
+const CORRELATION = fileURLToPath(new URL('./correlation.ts', import.meta.url));
 
 function program(code: string) {
   const source = `import(${JSON.stringify(LOGGER)}).then(async ({ createLogger }) => { const log = createLogger('test'); ${code} });`;
@@ -34,6 +35,19 @@ test('B-OBS-021: a line is one JSON object with time, level, component and words
   );
   assert.ok(!Number.isNaN(Date.parse(String(line['ts']))));
   assert.deepEqual([line['token'], line['prompt']], ['[REDACTED]', '[REDACTED]']);
+});
+
+test('a line has the id of its request and its own fields, not those of the lines before it', async () => {
+  const child = program(`
+    const { withCorrelation } = await import(${JSON.stringify(CORRELATION)});
+    withCorrelation('c-1', () => { log.info({ event: 'first', pid: 1 }, 'a'); log.info({ pool_id: 'p' }, 'b'); });
+    log.info('c');`);
+  const lines = (await text(child.stdout)).trimEnd().split('\n');
+  const [, second, third] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const { ts: _, ...fields } = second ?? {};
+  const base = { level: 'info', component: 'test' };
+  assert.deepEqual(fields, { ...base, correlation_id: 'c-1', pool_id: 'p', msg: 'b' });
+  assert.equal(third?.['correlation_id'], undefined);
 });
 
 test('B-LOG-008: whatever is logged, and however many lines it has, is one object on one line', async () => {
