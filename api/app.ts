@@ -192,7 +192,7 @@ async function registerRoutes(
     audit: deps.audit,
   });
   const countRefusal = refusalCounter(metrics);
-  app.decorate('moveTask', createMoveTask({ nodes, place, tails, locator, log: app.log }));
+  app.decorate('moveTask', createMoveTask({ nodes, place, tails, locator, audit: deps.audit, log: app.log }));
   await app.register(healthRoutes, { version: deps.version, records, readPools });
   await app.register(taskRoutes, {
     limits: { maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS },

@@ -23,6 +23,14 @@ export function auditAdmission(
   void audit.record({ event_type: 'task_assigned', actor: API, details: assigned });
 }
 
+/** Notes that a task went to another node than it was assigned to. */
+export function auditMove(
+  audit: Audit,
+  details: { task_id: string; node_id: string; pool_id: string; from: string; correlation_id: string },
+): void {
+  void audit.record({ event_type: 'task_assigned', actor: API, details });
+}
+
 /** Notes how a task ended, on behalf of its workflow; one that asks again is noted again. */
 export function auditCompletion(audit: Audit, task_id: string, { events }: Transcript): void {
   const last = events.at(-1);

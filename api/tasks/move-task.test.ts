@@ -48,6 +48,8 @@ describe('a task whose node is lost', () => {
     assert.deepEqual(calls, [`${lost} fence 2 t-1`, `${other} takeOver t-1`]);
     const [placed] = api.nodes.takenOver;
     assert.deepEqual([placed?.epoch, placed?.pool_id, placed?.past], [2, 'default', shown]);
+    const { event_type, details } = api.audited.at(-1) ?? {};
+    assert.deepEqual([event_type, details?.['node_id'], details?.['from']], ['task_assigned', other, lost]);
     assert.equal(placed !== undefined && 'node_id' in placed, false);
     assert.equal(api.log.filter(({ event }) => event === 'task_moved').length, 1);
   });

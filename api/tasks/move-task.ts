@@ -9,9 +9,11 @@ import { DroverError } from '../../contracts/errors.js';
 import type { Frame } from '../../contracts/events.js';
 import type { FencedRun } from '../../contracts/node.js';
 import type { PlacementCandidate } from '../../domain/placement.js';
+import type { Audit } from '../../security/audit/audit-log.js';
 import type { CallContext, NodeLink } from '../clients/node-link.js';
 import type { TaskTails } from '../relay/task-tails.js';
 import type { AskedTask } from './admit-task.js';
+import { auditMove } from './audit-task.js';
 import type { TaskLocator } from './locate-task.js';
 
 /** What moving works with. */
@@ -24,11 +26,12 @@ export interface MoveDeps {
   ) => Promise<PlacementCandidate>;
   tails: Pick<TaskTails, 'shown'>;
   locator: Pick<TaskLocator, 'forget'>;
+  audit: Audit;
   log: FastifyBaseLogger;
 }
 
 /** Builds the mover, whose calls fail as placement refuses, or the node that was chosen. */
-export function createMoveTask({ nodes, place, tails, locator, log }: MoveDeps): MoveTask {
+export function createMoveTask({ nodes, place, tails, locator, audit, log }: MoveDeps): MoveTask {
   return async function moveTask({ node_id: lostNode, ...offer }) {
     const { task_id, correlation_id: correlationId } = offer;
     const call = { correlationId, log };
@@ -58,6 +61,13 @@ export function createMoveTask({ nodes, place, tails, locator, log }: MoveDeps):
       },
       'a task went to another node',
     );
+    auditMove(audit, {
+      task_id,
+      node_id: nodeId,
+      pool_id: poolId,
+      from: lostNode,
+      correlation_id: correlationId,
+    });
     return { kind: 'moved', node_id: nodeId, pool_id: poolId, epoch };
   };
 }
