@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -77,9 +76,13 @@ describe('the claim on a state folder', () => {
     assert.equal(await isRunning(left), false);
   });
 
-  it('is ours when the record stays half written', async () => {
-    await writeFile(places.stackFile, '{"phase":');
-    assert.ok('claimed' in (await ask()));
-    assert.ok(existsSync(places.stackFile));
-  });
+  for (const content of ['', '{"phase":', 'null', '\0\xff']) {
+    it(`is ours when the record stays ${JSON.stringify(content)}, which is set aside with a line`, async () => {
+      await writeFile(places.stackFile, content);
+      assert.ok('claimed' in (await ask()));
+      stackRecord.parse(JSON.parse(await readFile(places.stackFile, 'utf8')));
+      assert.equal(await readFile(`${places.stackFile}.unreadable`, 'utf8'), content);
+      assert.match(said.at(-1) ?? '', /stack\.json cannot be read and is set aside/);
+    });
+  }
 });

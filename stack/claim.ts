@@ -95,7 +95,10 @@ async function cleanUp(
   say: Say,
   signal: AbortSignal,
 ): Promise<void> {
-  if (found === 'unreadable') return removeStack(places.stackFile, found);
+  if (found === 'unreadable') {
+    say(`${places.stackFile} cannot be read and is set aside; end by hand what may run from before`);
+    return removeStack(places.stackFile, found);
+  }
   say('the last stack was killed; ending what it left');
   const giveUpAt = Date.now() + GUARDIAN_LIMIT_MS;
   while (found.guardian !== null && (await isRunning(found.guardian)) && Date.now() < giveUpAt) {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { chooseModel } from './model.js';
+import { chooseModel, makeDemoModel } from './model.js';
 import { placesIn } from './places.js';
 
 describe('the model of the pool default', () => {
@@ -27,6 +27,19 @@ describe('the model of the pool default', () => {
     const expected = { path, ref: `file:${path}`, name: null, alias: 'good' };
     assert.deepEqual(await chooseModel(path, placesIn(folder)), expected);
   });
+
+  for (const content of ['', 'GG', 'PK\x03\x04']) {
+    it(`is made anew where the demonstration model's file holds ${JSON.stringify(content)}`, async () => {
+      const places = placesIn(join(folder, 'state'));
+      const model = await chooseModel(undefined, places);
+      await mkdir(places.modelDir, { recursive: true });
+      await writeFile(model.path, content);
+      // The program that makes it is not started by a test that takes a second: it is asked for.
+      await assert.rejects(makeDemoModel(model, AbortSignal.abort()), { name: 'AbortError' });
+      await writeFile(model.path, 'GGUF\x03\x00');
+      await makeDemoModel(model, AbortSignal.abort());
+    });
+  }
 
   const wrong = [
     { file: 'none.gguf', message: /does not exist/ },

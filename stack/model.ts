@@ -66,7 +66,8 @@ function fileTrouble(err: unknown): string {
 
 /** Makes the demonstration model unless it is there: 4 MB, the same bytes every time. */
 export async function makeDemoModel(model: Model, signal: AbortSignal): Promise<void> {
-  if (existsSync(model.path)) return;
+  // One that is empty or something else, as a full disk may leave it, is made anew.
+  if (existsSync(model.path) && (await firstBytes(model.path)) === MAGIC) return;
   await mkdir(join(model.path, '..'), { recursive: true, mode: 0o700 });
   const aside = `${model.path}.${process.pid}.tmp`;
   try {

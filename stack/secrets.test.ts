@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -55,6 +55,20 @@ describe('the secrets of an installation', () => {
     assert.equal(secrets.nodeToken, 'sixteen characters');
     assert.equal((await readdir(stateDir)).includes('node-token'), false);
   });
+  const damaged = [
+    { name: 'api-key', content: '', message: /api-key is empty; remove it/ },
+    { name: 'node-token', content: 'two\nlines', message: /node-token holds something else than one line/ },
+    { name: 'codec-secret', content: '\0\xff', message: /codec-secret holds something else/ },
+    { name: 'payload-keys', content: 'k1:aGFsZg==', message: /payload-keys cannot be used .*your copy/ },
+  ];
+  for (const { name, content, message } of damaged) {
+    it(`stop the start in one line where ${name} holds ${JSON.stringify(content)}, and it is left as it is`, async () => {
+      await readSecrets(stateDir, readSettings({}));
+      await writeFile(join(stateDir, name), content);
+      await assert.rejects(readSecrets(stateDir, readSettings({})), { name: 'StackError', message });
+      assert.equal(await readFile(join(stateDir, name), 'utf8'), content);
+    });
+  }
 
   it('come from the settings where those name them, and are then not written', async () => {
     const settings = readSettings({ DROVER_API_KEYS: 'one, two', DROVER_NODE_TOKEN: 'sixteen characters' });

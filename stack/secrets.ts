@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newPayloadKey } from '../security/payload-keys.js';
+import { newPayloadKey, parsePayloadKeys } from '../security/payload-keys.js';
 import type { Settings } from '../contracts/settings.js';
 import { errorCode } from './error-code.js';
 import { StackError } from './stack-error.js';
@@ -14,6 +14,8 @@ import { StackError } from './stack-error.js';
 const FOREIGN_BITS = 0o077;
 /** 192 bits: beyond guessing, and still a line that can be pasted. */
 const SECRET_BYTES = 24;
+/** What can be sent in a header. */
+const ONE_LINE = /^[\x21-\x7e]+$/;
 
 /** Everything that our processes must share and nobody else may know. */
 export interface Secrets {
@@ -32,12 +34,26 @@ export async function readSecrets(stateDir: string, settings: Settings): Promise
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const kept = (name: string, make: () => string) => keptSecret(join(stateDir, name), make);
   const { DROVER_API_KEYS: keys } = settings;
+  const payloadKeys = settings.DROVER_PAYLOAD_KEYS ?? (await kept('payload-keys', newPayloadKey));
+  requireReadable(payloadKeys, join(stateDir, 'payload-keys'));
   return {
     apiKeys: keys.length > 0 ? keys.join(',') : await kept('api-key', () => `dk-${randomText()}`),
     nodeToken: settings.DROVER_NODE_TOKEN ?? (await kept('node-token', randomText)),
-    payloadKeys: settings.DROVER_PAYLOAD_KEYS ?? (await kept('payload-keys', newPayloadKey)),
+    payloadKeys,
     codecSecret: settings.DROVER_CODEC_SECRET ?? (await kept('codec-secret', randomText)),
   };
+}
+
+/** A half of a key opens nothing, and what it sealed is lost without the whole. */
+function requireReadable(payloadKeys: string, path: string): void {
+  try {
+    parsePayloadKeys(payloadKeys);
+  } catch (err) {
+    const why = err instanceof Error ? err.message : String(err);
+    throw new StackError(
+      `${path} cannot be used (${why}); put back your copy of it, without it payloads stay sealed`,
+    );
+  }
 }
 
 function randomText(): string {
@@ -62,6 +78,10 @@ async function readSecret(path: string): Promise<string | undefined> {
   }
   const secret = (await readFile(path, 'utf8')).trim();
   if (secret === '') throw new StackError(`${path} is empty; remove it for a new one`);
+  if (!ONE_LINE.test(secret))
+    throw new StackError(
+      `${path} holds something else than one line of text; put back what it held, or remove it for a new one`,
+    );
   return secret;
 }
 

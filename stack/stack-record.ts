@@ -102,7 +102,7 @@ export async function readStack(path: string): Promise<StackRecord | 'unreadable
   }
 }
 
-/** Removes a record whose owner is gone; the record of another start that was faster stays. */
+/** Removes a record whose owner is gone, or sets one aside that says nothing; that of another start that was faster stays. */
 export async function removeStack(path: string, expected: StackRecord | 'unreadable'): Promise<void> {
   const aside = `${path}.${process.pid}.old`;
   try {
@@ -114,7 +114,8 @@ export async function removeStack(path: string, expected: StackRecord | 'unreada
   const moved = stackRecord.safeParse(parseJson(await readFile(aside, 'utf8')));
   const same =
     expected === 'unreadable' ? !moved.success : moved.data?.owner.start_ticks === expected.owner.start_ticks;
-  if (same) await rm(aside, { force: true });
+  if (same && expected === 'unreadable') await rename(aside, `${path}.unreadable`);
+  else if (same) await rm(aside, { force: true });
   else await rename(aside, path);
 }
 

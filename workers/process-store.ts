@@ -21,10 +21,15 @@ const FOLDER = 'store';
 export async function openProcessStore(settings: Settings, log: Logger): Promise<Store> {
   const { DATABASE_URL: url, DROVER_STATE_DIR: stateDir } = settings;
   const onLost = (err: Error) => log.warn({ err, event: 'store_connection_lost' }, 'lost a connection');
+  const onSetAside = (aside: string, err: unknown) =>
+    log.error(
+      { err, event: 'store_unreadable', aside },
+      'the database was damaged; a new one was begun beside it',
+    );
   const deadline = Date.now() + OPEN_LIMIT_MS;
   for (;;) {
     try {
-      const store = await openStore({ url, folder: join(stateDir, FOLDER), onLost });
+      const store = await openStore({ url, folder: join(stateDir, FOLDER), onLost, onSetAside });
       log.info({ event: 'store_opened', kind: url === undefined ? 'sqlite' : 'postgresql' }, 'store opened');
       return store;
     } catch (err) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { readSettings } from '../../contracts/settings.js';
 import { eventually } from '../../testing/changes.js';
@@ -117,12 +117,12 @@ test('a stop that comes while the engine is being started waits for it, and find
   assert.deepEqual(await livingGroup(pid), []);
 });
 
-test('a PID file that holds no number is a failure that names it', async (t) => {
+test('a PID file that holds no number is set aside and told, and what the record names is stopped', async (t) => {
   const node = await poolNode(t);
-  const { pidFile } = replicaFiles(node.deps.paths, GPU0);
-  await mkdir(node.deps.paths.runtimeDir, { recursive: true });
-  await writeFile(pidFile, 'rm -rf /');
-  await assert.rejects(node.run('stopEngine', DIRECTLY), {
-    message: `${pidFile} does not hold a process id`,
-  });
+  const { engine, files } = await running(node);
+  await writeFile(files.pidFile, 'rm -rf /');
+  assert.deepEqual(await node.run('stopEngine', DIRECTLY), { outcome: 'stopped', pid: engine.pid });
+  assert.deepEqual(await livingGroup(engine.pid), []);
+  assert.equal(await readFile(`${files.pidFile}.unreadable`, 'utf8'), 'rm -rf /');
+  assert.ok(node.logged.some(({ event, path }) => event === 'pid_file_unreadable' && path === files.pidFile));
 });

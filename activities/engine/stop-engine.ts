@@ -4,6 +4,7 @@ import { poolFailure } from '../failures.js';
 import { poolFields } from '../pool/pool-fields.js';
 import { replicaFiles, type ReplicaFiles, type ReplicaKey } from '../replica-files.js';
 import { endLeftEngine } from '../process/adopt.js';
+import { setAside } from '../set-aside.js';
 import { readPidFile, removePidFile } from '../process/pid-file.js';
 import { findByToken, isSameProcess } from '../process/process-identity.js';
 import { readSpawnRecord } from '../process/spawn-record.js';
@@ -52,8 +53,10 @@ async function stop(
   input: StopEngineInput,
   token: string,
 ): Promise<StoppedEngine> {
-  const pid = await readPidFile(files.pidFile);
-  if (pid === undefined && input.if_missing === 'fail') throw missing(files, input);
+  const written = await readPidFile(files.pidFile);
+  if (written === 'unreadable') await setAside(files.pidFile, 'pid_file_unreadable', deps.log);
+  const pid = written === 'unreadable' ? undefined : written;
+  if (written === undefined && input.if_missing === 'fail') throw missing(files, input);
   try {
     const record = await readSpawnRecord(files.spawnRecord);
     if (record === undefined) return await stopUnrecorded(deps, files, token, pid);

@@ -5,9 +5,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SpawnRecord } from '../../contracts/handoff.js';
+import type { Logger } from '../../telemetry/logger.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { removeFile } from '../remove-file.js';
 import { replicaFiles } from '../replica-files.js';
+import { setAside } from '../set-aside.js';
 import { removePidFile } from './pid-file.js';
 import { isSameProcess } from './process-identity.js';
 import { readSpawnRecord } from './spawn-record.js';
@@ -24,11 +26,28 @@ const RECORD_SUFFIX = '.spawn.json';
 
 /** Every engine that the runtime folder's spawn records name; records that cannot be read prove nothing and are passed over. */
 export async function findLeftEngines(runtimeDir: string): Promise<LeftEngine[]> {
+  const records = await readRecords(runtimeDir);
+  return Promise.all(records.flatMap(({ record }) => (record === undefined ? [] : [withLife(record)])));
+}
+
+/**
+ * Sets the records aside that cannot be read: an engine that still runs under one is then known by its handoff, like one that
+ * others started.
+ */
+export async function setUnreadableRecordsAside(
+  runtimeDir: string,
+  log: Pick<Logger, 'error'>,
+): Promise<void> {
+  for (const { path, record } of await readRecords(runtimeDir))
+    if (record === undefined) await setAside(path, 'spawn_record_unreadable', log);
+}
+
+async function readRecords(runtimeDir: string): Promise<{ path: string; record: SpawnRecord | undefined }[]> {
   const names = (await readdir(runtimeDir)).filter(
     (name) => name.endsWith(RECORD_SUFFIX) && !name.startsWith('.'),
   );
-  const records = await Promise.all(names.sort().map((name) => readSpawnRecord(join(runtimeDir, name))));
-  return Promise.all(records.flatMap((record) => (record === undefined ? [] : [withLife(record)])));
+  const paths = names.sort().map((name) => join(runtimeDir, name));
+  return Promise.all(paths.map(async (path) => ({ path, record: await readSpawnRecord(path) })));
 }
 
 async function withLife(record: SpawnRecord): Promise<LeftEngine> {

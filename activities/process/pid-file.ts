@@ -12,11 +12,10 @@ export async function writePidFile(path: string, pid: number): Promise<void> {
 }
 
 /**
- * The number in a PID file; undefined when there is no such file.
- * @throws Error naming the path when the file holds anything but a process id; pids 0 and 1 are never ours, and a
- *   signal to them would reach our own group or the whole machine.
+ * The number in a PID file; undefined when there is no such file, `'unreadable'` when it holds anything but a process id:
+ * pids 0 and 1 are never ours, and a signal to them would reach our own group or the whole machine.
  */
-export async function readPidFile(path: string): Promise<number | undefined> {
+export async function readPidFile(path: string): Promise<number | 'unreadable' | undefined> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -25,8 +24,7 @@ export async function readPidFile(path: string): Promise<number | undefined> {
     throw err;
   }
   const pid = /^\d{1,10}$/.test(text.trim()) ? Number(text) : NaN;
-  if (Number.isSafeInteger(pid) && pid > 1) return pid;
-  throw new Error(`${path} does not hold a process id`);
+  return Number.isSafeInteger(pid) && pid > 1 ? pid : 'unreadable';
 }
 
 /** Removes a PID file; one that is gone already is no failure. */

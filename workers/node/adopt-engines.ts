@@ -10,7 +10,7 @@ import type { NodeActivityDeps, RunningEngine } from '../../activities/deps.js';
 import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { isMarkedDraining } from '../../activities/pool/drain-mark.js';
 import { engineFields } from '../../activities/pool/pool-fields.js';
-import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
+import { endLeftEngine, findLeftEngines, setUnreadableRecordsAside } from '../../activities/process/adopt.js';
 import { handoffFileName, isAside } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { reportLeft, tellCrash } from './crash-report.js';
@@ -26,6 +26,7 @@ export async function adoptEngines(
   log: Logger,
 ): Promise<void> {
   await mkdir(deps.paths.runtimeDir, { recursive: true, mode: 0o700 });
+  await setUnreadableRecordsAside(deps.paths.runtimeDir, log);
   for (const left of await findLeftEngines(deps.paths.runtimeDir)) {
     const { prepared, pid, started_ticks } = left.record;
     const { pool_id, replica_id } = prepared;

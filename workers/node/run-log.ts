@@ -129,7 +129,7 @@ function cutTo(fd: number, end: number): void {
 
 /**
  * Reads every whole record of a run log, in order. A torn tail, as a crash leaves it, is cut off the file.
- * @throws Error when a whole record cannot be opened: its key is gone, or it is not a run log.
+ * @throws Error when a whole record cannot be opened: its key is gone; or when there is none at all, but something else
  */
 export function readRunLog(path: string, ring: KeyRing): LogRecord[] {
   const bytes = readFileSync(path);
@@ -141,6 +141,7 @@ export function readRunLog(path: string, ring: KeyRing): LogRecord[] {
     records.push(decodeRecord(next, ring));
     at += HEADER_BYTES + next.length;
   }
+  if (at === 0 && bytes.length > 0) throw new Error(`the ${bytes.length} bytes hold no whole record`);
   if (at < bytes.length) truncateSync(path, at);
   return records;
 }
