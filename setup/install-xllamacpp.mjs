@@ -5,12 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { cached } from './cache.mjs';
-import { run } from './programs.mjs';
+import { pythonEnvironment } from './python-environment.mjs';
 
 const SOURCES = resolve(import.meta.dirname, '..', 'testing', 'xllamacpp');
-/** The wheel has 34 MB; the rest is Python's own start. */
-const INSTALL_TIMEOUT_MS = 300_000;
 
 /**
  * Makes the environment unless it is there, and brings the launcher up to date.
@@ -22,16 +19,12 @@ const INSTALL_TIMEOUT_MS = 300_000;
  * @throws Error when there is no Python 3.10 or later with venv, or the wheel cannot be fetched
  */
 export async function installXllamacpp({ log = () => {} } = {}) {
-  const requirements = join(SOURCES, 'requirements.txt');
-  const version = /^xllamacpp==(\S+)/m.exec(await readFile(requirements, 'utf8'))?.[1];
-  if (version === undefined) throw new Error(`${requirements} pins no xllamacpp`);
-  const python = await cached(`xllamacpp/${version}`, join('bin', 'python'), log, async (folder) => {
-    log(`installing llama.cpp's server (xllamacpp ${version}, about ten seconds)`);
-    await run('python3', ['-m', 'venv', folder], { timeoutMs: INSTALL_TIMEOUT_MS });
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'];
-    const pinned = ['--only-binary=:all:', '--require-hashes', '-r', requirements];
-    // bin/python finds its packages from where it lies, so the environment may be moved when it is complete.
-    await run(join(folder, 'bin', 'python'), [...pip, ...pinned], { timeoutMs: INSTALL_TIMEOUT_MS });
+  const { python, version } = await pythonEnvironment({
+    name: 'xllamacpp',
+    requirements: join(SOURCES, 'requirements.txt'),
+    pipArgs: ['--require-hashes'],
+    announce: (pinned) => `installing llama.cpp's server (xllamacpp ${pinned}, about ten seconds)`,
+    log,
   });
   return { python, launcher: await writeLauncher(python), version };
 }
