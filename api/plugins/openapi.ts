@@ -9,7 +9,8 @@ import { tidyDocument } from './openapi-document.js';
 export const API_VERSION = '2.0.0';
 
 const DESCRIPTION = `Durable inference on engines of your own. Every answer has \`X-Correlation-Id\`; a refusal has the body \`Error\`,
-429 and 503 also \`Retry-After\`, 429 also \`X-Backoff-Ms\`. A key is sent as \`X-API-Key\` or as bearer token.`;
+429 and 503 also \`Retry-After\`, 429 also \`X-Backoff-Ms\`. A key is sent as \`X-API-Key\` or as bearer token.
+Keys have roles: what changes pools, the catalogue or keys is for operators, all else for clients too.`;
 
 /** What the `data` of an event stream's frames holds: no JSON body refers to them. */
 const FRAMES = ['StartedFrame', 'TokenFrame', 'MetricsFrame', 'EndFrame'];

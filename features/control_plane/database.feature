@@ -8,8 +8,13 @@ Feature: The database may go away
     Given a fresh installation on a PostgreSQL
     When the model "tea" is saved
     Then the answer is 201
+    When a key for "ci" is made, of the role "client"
+    And "GET /v2/pools" is requested with the key of "ci"
+    Then the answer is 200
     When PostgreSQL is stopped
-    And "GET /v2/catalog/models/tea" is requested
+    And "GET /v2/pools" is requested with the key of "ci"
+    Then the answer is 200
+    When "GET /v2/catalog/models/tea" is requested
     Then it is refused with 503 "STORE_UNAVAILABLE", retriable, and a message
     And the answer has the headers:
       | Retry-After | 1 |

@@ -12,6 +12,8 @@ import { nodeOnDisk, offerOf, type NodeOptions } from '../../testing/test-node.j
 import { buildGateway } from './gateway.js';
 
 const TOKEN = 'the-token-of-this-node';
+/** What the gateway holds for its token now. */
+const held = { token: TOKEN };
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 async function aGateway(t: TestContext, { inTouch = () => true, ...options }: NodeOptions = {}) {
@@ -21,7 +23,7 @@ async function aGateway(t: TestContext, { inTouch = () => true, ...options }: No
   const gateway = buildGateway({
     nodeId: 'node-1',
     host: '127.0.0.1',
-    token: () => TOKEN,
+    token: () => held.token,
     inTouch,
     version: '9.9.9',
     bodyLimitBytes: 1_000,
@@ -125,6 +127,18 @@ test('design 2.7: a reader of frames that were lost is told so', async (t) => {
   await node.runs.waitForEnd('t', AbortSignal.timeout(5_000));
   const lost = await gateway.inject({ url: '/runs/t/frames?from=7', headers });
   assert.equal(lost.json<{ code: string }>().code, 'WORKER_RESET');
+});
+
+test('B-SECR-008: another token holds from the moment that the node has it, the one before no more', async (t) => {
+  const { gateway } = await aGateway(t);
+  const status = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await gateway.inject({ url: '/devices', headers })).statusCode;
+  };
+  assert.deepEqual([await status(TOKEN), await status('the-next-token')], [200, 401]);
+  t.after(() => (held.token = TOKEN));
+  held.token = 'the-next-token';
+  assert.deepEqual([await status(TOKEN), await status('the-next-token')], [401, 200]);
 });
 
 test('what a gateway on loopback tells without a token it tells under the names of loopback alone, and never to pages', async (t) => {
