@@ -9,6 +9,8 @@ import { runToEnd } from './run-to-end.js';
 /** Two ends of a cable: an address here and one on the host. */
 interface Cable {
   device: string;
+  /** The network of its two ends. */
+  net: string;
   here: string;
   there: string;
 }
@@ -42,7 +44,10 @@ export class NetworkHost<Name extends string> {
       await ip('-n', namespace, 'addr', 'add', `${there}/30`, 'dev', peer);
       await ip('link', 'set', device, 'up');
       await ip('-n', namespace, 'link', 'set', peer, 'up');
-      cables.set(name, { device, here, there });
+      // What cannot take a cut cable must not take the way that leads everywhere else.
+      await ip('route', 'add', 'blackhole', `${net}.${index * 4}/30`, 'metric', '4096');
+      if (index === 0) await ip('-n', namespace, 'route', 'add', 'blackhole', 'default', 'metric', '4096');
+      cables.set(name, { device, net: `${net}.${index * 4}/30`, here, there });
     }
     return new NetworkHost(namespace, cables);
   }
@@ -91,7 +96,10 @@ export class NetworkHost<Name extends string> {
   /** Takes the host away; its processes must have ended. */
   async remove(): Promise<void> {
     for (const server of this.forwarders) server.close();
-    for (const { device } of this.cables.values()) await ip('link', 'del', device);
+    for (const { device, net } of this.cables.values()) {
+      await ip('link', 'del', device);
+      await ip('route', 'del', 'blackhole', net, 'metric', '4096');
+    }
     await ip('netns', 'del', this.namespace);
   }
 

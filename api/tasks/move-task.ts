@@ -76,14 +76,17 @@ function carried(past: readonly Frame[]): { past?: Frame[] } {
   return past.length === 0 ? {} : { past: [...past] };
 }
 
-/** What its node says of the run: nothing where it is away, or does not know it any more. */
+/**
+ * What its node says of the run: nothing where it does not know it any more, or is away, whoever answers in its place. Away it
+ * has stopped by itself before its workflow asks for the move.
+ */
 async function atItsNode(
   ask: () => Promise<FencedRun | undefined>,
 ): Promise<{ fenced: FencedRun | undefined; isAway: boolean }> {
   try {
     return { fenced: await ask(), isAway: false };
   } catch (err) {
-    if (!(err instanceof DroverError) || err.code !== 'POOL_UNAVAILABLE') throw err;
+    if (!(err instanceof DroverError)) throw err;
     return { fenced: undefined, isAway: true };
   }
 }

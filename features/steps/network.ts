@@ -2,20 +2,19 @@
 import { Given, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { eventually } from '../../testing/changes.js';
-import type { FarCable } from '../support/far-node.js';
-import { PRELOAD_WAIT_MS } from '../support/stack.js';
+import { PRELOAD_WAIT_MS, type NodeCable } from '../support/stack.js';
 import type { DroverWorld } from '../support/world.js';
 
 /** A missed heartbeat, 30 s in which nobody polls for the node, and a busy machine. */
 const MOVE_LIMIT_MS = 150_000;
 
-const CABLES: Readonly<Record<string, readonly FarCable[]>> = {
+const CABLES: Readonly<Record<string, readonly NodeCable[]>> = {
   Temporal: ['Temporal'],
   'the API': ['the API'],
   everything: ['Temporal', 'the API'],
 };
 
-const cablesOf = (what: string): readonly FarCable[] => CABLES[what] ?? assert.fail(`no cable to ${what}`);
+const cablesOf = (what: string): readonly NodeCable[] => CABLES[what] ?? assert.fail(`no cable to ${what}`);
 
 Given('a fresh installation with a far node, which has the larger pool', async function (this: DroverWorld) {
   await this.useFreshStack({ model: 'slow', slots: 2, nodePools: 'default', farNode: true });

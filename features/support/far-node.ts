@@ -3,13 +3,7 @@ import { join } from 'node:path';
 import { NetworkHost } from '../../testing/network-host.js';
 import type { Program } from '../../testing/program.js';
 import { PROGRAMS } from './places.js';
-import type { Stack } from './stack.js';
-
-/** What the far node is connected to. */
-export type FarCable = 'Temporal' | 'the API';
-
-/** Port of its gateway; nobody else is on its host. */
-const GATEWAY_PORT = 9200;
+import { HOST_GATEWAY_PORT, NODE_CABLES, type NodeCable, type Stack } from './stack.js';
 
 /** The far node. */
 export class FarNode {
@@ -20,19 +14,19 @@ export class FarNode {
 
   private constructor(
     private readonly stack: Stack,
-    private readonly host: NetworkHost<FarCable>,
+    private readonly host: NetworkHost<NodeCable>,
   ) {
     this.id = `far-${stack.name}`;
   }
 
   /** Makes its host. */
   static async make(stack: Stack): Promise<FarNode> {
-    return new FarNode(stack, await NetworkHost.make<FarCable>(['Temporal', 'the API']));
+    return new FarNode(stack, await NetworkHost.make(NODE_CABLES));
   }
 
   /** Where the API finds its gateway. */
   get url(): string {
-    return `http://${this.host.addressOn('the API')}:${GATEWAY_PORT}`;
+    return `http://${this.host.addressOn('the API')}:${HOST_GATEWAY_PORT}`;
   }
 
   /** Starts its worker. */
@@ -48,11 +42,11 @@ export class FarNode {
     await this.program.waitForLog('the event "listening"', ({ event }) => event === 'listening');
   }
 
-  cut(cables: readonly FarCable[]): Promise<unknown> {
+  cut(cables: readonly NodeCable[]): Promise<unknown> {
     return Promise.all(cables.map((cable) => this.host.cut(cable)));
   }
 
-  mend(cables: readonly FarCable[]): Promise<unknown> {
+  mend(cables: readonly NodeCable[]): Promise<unknown> {
     return Promise.all(cables.map((cable) => this.host.mend(cable)));
   }
 

@@ -9,7 +9,7 @@ import { preloadResult, type PreloadResult, type PreparedEngine } from '../../co
 import { eventually } from '../../testing/changes.js';
 import { fakeGpusIn, type FakeGpu, type FakeGpus } from '../../testing/fake-gpus.js';
 import { freePort } from '../../testing/free-port.js';
-import type { NetworkHost } from '../../testing/network-host.js';
+import { NetworkHost } from '../../testing/network-host.js';
 import { isAlive, killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
 import { ApiClient } from './api-client.js';
@@ -51,6 +51,8 @@ export interface StackWish {
   gpus?: readonly FakeGpu[];
   /** True: a Temporal server of its own, which the scenario may stop. */
   ownTemporal?: boolean;
+  /** True: the node is on a host of its own, whose cables may be cut. */
+  nodeOnHost?: boolean;
   /** True: a second node, on a host of its own. */
   farNode?: boolean;
   /** True: a PostgreSQL of its own, which the scenario may stop; default: SQLite in the state folder. */
@@ -80,6 +82,15 @@ const SHORT_WAITS = {
   DROVER_START_TIMEOUT_MS: '5000',
 };
 
+/** What a node on a host of its own is connected to. */
+export type NodeCable = 'Temporal' | 'the API';
+
+/** The cables of such a host. */
+export const NODE_CABLES: readonly NodeCable[] = ['Temporal', 'the API'];
+
+/** Port of its gateway; nobody else is on the host. */
+export const HOST_GATEWAY_PORT = 9200;
+
 /** Where pools are preloaded. */
 export const PRELOAD_PATH = `/v2/pools/${POOL}/preload`;
 
@@ -104,6 +115,9 @@ export class Stack {
   api: ApiProcess | undefined;
   nodeUrl = '';
   private farNode: FarNode | undefined;
+  /** Where the node is, if not on this machine; and how it reaches Temporal from there. */
+  host: NetworkHost<NodeCable> | undefined;
+  private readonly hostEnv: Record<string, string> = {};
   /** Pid of the first engine. */
   firstEnginePid: number | undefined;
   /** Pid of the engine that was killed last. */
@@ -137,10 +151,17 @@ export class Stack {
     await mkdir(this.stateDir, { recursive: true });
     if (this.wish.ownTemporal === true) await this.startTemporal();
     if (this.wish.postgres === true) await this.database.usePostgres();
-    this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
+    if (this.wish.nodeOnHost === true) await this.makeHost();
+    else this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
     if (this.wish.farNode === true) this.farNode = await FarNode.make(this);
     await Promise.all([this.startNode(), this.farNode?.start(), this.startApi(), this.startControl()]);
     if (this.wish.preload !== false) await this.preload();
+  }
+
+  private async makeHost(): Promise<void> {
+    this.host = await NetworkHost.make(NODE_CABLES);
+    this.hostEnv['TEMPORAL_ADDRESS'] = await this.host.wayTo(this.temporal.address, 'Temporal');
+    this.nodeUrl = `http://${this.host.addressOn('the API')}:${HOST_GATEWAY_PORT}`;
   }
 
   private async startTemporal(): Promise<void> {
@@ -157,8 +178,8 @@ export class Stack {
     const PATH = [this.gpus?.PATH, process.env['PATH']]
       .filter((entry) => entry !== undefined)
       .join(delimiter);
-    const env = { DROVER_NODE_ADDR: new URL(this.nodeUrl).host, PATH };
-    const node = this.program('node', PROGRAMS.node, env);
+    const env = { DROVER_NODE_ADDR: new URL(this.nodeUrl).host, PATH, ...this.hostEnv };
+    const node = this.program('node', PROGRAMS.node, env, this.host);
     this.node = node;
     await node.waitForLog('the event "listening"', ({ event }) => event === 'listening');
   }
@@ -340,6 +361,7 @@ export class Stack {
     await Promise.all(this.programs.map((program) => program.stop()));
     if (engine !== undefined && (await processNames(engine, this.parts.folders.work))) killGroup(engine);
     await this.farNode?.remove();
+    await this.host?.remove();
     await this.database.stop();
     if (this.temporal !== this.parts.temporal) await this.temporal.stop();
     const log = this.pool.file(`engine-${POOL}.log`);

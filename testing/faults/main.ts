@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Models } from '../../features/support/models.js';
 import { findTestParts, PROGRAMS } from '../../features/support/places.js';
+import { tryHosts } from './cables.js';
 import { CHECKS, checkAll, type CheckResult } from './checks.js';
 import { readOptions, reproduction, USAGE, UsageError } from './options.js';
-import { planOf, VICTIMS, type PlanWish } from './plan.js';
+import { planOf, VICTIMS, type PlanWish, type VictimName } from './plan.js';
 import { playSeed } from './play.js';
 import { planInWords } from './print-plan.js';
 import { endRig, type House, type StartedRig } from './rig.js';
@@ -31,7 +32,9 @@ async function main(): Promise<number> {
   const missing = Object.values(PROGRAMS).filter((path) => !existsSync(path));
   if (missing.length > 0) throw new Error(`npm run build first: ${missing.join(', ')} is missing`);
   const parts = await findTestParts();
-  if (wishes.some(({ victims }) => victims.includes('disk'))) await requireMounts();
+  const needs = (victim: VictimName): boolean => wishes.some(({ victims }) => victims.includes(victim));
+  if (needs('disk')) await demand('disk', 'the right to mount', tryMount);
+  if (needs('cut')) await demand('cut', 'the right to make network hosts, and iproute2', tryHosts);
   const work = await mkdtemp(join(tmpdir(), 'drover-faults-'));
   const models = new Models(work, parts.DROVER_TEST_MODEL);
   const house = {
@@ -59,17 +62,22 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-/** @throws UsageError where no disk can be made that may be filled */
-async function requireMounts(): Promise<void> {
+/** @throws UsageError where this machine lacks what striking such a victim takes */
+async function demand(victim: VictimName, what: string, attempt: () => Promise<void>): Promise<void> {
+  try {
+    await attempt();
+  } catch (err) {
+    const others = VICTIMS.filter((name) => name !== victim).join(',');
+    const why = err instanceof Error ? err.message : String(err);
+    throw new UsageError(`the victim "${victim}" takes ${what}; without it: --victims ${others}\n${why}`);
+  }
+}
+
+/** @throws Error where no disk can be made that may be filled */
+async function tryMount(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'drover-faults-disk-'));
   try {
     await (await SmallDisk.mount(folder, 0)).unmount();
-  } catch (err) {
-    const others = VICTIMS.filter((victim) => victim !== 'disk').join(',');
-    const why = err instanceof Error ? err.message : String(err);
-    throw new UsageError(
-      `the victim "disk" takes the right to mount; without it: --victims ${others}\n${why}`,
-    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -8,7 +8,7 @@ test('without options the seeds of CI are played, with all victims', () => {
     wishes.map(({ seed }) => seed),
     [1, 2, 3],
   );
-  const all = ['api', 'control', 'node', 'engine', 'both', 'stall', 'disk'];
+  const all = ['api', 'control', 'node', 'engine', 'both', 'stall', 'disk', 'cut'];
   for (const { victims } of wishes) assert.deepEqual(victims, all);
 });
 

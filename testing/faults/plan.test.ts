@@ -16,7 +16,7 @@ test('a plan in words is the same whenever it is printed, and names the seed', (
   assert.deepEqual(planInWords(planOf(wish)), planInWords(planOf(wish)));
   assert.match(
     planInWords(planOf(wish))[0] ?? '',
-    /^seed 11: \d+ tasks of 8 clients and \d+ strikes at api, control, node, engine, both, stall, disk in 20 s$/,
+    /^seed 11: \d+ tasks of 8 clients and \d+ strikes at api, control, node, engine, both, stall, disk, cut in 20 s$/,
   );
 });
 

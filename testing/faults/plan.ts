@@ -5,7 +5,7 @@
 import { Draw } from './draw.js';
 
 /** What may be struck; `victims.ts` says how. */
-export const VICTIMS = ['api', 'control', 'node', 'engine', 'both', 'stall', 'disk'] as const;
+export const VICTIMS = ['api', 'control', 'node', 'engine', 'both', 'stall', 'disk', 'cut'] as const;
 
 /** A victim's name. */
 export type VictimName = (typeof VICTIMS)[number];
@@ -95,7 +95,11 @@ const STRIKE_EVERY_MS: Record<VictimName, number> = {
   both: 12_000,
   stall: 8_000,
   disk: 8_000,
+  cut: 10_000,
 };
+/** How long the damage of a strike lasts, at most: a cut may be longer than the node's fence, and shorter than a move takes. */
+const MENDED_WITHIN_MS = 1_500;
+const CUT_MENDED_WITHIN_MS = 20_000;
 /** Of all kills of an API so many are aimed at an admission; from offer to 202 it takes some 10 to 60 ms. */
 const AIMED_SHARE = 0.5;
 const LONGEST_ADMISSION_MS = 60;
@@ -165,7 +169,7 @@ function strikesOf(
       victim,
       when: isAimed ? aim : { atMs },
       draw: draw.next(),
-      mendAfterMs: draw.between(0, 1_500),
+      mendAfterMs: draw.between(0, victim === 'cut' ? CUT_MENDED_WITHIN_MS : MENDED_WITHIN_MS),
     });
   }
 }

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { taskWorkflowId } from '../../domain/identity.js';
 import { Client, TASK_LIMIT_MS } from './client.js';
+import { Cables } from './cables.js';
 import { Clock } from './clock.js';
 import { Draw } from './draw.js';
 import type { Counts, Facts, PreloadFacts, TaskFacts } from './facts.js';
@@ -143,6 +144,7 @@ async function playClients(
   const victims = {
     ...{ api: rig.apis, control: rig.controls, node, engine, both: new Both(node, engine) },
     ...{ stall: new Stalls(rig.stack, Object.keys(MODELS)), disk: new Disks(rig.disk) },
+    cut: new Cables(rig.stack),
   };
   const strikes = new Strikes(victims, clock, plan.strikes);
   const onPost = (task: string, door: string) => strikes.onPost(task, door);

@@ -73,7 +73,12 @@ export async function startRig(house: House, { seed, seconds, victims: struck }:
     engine: 'embedded',
     xllamacpp: undefined,
   } as const;
-  const wish = { preload: false, supervision: SUPERVISION, diskReserveBytes: RESERVE_BYTES };
+  const wish = {
+    preload: false,
+    supervision: SUPERVISION,
+    diskReserveBytes: RESERVE_BYTES,
+    nodeOnHost: struck.includes('cut'),
+  };
   const stack = new Stack(`seed-${seed}`, wish, NAMESPACE, parts);
   const victims = { apis: new Apis(stack), controls: new Controls(stack) };
   const rig: StartedRig = { stack, temporal, ...victims, disk: undefined, folders, house };
