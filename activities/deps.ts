@@ -21,6 +21,7 @@ export type ServedEngine = Pick<
   | 'share_devices'
   | 'split_plan'
   | 'model_name'
+  | 'config_digest'
 > & {
   [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']:
     PreparedEngine[K] | null;

@@ -2,6 +2,7 @@
  * The API as a plugin that is given its clients: plugins first, in the order in which a request meets them, then routes.
  * Nothing here connects, listens or reads the environment; `server.ts` does, tests need not.
  */
+import { fileURLToPath } from 'node:url';
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
@@ -24,6 +25,8 @@ import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
 import type { TaskRecords } from './clients/task-records.js';
+import { createApplyPools } from './config/apply-pools.js';
+import { createPoolConfig } from './config/pool-config.js';
 import { createKeyBook } from './keys/key-book.js';
 import type { KnownKeys } from './keys/known-keys.js';
 import { answerClientError } from './plugins/client-errors.js';
@@ -36,6 +39,7 @@ import { errors } from './plugins/errors.js';
 import { hostCheck } from './plugins/host-check.js';
 import { lenientJson } from './plugins/lenient-json.js';
 import { metricsPage } from './plugins/metrics.js';
+import { poolConfigOf } from './plugins/pool-config.js';
 import { API_VERSION, openapi } from './plugins/openapi.js';
 import { keyRateLimit } from './plugins/rate-limit.js';
 import { securityHeaders } from './plugins/security-headers.js';
@@ -52,6 +56,7 @@ import { createModelGate } from './catalog/model-gate.js';
 import { createVerifier } from './catalog/verify-model.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
 import { circuitRoutes } from './routes/v2/circuits.js';
+import { configRoutes } from './routes/v2/config.js';
 import { keyRoutes } from './routes/v2/keys.js';
 import { metaRoutes } from './routes/v2/meta.js';
 import { operationRoutes } from './routes/v2/operations.js';
@@ -112,6 +117,12 @@ const LONGEST_PARAMETER = 512;
 
 /** A client that takes longer to send a request holds a connection for nothing; answers may take as long as they like. */
 const REQUEST_TIMEOUT_MS = 60_000;
+
+/** The engine that Drover brings along, as it is run here; nodes have the same package at the same place. */
+const EMBEDDED_ENGINE = {
+  binary: process.execPath,
+  main: fileURLToPath(new URL('../engines/embedded/main.js', import.meta.url)),
+};
 
 /** Makes the server that the API is registered in; with `tls` it speaks HTTPS. */
 export function createServer(settings: Settings, log: FastifyBaseLogger, tls?: TlsFiles): FastifyInstance {
@@ -231,12 +242,18 @@ async function registerRoutes(
   const verifier = createVerifier({ models, files, metrics, log: app.log, onVerified: gate.refresh });
   const removal = createModelRemoval({ models, files, board, now });
   await registerCatalog(app, settings, { models, files, gate, verifier, removal, board, drainPool });
-  await app.register(poolRoutes, {
-    readPools,
-    preloadPool: createPreload(records, board, settings.DROVER_SUPERVISION),
-    drainPool,
-    reloadPool: createReload(records, readPools),
+  const preloadPool = createPreload(records, board, settings.DROVER_SUPERVISION);
+  const reloadPool = createReload(records, readPools);
+  await app.register(poolRoutes, { readPools, preloadPool, drainPool, reloadPool });
+  const applying = { records, board, preloadPool, reloadPool, drainPool, embedded: EMBEDDED_ENGINE, now };
+  const poolConfig = createPoolConfig({
+    path: settings.DROVER_CONFIG,
+    applyPools: createApplyPools(applying),
+    log: app.log,
+    now,
   });
+  await app.register(poolConfigOf, { poolConfig });
+  await app.register(configRoutes, { poolConfig });
   await app.register(poolPurgeRoutes, { purgePool: createPurge(records, readPools, board) });
   await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools) });
   await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });

@@ -93,6 +93,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const url = await listen(app, settings);
   log.info({ event: 'listening', url }, 'the API listens');
   return {
+    ...(settings.DROVER_CONFIG === undefined ? {} : { hangUp: () => app.poolConfig.hangUp() }),
     close: () => close({ app, records, worker, working, nodes, connection, store, audit }),
     reload: (next) => {
       const [secrets, files] = [mustStart(next), readTlsFiles(next)];

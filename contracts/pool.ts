@@ -80,6 +80,11 @@ export const preparedEngine = z
     slots_total: z.int().min(1).max(1024),
     ctx_max: z.int().min(1).meta({ description: 'context of one slot, in tokens' }),
     env: z.record(z.string(), z.string()).default({}),
+    config_digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional()
+      .meta({ description: 'digest of the entry in the configuration file that this launch comes from' }),
   })
   .superRefine((launch, ctx) => {
     const message = splitWishProblem(launch);
@@ -232,6 +237,9 @@ export const poolStatus = z
     model_ref: z.string().nullable(),
     model_name: z.string().nullable(),
     ctx_max: z.int().nullable(),
+    config_digest: z.string().nullable().meta({
+      description: 'digest of its entry in the configuration file; null: it was loaded by something else',
+    }),
     last_error: z.string().nullable(),
     changed_at_ms: z.int().meta({ description: 'when the pool came to its state' }),
     last_heartbeat_ms: z.int().nullable(),

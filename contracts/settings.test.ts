@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { isAbsolute } from 'node:path';
 import { test } from 'node:test';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
+import { withoutAliases } from './setting-aliases.js';
 import { readSettings, SettingsError } from './settings.js';
 
 const refusal = (env: Record<string, string>) => {
@@ -73,6 +74,16 @@ test('B-DP-069, B-OBS-052: every wrong setting is named at once, and no value is
     assert.match(message, new RegExp(`^${name}: `, 'm'));
   }
   assert.equal(message.includes('short-secret'), false);
+});
+
+test('B-CFG-001: a queue holds 16 tasks a pool, or as many as DROVER_ADMISSION_CAPACITY or its older name says, at least one', () => {
+  const capacityOf = (env: Record<string, string>) =>
+    readSettings(withoutAliases(env)).DROVER_ADMISSION_CAPACITY;
+  assert.equal(capacityOf({}), 16);
+  assert.equal(capacityOf({ ORCHD_ADMISSION_CAPACITY: '3' }), 3);
+  assert.equal(capacityOf({ ORCHD_ADMISSION_CAPACITY: '3', DROVER_ADMISSION_CAPACITY: '5' }), 5);
+  assert.equal(capacityOf({ ORCHD_ADMISSION_CAPACITY: '' }), 16);
+  assert.throws(() => capacityOf({ ORCHD_ADMISSION_CAPACITY: '0' }), /DROVER_ADMISSION_CAPACITY/);
 });
 
 test('lists are split and trimmed', () => {

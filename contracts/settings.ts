@@ -36,6 +36,14 @@ export const settingsSchema = z.object({
     .describe(
       'Address the API listens on. Beyond loopback `DROVER_API_KEYS` must be set, each key at least 16 characters long.',
     ),
+  DROVER_CONFIG: z
+    .string()
+    .min(1)
+    .optional()
+    .transform((p) => (p === undefined ? undefined : resolve(p)))
+    .describe(
+      'Configuration file: these settings by their names, and under `pools:` what shall serve; without it `npm start` looks for `drover.yaml` where it runs.',
+    ),
   DROVER_STATE_DIR: z
     .string()
     .min(1)
@@ -268,6 +276,16 @@ export const settingsSchema = z.object({
     .describe(
       'Folder of the handoff files, where engines announce themselves; without it `engines` in the state folder.',
     ),
+  DROVER_LLAMACPP_URL: z
+    .url({ protocol: /^https?$/, error: 'must be http://<host>:<port>' })
+    .optional()
+    .describe('A llama-server that runs already: the node worker binds it at its start.'),
+  DROVER_LLAMACPP_POOL: z
+    .string()
+    .regex(POOL_ID_PATTERN)
+    .default('default')
+    .describe('Pool of the llama-server of `DROVER_LLAMACPP_URL`.'),
+  DROVER_LLAMACPP_REPLICA: z.string().regex(POOL_ID_PATTERN).default('r0').describe('Its replica.'),
   DROVER_HANDOFF_WATCH_INTERVAL_MS: z.coerce
     .number()
     .int()

@@ -17,3 +17,26 @@ export function withKnownFlags<T extends { engine: string; flags: string[] }>(la
   });
   return { ...launch, flags };
 }
+
+/** What llama-server is told of its model and its work. */
+export interface ServerWork {
+  model: string;
+  /** Name that the engine shows. */
+  alias: string;
+  host: string;
+  port: number;
+  /** Of one slot, in tokens; the server's context is divided among the slots. */
+  ctx: number;
+  slots: number;
+  /** All layers go to the GPU. */
+  offload: boolean;
+}
+
+/** Arguments of llama-server, which the embedded engine shares. */
+export function serverFlags({ model, alias, host, port, ctx, slots, offload }: ServerWork): string[] {
+  return [
+    ...['--model', model, '--alias', alias, '--host', host, '--port', String(port)],
+    ...['--ctx-size', String(ctx * slots), '--parallel', String(slots), '--metrics'],
+    ...(offload ? ['--n-gpu-layers', '999'] : []),
+  ];
+}

@@ -15,9 +15,15 @@ const HEAD = `<!-- Written by "node setup/write-configuration.mjs" from contract
 
 # Configuration
 
-Every setting is an environment variable. \`npm start\` also reads them, by the same names, from a file \`drover.yaml\` in
-the folder where it runs; the environment wins, and a name that is no setting is refused. Each is checked when a process
-starts: a wrong one ends it with exit code 1 and a line that names the setting and what it should be.
+Every setting is an environment variable, or stands by the same name in the file that \`DROVER_CONFIG\` names, for \`npm
+start\` by default \`drover.yaml\` in the folder where it runs. The environment wins, and the log says so
+(\`config_override\`); a name that is no setting is refused. Each is checked when a process starts: a wrong one ends it with
+exit code 1 and a line that names the setting and what it should be. The file may hold the pools that shall serve, too:
+[operations](operations.md#pools-in-a-file).
+
+Older configurations' \`ORCHD_POOLS_CONFIG\`, \`ORCHD_ADMISSION_CAPACITY\`, \`ORCHD_SSE_HEARTBEAT_MS\`, and
+\`ORCHD_LLAMACPP_URL\`, \`_POOL\` and \`_REPLICA\` are other names of the settings that end alike; the first is
+\`DROVER_CONFIG\`.
 
 | setting | default | meaning |
 |---|---|---|

@@ -1,21 +1,28 @@
 /** The settings of `npm start`: `drover.yaml` under the environment, checked before anything is started or written. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { withConfigFile, type Configured } from '../contracts/config-file.js';
+import { withoutAliases } from '../contracts/setting-aliases.js';
 import { readSettings, SettingsError, type Settings } from '../contracts/settings.js';
 import { parsePayloadKeys } from '../security/payload-keys.js';
 import { withSecretFiles } from '../security/secret-files.js';
 import { readTlsFiles } from '../security/tls-files.js';
-import { SETTINGS_FILE, withSettingsFile } from './settings-file.js';
 import { StackError } from './stack-error.js';
 
 /** A key that others than this machine may try has to be beyond guessing. */
 const LEAST_KEY_LENGTH = 16;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
+/** Name of the configuration file in the folder where `npm start` runs, where none is named. */
+const CONFIG_FILE = 'drover.yaml';
+
 /** What `npm start` runs with. */
 export interface Configuration {
   settings: Settings;
   /** The environment of our processes, before what is worked out at start. */
   env: Record<string, string>;
+  /** The configuration file, and what the environment says otherwise. */
+  config: Pick<Configured, 'file' | 'overrides'>;
 }
 
 /**
@@ -24,21 +31,27 @@ export interface Configuration {
  * @throws StackError with one line a wrong setting
  */
 export function readConfiguration(folder: string, env: Record<string, string | undefined>): Configuration {
-  const { merged, settings } = checked(withSettingsFile(join(folder, SETTINGS_FILE), env));
+  const { merged, settings, config } = checked(withDefaultFile(join(folder, CONFIG_FILE), env));
   const wrong = [...keyTrouble(settings), ...payloadKeyTrouble(settings), ...addressTrouble(settings)];
   if (wrong.length > 0) throw new StackError(wrong.join('\n'));
   const given = Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return { settings, env: Object.fromEntries(given) };
+  return { settings, env: Object.fromEntries(given), config };
 }
 
 type Environment = Record<string, string | undefined>;
 
-function checked(env: Environment): { merged: Environment; settings: Settings } {
+function withDefaultFile(path: string, given: Environment): Environment {
+  const env = withoutAliases(given);
+  return env['DROVER_CONFIG'] === undefined && existsSync(path) ? { ...env, DROVER_CONFIG: path } : env;
+}
+
+function checked(env: Environment): { merged: Environment; settings: Settings; config: Configured } {
   try {
-    const { env: merged } = withSecretFiles(env);
+    const config = withConfigFile(env);
+    const { env: merged } = withSecretFiles(config.env);
     const settings = readSettings(merged);
     readTlsFiles(settings);
-    return { merged, settings };
+    return { merged, settings, config };
   } catch (err) {
     if (err instanceof SettingsError) throw new StackError(err.message, { cause: err });
     throw err;

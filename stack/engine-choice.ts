@@ -9,6 +9,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { runTool } from '../activities/process/run.js';
 import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
 import type { Settings } from '../contracts/settings.js';
+import { serverFlags } from '../domain/launch-flags.js';
 import type { Model } from './model.js';
 import { PACKAGE_ROOT, PROGRAMS } from './places.js';
 import { nextFreePort } from './ports.js';
@@ -59,8 +60,8 @@ export async function chooseEngine(settings: Settings, model: Model): Promise<En
 }
 
 /**
- * Arguments of llama-server, which the embedded engine shares. Its context is divided among the slots. Threads: one
- * core is left to the rest, because llama.cpp's threads spin and starve each other on a full machine.
+ * Arguments of llama-server, which the embedded engine shares. Threads: one core is left to the rest, because llama.cpp's
+ * threads spin and starve each other on a full machine.
  */
 function engineFlags(
   settings: Settings,
@@ -69,11 +70,10 @@ function engineFlags(
 ): string[] {
   const { DROVER_POOL_DETERMINISTIC: isDeterministic, DROVER_POOL_CTX: ctx } = settings;
   const slots = slotsOf(settings);
+  const { path, alias } = model;
   return [
-    ...['--model', model.path, '--alias', model.alias, '--host', ENGINE_HOST, '--port', String(port)],
-    ...['--ctx-size', String(ctx * slots), '--parallel', String(slots), '--metrics'],
+    ...serverFlags({ model: path, alias, host: ENGINE_HOST, port, ctx, slots, offload }),
     ...['--threads', String(Math.max(1, availableParallelism() - 1))],
-    ...(offload ? ['--n-gpu-layers', '999'] : []),
     // The embedded engine has neither: with one slot it has nothing to batch.
     ...(isDeterministic && isServer ? ['--no-cont-batching', '--no-webui'] : []),
   ];

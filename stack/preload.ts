@@ -45,6 +45,47 @@ export async function preloadDefaultPool(
   }
 }
 
+/**
+ * Waits until the pools of the configuration file, which the API loads by itself, are ready or have failed; a pool that
+ * has failed is told, and the others serve.
+ */
+export async function awaitPools(
+  api: ApiAccess,
+  poolIds: readonly string[],
+  say: Say,
+  signal: AbortSignal,
+): Promise<void> {
+  const giveUpAt = Date.now() + WAIT_MS;
+  const missing = new Set(poolIds);
+  say(`the API loads the pools of the configuration file: ${poolIds.join(', ')}`);
+  while (missing.size > 0) {
+    for (const { pool_id, state, last_error } of await poolsNow(api, signal)) {
+      if (!missing.has(pool_id) || (state !== 'ready' && state !== 'failed')) continue;
+      missing.delete(pool_id);
+      say(state === 'ready' ? `pool "${pool_id}" is ready` : `pool "${pool_id}" failed: ${last_error ?? ''}`);
+    }
+    if (missing.size > 0 && Date.now() > giveUpAt) {
+      return say(`not ready after ${WAIT_MS / 1000} s, and still tried: ${[...missing].join(', ')}`);
+    }
+    await pause(LOOK_MS, undefined, { signal });
+  }
+}
+
+const poolsBody = z.object({
+  pools: z.array(z.object({ pool_id: z.string(), state: z.string(), last_error: z.string().nullable() })),
+});
+
+async function poolsNow({ url, key, ask = fetch }: ApiAccess, signal: AbortSignal) {
+  try {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(HEALTH_LIMIT_MS)]);
+    const response = await ask(`${url}/v2/pools`, { headers: { 'X-API-Key': key }, signal: limit });
+    return poolsBody.parse(await response.json()).pools;
+  } catch {
+    signal.throwIfAborted();
+    return []; // An API that ends in the middle of it is started again.
+  }
+}
+
 /** The order is the same however often it is given; an API that ends in the middle of it is started again. */
 async function orderPreload(api: ApiAccess, prepared: PreparedEngine, signal: AbortSignal): Promise<void> {
   const giveUpAt = Date.now() + WAIT_MS;

@@ -14,7 +14,7 @@ const DATABASE_URL = 'postgres://drover:its-password@db/drover';
 
 /** Names of what a process' environment holds of the secrets. */
 function secretsIn(env: Record<string, string> = {}): string[] {
-  const known = [...Object.values(SECRETS), DATABASE_URL];
+  const known = [...Object.values(SECRETS), DATABASE_URL, '/etc/drover.yaml'];
   return known.filter((secret) => Object.values(env).some((value) => value.includes(secret)));
 }
 
@@ -25,11 +25,12 @@ test('B-SECR-009: each process gets the secrets that it needs, and no other that
     DROVER_PAYLOAD_KEYS: SECRETS.payloadKeys,
     DROVER_CODEC_SECRET: SECRETS.codecSecret,
     DATABASE_URL,
+    DROVER_CONFIG: '/etc/drover.yaml',
   };
   const urls = { api: 'http://127.0.0.1:1', temporal: '127.0.0.1:2', temporal_ui: 'http://127.0.0.1:3' };
   const temporalPorts = { port: 2, uiPort: 3 };
   const context = {
-    configuration: { settings: readSettings(env), env },
+    configuration: { settings: readSettings(env), env, config: { file: undefined, overrides: [] } },
     places: placesIn('/nowhere'),
     secrets: SECRETS,
     addresses: { apiPort: 1, nodeAddress: '127.0.0.1:4', temporalPorts, urls },
@@ -39,7 +40,7 @@ test('B-SECR-009: each process gets the secrets that it needs, and no other that
   for (const plan of plans) held[plan?.name ?? ''] = secretsIn(plan?.env);
   const { apiKeys, nodeToken, payloadKeys, codecSecret } = SECRETS;
   assert.deepEqual(held, {
-    api: [apiKeys, nodeToken, payloadKeys, codecSecret, DATABASE_URL],
+    api: [apiKeys, nodeToken, payloadKeys, codecSecret, DATABASE_URL, '/etc/drover.yaml'],
     control: [payloadKeys, DATABASE_URL],
     node: [nodeToken, payloadKeys],
     temporal: [],

@@ -78,6 +78,7 @@ function environments(context: PlanContext): Record<'api' | 'control' | 'node', 
       ...shared,
       ...token,
       ...database,
+      ...(settings.DROVER_CONFIG === undefined ? {} : { DROVER_CONFIG: settings.DROVER_CONFIG }),
       DROVER_API_KEYS: secrets.apiKeys,
       DROVER_CODEC_SECRET: secrets.codecSecret,
       ...(ui === null ? {} : { DROVER_UI_ORIGIN: settings.DROVER_UI_ORIGIN ?? ui }),
@@ -89,7 +90,8 @@ function environments(context: PlanContext): Record<'api' | 'control' | 'node', 
 
 /** Secrets that not every process needs. */
 const NOT_SHARED = [
-  ...['DROVER_API_KEYS', 'DROVER_CODEC_SECRET', 'DATABASE_URL'],
+  // The configuration file may hold all of them.
+  ...['DROVER_CONFIG', 'DROVER_API_KEYS', 'DROVER_CODEC_SECRET', 'DATABASE_URL'],
   ...['DROVER_NODE_TOKEN', 'AUTH_TOKEN', 'LLORCH_API_TOKEN'],
 ];
 

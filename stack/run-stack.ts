@@ -11,6 +11,7 @@ import { announcement } from './announce.js';
 import { settleAddresses } from './addresses.js';
 import { claim } from './claim.js';
 import type { Configuration } from './configuration.js';
+import type { Settings } from '../contracts/settings.js';
 import { endStack } from './end-stack.js';
 import { chooseEngine, type EngineChoice } from './engine-choice.js';
 import { findTemporal } from './find-temporal.js';
@@ -18,7 +19,7 @@ import { startGuardian } from './guardian-pipe.js';
 import { chooseModel, makeDemoModel } from './model.js';
 import { placesIn, type Places } from './places.js';
 import { boundLog } from './process-log.js';
-import { preloadDefaultPool } from './preload.js';
+import { awaitPools, preloadDefaultPool } from './preload.js';
 import { ownPlans, temporalPlan, type PlanContext } from './process-plans.js';
 import { readSecrets } from './secrets.js';
 import { keepStack, type StackKeeper } from './stack-keeper.js';
@@ -94,24 +95,39 @@ async function bringUp(ground: Ground, keeper: StackKeeper, supervision: Supervi
   const { say, ending } = supervision;
   const { settings } = configuration;
   say(`state folder ${places.stateDir}`);
-  const model = await chooseModel(settings.DROVER_MODEL, places);
+  sayConfig(configuration, say);
+  const pools = configuration.config.file?.pools?.filter(({ preload }) => preload);
+  const own = pools === undefined ? await chooseOwnPool(settings, places) : undefined;
   const addresses = await settleAddresses(configuration, say);
-  const engine = await chooseEngine(settings, model);
   const context = { ...ground, addresses };
   for (const folder of [places.logDir, places.temporalDir, places.nodeDir]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
   keeper.guarded(await startGuardian(places));
   await bringUpTemporal(context, supervision);
-  if (model.name !== null) await makeDemoModel(model, ending);
+  if (own !== undefined && own.model.name !== null) await makeDemoModel(own.model, ending);
   say('starting API, control worker and node worker');
   await allOrFirstFailure(ownPlans(context).map((plan) => superviseProcess(plan, supervision)));
-  sayEngine(engine, say);
   const [key = ''] = secrets.apiKeys.split(',');
-  const access = { url: addresses.urls.api, key, ask: askApi(settings) };
-  await preloadDefaultPool(access, engine.prepared, say, ending);
+  const api = { url: addresses.urls.api, key, ask: askApi(settings) };
+  if (own !== undefined) {
+    sayEngine(own.engine, say);
+    await preloadDefaultPool(api, own.engine.prepared, say, ending);
+  } else await awaitPools(api, pools?.map(({ id }) => id) ?? [], say, ending);
   await keeper.up(addresses.urls);
   return addresses.urls;
+}
+
+/** The pool `default`, where the configuration file names no pools. */
+async function chooseOwnPool(settings: Settings, places: Places) {
+  const model = await chooseModel(settings.DROVER_MODEL, places);
+  return { model, engine: await chooseEngine(settings, model) };
+}
+
+function sayConfig({ config: { file, overrides } }: Configuration, say: Say): void {
+  if (file !== undefined) say(`configuration file ${file.path}`);
+  for (const { setting, file_value, environment_value } of overrides)
+    say(`${setting}: the environment says ${environment_value}, the file ${file_value}`);
 }
 
 async function bringUpTemporal(context: PlanContext, supervision: Supervision): Promise<void> {

@@ -3,6 +3,7 @@
  * owns the process, the end of its standard input close what `start` opened, in at most {@link CLOSE_LIMIT_MS}.
  */
 import closeWithGrace from 'close-with-grace';
+import { loggedConfig, withConfigFile, type Configured } from '../contracts/config-file.js';
 import { readSettings, SettingsError, type Settings } from '../contracts/settings.js';
 import { withSecretFiles } from '../security/secret-files.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
@@ -21,6 +22,8 @@ export interface RunningProcess {
   close: () => Promise<void>;
   /** Takes up the secrets of settings that were read again. Throws for what it cannot go on with, and keeps the old ones. */
   reload?: (settings: Settings) => void;
+  /** What SIGHUP does beside; with neither, that signal ends the process like the others. */
+  hangUp?: () => void;
 }
 
 /**
@@ -34,15 +37,24 @@ export async function runProcess(
 ): Promise<void> {
   let log = createLogger(component);
   try {
-    const { env, loaded } = withSecretFiles(process.env);
+    const readAtMs = Date.now();
+    const config = withConfigFile(process.env);
+    const duration_ms = Date.now() - readAtMs;
+    const { env, loaded } = withSecretFiles(config.env);
     const settings = readSettings(env);
     log = createLogger(component, settings.DROVER_LOG_LEVEL);
     for (const secret of loaded) log.info({ event: 'secret_loaded', ...secret }, 'secret loaded');
+    tellConfig(config, duration_ms, log);
     const running = await start(settings, log);
     // Without files there is nothing to read again, and the end of its terminal is the process' own.
     const hasFiles = loaded.length > 0 || settings.DROVER_TLS_CERT !== undefined;
-    const rereads = hasFiles && running.reload !== undefined;
-    if (rereads) process.on('SIGHUP', () => readAgain(running, log));
+    const { hangUp } = running;
+    const rereads = (hasFiles && running.reload !== undefined) || hangUp !== undefined;
+    const onHangUp = () => {
+      if (hasFiles) readAgain(running, log);
+      hangUp?.();
+    };
+    if (rereads) process.on('SIGHUP', onHangUp);
     const skip = rereads ? ['SIGHUP' as const] : [];
     const handle = closeWithGrace({ delay: CLOSE_LIMIT_MS, logger: false, skip }, async ({ signal, err }) => {
       if (err !== undefined) log.fatal({ err }, 'ending after an unexpected error');
@@ -64,7 +76,7 @@ export async function runProcess(
 /** A file that cannot be used changes nothing: the secrets from before hold (B-SECR-008). */
 function readAgain(running: RunningProcess, log: Logger): void {
   try {
-    const { env, loaded } = withSecretFiles(process.env);
+    const { env, loaded } = withSecretFiles(withConfigFile(process.env).env);
     running.reload?.(readSettings(env));
     const settings = loaded.map(({ setting }) => setting);
     log.info({ event: 'secrets_reloaded', settings }, 'secrets read again');
@@ -72,4 +84,12 @@ function readAgain(running: RunningProcess, log: Logger): void {
     const problem = err instanceof SettingsError || err instanceof StartError ? err.message : String(err);
     log.error({ event: 'secrets_kept', problem }, 'secrets cannot be read again; those from before hold');
   }
+}
+
+/** What was read from where, and what the environment says otherwise (B-OBS-050, B-OBS-051). */
+function tellConfig({ file, overrides }: Configured, duration_ms: number, log: Logger): void {
+  if (file === undefined) return;
+  log.info({ event: 'config_load', ...loggedConfig(file), duration_ms }, 'configuration file read');
+  for (const override of overrides)
+    log.info({ event: 'config_override', ...override }, 'the environment overrides the configuration file');
 }

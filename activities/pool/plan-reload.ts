@@ -55,6 +55,9 @@ function servingEngine(pools: NodeActivityDeps['pools'], pool_id: string): Start
 
 function nextLaunch(current: PreparedEngine, { pool_id, new_model_ref, prepared }: PlanReloadInput) {
   if (prepared !== undefined) {
+    // Another API was faster: it read the same entry of the configuration file.
+    if (prepared.config_digest !== undefined && prepared.config_digest === current.config_digest)
+      throw poolFailure('POOL_CONFLICT', 'the pool has the launch of its entry already', { pool_id });
     if (prepared.pool_id === pool_id && prepared.device_mask === current.device_mask) {
       return { ...prepared, replica_id: current.replica_id };
     }
@@ -64,6 +67,8 @@ function nextLaunch(current: PreparedEngine, { pool_id, new_model_ref, prepared 
   const ref = new_model_ref ?? current.model_ref;
   if (ref === current.model_ref) return current;
   const path = modelFileOf(ref);
-  if (path !== undefined) return withModel(current, ref, path);
+  // It is not what the configuration file says any more.
+  const { config_digest: _, ...launch } = current;
+  if (path !== undefined) return withModel(launch, ref, path);
   throw poolFailure('ModelUnavailable', `the model ${ref} is not a file of this node (file:/…)`, { pool_id });
 }

@@ -161,3 +161,23 @@ test('B-RELOAD-017: where no engine is left the pool has failed, and shows why',
   assert.deepEqual([status?.state, status?.last_error], ['failed', last_error]);
   assert.equal(node.logged.find(({ event }) => event === 'pool_reloaded')?.['level'], 50);
 });
+
+test('a launch of the configuration file is not exchanged for itself, and a model that an operator names takes its mark away', async (t) => {
+  const node = await poolNode(t);
+  const config_digest = 'a'.repeat(64);
+  const prepared = await node.prepared([], { config_digest });
+  const url = `http://127.0.0.1:${prepared.port}`;
+  node.pools.ready({ prepared, url, pid: 4_194_303, startTicks: '1' });
+  const { pool_id } = prepared;
+  assert.equal(node.pools.status(pool_id)?.config_digest, config_digest);
+  await assert.rejects(node.run('planReload', { pool_id, prepared: { ...prepared, slots_total: 1 } }), {
+    type: 'POOL_CONFLICT',
+  });
+  const changed = { ...prepared, config_digest: 'b'.repeat(64) };
+  assert.equal(
+    (await node.run('planReload', { pool_id, prepared: changed })).next.config_digest,
+    changed.config_digest,
+  );
+  const named = await node.run('planReload', { pool_id, new_model_ref: 'file:/models/other.gguf' });
+  assert.deepEqual([named.next.model_path, named.next.config_digest], ['/models/other.gguf', undefined]);
+});

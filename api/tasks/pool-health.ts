@@ -34,7 +34,8 @@ interface Placed {
   status: PoolStatus;
 }
 
-function healthOfAll(reports: readonly NodeReport[]): PoolHealth[] {
+/** One health a pool, of all that these nodes say; sorted by id. */
+export function healthOfAll(reports: readonly NodeReport[]): PoolHealth[] {
   const placed = reports.flatMap(({ nodeId, pools, lastPools }) =>
     lastPools.map((status) => ({ nodeId, status: pools === undefined ? asAway(status) : status })),
   );

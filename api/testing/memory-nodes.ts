@@ -27,6 +27,7 @@ export function readyPool(over: Partial<PoolStatus> = {}): PoolStatus {
     model_ref: 'file:/models/demo.gguf',
     model_name: 'demo',
     ctx_max: 4096,
+    config_digest: null,
     last_error: null,
     changed_at_ms: 0,
     last_heartbeat_ms: 0,

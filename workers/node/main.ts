@@ -30,6 +30,7 @@ import { activityCorrelation } from '../activity-correlation.js';
 import { allowHosts } from './allowed-hosts.js';
 import { createAnnounceEngine } from './announce-engine.js';
 import { adoptEngines } from './adopt-engines.js';
+import { bindNamedEngine } from './bind-named-engine.js';
 import { boundLogs } from './bound-logs.js';
 import { answersHealth } from './engine-health.js';
 import { engineUser } from './engine-user.js';
@@ -198,6 +199,14 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     void sweepRuns(recovery, Date.now() - settings.DROVER_RUN_RETENTION_MS);
   }, SWEEP_INTERVAL_MS).unref();
   const workers = await createWorkers(settings, connection, parts);
+  const announceEngine = createAnnounceEngine({
+    paths: activities.paths,
+    pools,
+    handoffs,
+    hostProblem: allowHosts(settings.DROVER_NODE_HANDOFF_NETWORKS),
+  });
+  const named = { announceEngine, paths: activities.paths, log };
+  const withdrawNamed = await bindNamedEngine(settings, named);
   const gateway = buildGateway({
     nodeId: settings.DROVER_NODE_ID,
     host: hostOf(settings.DROVER_NODE_ADDR),
@@ -208,12 +217,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     inTouch: () => contact.inTouch(),
     pools,
     devices: () => devices.snapshot(),
-    announceEngine: createAnnounceEngine({
-      paths: activities.paths,
-      pools,
-      handoffs,
-      hostProblem: allowHosts(settings.DROVER_NODE_HANDOFF_NETWORKS),
-    }),
+    announceEngine,
     metrics: parts.metricsText,
     log,
   });
@@ -229,6 +233,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
       stopCutting();
       devices.stop();
       await handoffs.stop();
+      await withdrawNamed();
       await gateway.close();
       await runs.close();
       for (const worker of workers) worker.shutdown();

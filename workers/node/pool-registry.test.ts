@@ -216,6 +216,7 @@ test('B-REG-120 B-REG-121 B-REG-122 B-REG-123 OC-POOL-3109: a snapshot has every
       model_ref: 'demo',
       model_name: null,
       ctx_max: 64,
+      config_digest: null,
       last_error: null,
       changed_at_ms: 1_000,
       last_heartbeat_ms: 1_000,

@@ -373,6 +373,7 @@ export class PoolRegistry implements PoolKeeper {
       model_ref: prepared?.model_ref ?? null,
       model_name: prepared?.model_name ?? null,
       ctx_max: prepared?.ctx_max ?? null,
+      config_digest: prepared?.config_digest ?? null,
       last_error: lastError,
       changed_at_ms: pool.changedAtMs,
       last_heartbeat_ms: pool.heartbeatAtMs,

@@ -1,0 +1,133 @@
+/** A pool in the configuration file, and the launch that it stands for (B-CFG-023). */
+import { createHash } from 'node:crypto';
+import { basename, isAbsolute } from 'node:path';
+import { z } from 'zod';
+import { canonicalJson } from '../domain/canonical-json.js';
+import { splitWishProblem } from '../domain/hetero-split.js';
+import { serverFlags } from '../domain/launch-flags.js';
+import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
+import { LONGEST_DRAIN_MS, preparedEngine, type PreparedEngine } from './pool.js';
+import { restartWishes, withWishes } from './supervision.js';
+import { engineKind, poolId } from './task.js';
+
+/** First port that is tried for an engine; the next free one is taken where it is not. */
+const FIRST_PORT = 9300;
+
+const absolutePath = z.string().refine(isAbsolute, 'must be an absolute path');
+const launched = {
+  flags: z.array(z.string()).default([]),
+  env: z.record(z.string(), z.string()).default({}),
+};
+
+const provisioning = z.discriminatedUnion(
+  'mode',
+  [
+    z.strictObject({ mode: z.literal('package'), ...launched }),
+    z.strictObject({ mode: z.literal('binary'), path: absolutePath, ...launched }),
+  ],
+  {
+    error:
+      'must have the mode package (the engine that Drover brings along) or binary (a program, by its path)',
+  },
+);
+
+const entryFields = z.strictObject({
+  id: poolId,
+  engine: engineKind.default('llamacpp'),
+  engine_version: z.string().min(1).default('unknown'),
+  model: absolutePath,
+  model_ref: z.string().min(1).optional(),
+  model_name: z.string().min(1).optional(),
+  ctx: z.int().min(1).max(2_147_483_647).default(4096),
+  slots: z.int().min(1).max(1024).default(4),
+  backend: preparedEngine.shape.backend,
+  devices: z
+    .array(z.union([z.int().min(0), z.string().regex(/^[^,\s]+$/, 'must be a device, without commas')]))
+    .min(1)
+    .max(64)
+    .optional(),
+  share_devices: z.boolean().default(false),
+  tensor_split: preparedEngine.shape.tensor_split,
+  port: z.int().min(1).max(65_535).default(FIRST_PORT),
+  provisioning: provisioning.default({ mode: 'package', flags: [], env: {} }),
+  preload: z.boolean().default(true),
+  health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
+  drain_deadline_ms: z.int().min(0).max(LONGEST_DRAIN_MS).default(LONGEST_DRAIN_MS),
+  supervision: restartWishes.default({}),
+});
+
+/** One pool of the file. */
+export const poolEntry = entryFields.superRefine((entry, ctx) => {
+  const refuse = (path: string[], message: string) => ctx.addIssue({ code: 'custom', path, message });
+  if (entry.provisioning.mode === 'package' && entry.engine !== 'llamacpp')
+    refuse(['provisioning'], `must name the program of a ${entry.engine} engine: mode binary and its path`);
+  const launch = { ...entry, device_mask: maskOf(entry), flags: entry.provisioning.flags, split_plan: null };
+  const problem = splitWishProblem(launch);
+  if (problem !== undefined) refuse(['tensor_split'], problem);
+  for (const { field, problem: why } of withWishes(DEFAULT_RESTART_POLICY, entry.supervision).problems)
+    refuse(['supervision', field], why);
+});
+
+/** A pool of the file. */
+export type PoolEntry = z.infer<typeof poolEntry>;
+
+/** All pools of the file. */
+export const poolEntries = z.array(poolEntry).superRefine((entries, ctx) => {
+  for (const [at, { id }] of entries.entries()) {
+    if (entries.findIndex((entry) => entry.id === id) < at)
+      ctx.addIssue({ code: 'custom', path: [at, 'id'], message: 'is the id of a pool above it, too' });
+  }
+});
+
+/** How the engine that Drover brings along is run. */
+export interface EmbeddedProgram {
+  /** Node.js. */
+  binary: string;
+  main: string;
+}
+
+/**
+ * Digest of all that a pool's engine depends on: a pool whose entry has another is reloaded. What an entry says of when its
+ * pool is loaded, and how it is drained and supervised, needs no other engine.
+ */
+export function digestOf(entry: PoolEntry): string {
+  const { preload: _p, health_timeout_ms: _h, drain_deadline_ms: _d, supervision: _s, ...launch } = entry;
+  return createHash('sha256').update(canonicalJson(launch)).digest('hex');
+}
+
+/** The GPUs of an entry, as launches name them. */
+export function maskOf({ devices }: Pick<PoolEntry, 'devices'>): string | null {
+  return devices === undefined ? null : devices.join(',');
+}
+
+/** The launch that an entry stands for. */
+export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedEngine {
+  const { id: pool_id, engine, engine_version, model, ctx: ctx_max, slots: slots_total, port } = entry;
+  const { backend, share_devices, tensor_split, provisioning: provided } = entry;
+  const isPackage = provided.mode === 'package';
+  const host = '127.0.0.1';
+  const alias = entry.model_name ?? basename(model, '.gguf');
+  const known =
+    engine === 'llamacpp'
+      ? serverFlags({
+          model,
+          alias,
+          host,
+          port,
+          ctx: ctx_max,
+          slots: slots_total,
+          offload: backend !== 'cpu',
+        })
+      : [];
+  return preparedEngine.parse({
+    ...{ pool_id, engine, engine_version, port, host, backend, share_devices, tensor_split },
+    ...{ slots_total, ctx_max, env: provided.env, provisioning_mode: provided.mode },
+    binary_path: isPackage ? embedded.binary : provided.path,
+    flags: [...(isPackage ? [embedded.main] : []), ...known, ...provided.flags],
+    model_path: model,
+    model_ref: entry.model_ref ?? `file:${model}`,
+    model_name: entry.model_name ?? null,
+    device_mask: maskOf(entry),
+    config_digest: digestOf(entry),
+  });
+}
