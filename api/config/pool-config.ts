@@ -88,10 +88,12 @@ export function createPoolConfig({ path, applyPools, log, now }: PoolConfigDeps)
 }
 
 function readAgain(path: string | undefined, { log }: RequestContext, now: () => number): ConfigFile {
+  if (path === undefined)
+    throw new DroverError('INVALID_PARAMS', 'no configuration file is named: set DROVER_CONFIG');
   const startedAtMs = now();
   try {
-    const file = path === undefined ? undefined : readConfigFile(path);
-    if (file === undefined) throw nothingToRead(path);
+    const file = readConfigFile(path);
+    if (file === undefined) throw new DroverError('INVALID_PARAMS', 'the configuration file is gone');
     const told = { event: 'config_load', ...loggedConfig(file), duration_ms: now() - startedAtMs };
     log.info(told, 'configuration file read');
     return file;
@@ -110,14 +112,6 @@ function readAgain(path: string | undefined, { log }: RequestContext, now: () =>
       { cause: err },
     );
   }
-}
-
-function nothingToRead(path: string | undefined): DroverError {
-  const message =
-    path === undefined
-      ? 'no configuration file is named: set DROVER_CONFIG'
-      : 'the configuration file is gone';
-  return new DroverError('INVALID_PARAMS', message);
 }
 
 function digestsOf(entries: readonly PoolEntry[] | undefined): Map<string, string> {
