@@ -36,7 +36,9 @@ export class ManualEngine implements EngineAdapter {
 
   healthy = () => Promise.resolve(true);
   probe = () => Promise.resolve();
-  tokenize = () => Promise.resolve([1, 2, 3]);
+  /** Ids of every prompt. */
+  promptIds = [1, 2, 3];
+  tokenize = () => Promise.resolve(this.promptIds);
   tokenizeRest = (text: string) => Promise.resolve(Array.from(text, (letter) => letter.codePointAt(0) ?? 0));
   /** What it says of ids; without it they are those of the text that was said. */
   spelling: string | undefined;

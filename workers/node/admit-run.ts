@@ -25,7 +25,7 @@ export function requireServingPool(pool: Pool | undefined, offer: RunOffer): Poo
 
 /**
  * Ids of the prompt, when an engine is up to ask; null while the pool is on its way.
- * @throws DroverError INVALID_PARAMS when prompt and `max_tokens` do not fit the context (B-DP-043); POOL_UNAVAILABLE when
+ * @throws DroverError INVALID_PARAMS when the prompt has no tokens, or prompt and `max_tokens` do not fit the context (B-DP-043); POOL_UNAVAILABLE when
  * the engine breaks off or stands still: nothing was begun, so the client may come again
  */
 export async function fittingPromptIds(
@@ -35,7 +35,7 @@ export async function fittingPromptIds(
 ): Promise<number[] | null> {
   const [replica] = pool.replicas.values();
   if (replica === undefined) return null;
-  const ids = await idsOf(offer, replica.adapter, Math.min(limitMs, TOKENIZE_LIMIT_MS));
+  const ids = withTokens(await idsOf(offer, replica.adapter, Math.min(limitMs, TOKENIZE_LIMIT_MS)));
   const { ctx, max_tokens } = offer.request;
   const limit = Math.min(ctx === 0 ? Infinity : ctx, pool.prepared?.ctx_max ?? Infinity);
   const wanted = offer.fit_context === true ? 1 : max_tokens;
@@ -54,6 +54,13 @@ async function idsOf(offer: RunOffer, adapter: EngineAdapter, limitMs: number): 
     const message = 'the engine of the pool does not answer';
     throw new DroverError('POOL_UNAVAILABLE', message, { ...RETRY, ...whose }, { cause: err });
   }
+}
+
+/** The ids of a prompt. @throws DroverError INVALID_PARAMS where there are none: an engine has nothing to go on from */
+export function withTokens(ids: number[]): number[] {
+  if (ids.length > 0) return ids;
+  const problem = 'prompt: has no tokens for this model to go on from';
+  throw new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'prompt', problem }] });
 }
 
 /** @throws DroverError DEADLINE_UNMET when what was measured says that the task cannot end in time (B-DP-051) */

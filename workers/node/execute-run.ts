@@ -8,6 +8,7 @@ import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
 import { onTimeProbability } from '../../domain/estimate.js';
 import type { StopReason } from '../../domain/task.js';
+import { withTokens } from './admit-run.js';
 import { onceThereIsRoom } from './disk-room.js';
 import type { LoggedFrame } from './run-log.js';
 import type { Run } from './run.js';
@@ -55,7 +56,7 @@ const CHECKPOINT_MS = 5_000;
  */
 export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Completion> {
   const { signal } = run.abort;
-  run.promptIds ??= await ctx.adapter.tokenize(run.offer.input, signal);
+  run.promptIds ??= withTokens(await ctx.adapter.tokenize(run.offer.input, signal));
   signal.throwIfAborted();
   await announce(run, ctx, run.promptIds.length);
   const writer = new FrameWriter(run, ctx);

@@ -196,6 +196,21 @@ test('B-ERR-003: an offer to an engine that stands still, or breaks off, is refu
   }
 });
 
+test('a prompt without tokens is refused, and ends as refused where that is found out only when the pool is up', async () => {
+  const up = await aNode();
+  up.engine.promptIds = [];
+  await assert.rejects(up.runs.offer(offerOf('t')), refusedWith('INVALID_PARAMS'));
+  assert.equal(up.runs.get('t'), undefined);
+  const late = await aNode({ slots: 0 });
+  await late.runs.attach(offerOf('t'));
+  late.engine.promptIds = [];
+  late.open(1);
+  await late.runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  const { type, data } = late.runs.mustGet('t').framesFrom(0).at(-1) ?? {};
+  assert.deepEqual([type, (data as { code?: string }).code], ['error', 'INVALID_PARAMS']);
+  assert.equal(late.engine.requests.length, 0);
+});
+
 test('design 3: the next worker takes waiting tasks in their order and goes on with a run from its logged ids', async () => {
   const before = await aNode();
   for (const id of ['running', 'first', 'second']) await before.runs.attach(offerOf(id));

@@ -8,6 +8,9 @@ export function refusal(status: number, body: string): DroverError {
   if (status === 400 && body.includes('exceed_context_size')) {
     return new DroverError('INVALID_PARAMS', 'the prompt does not fit the context of the engine');
   }
+  if (status === 400 && body.includes('invalid tokens')) {
+    return new DroverError('INVALID_PARAMS', 'the prompt has token ids that the model does not know');
+  }
   if (status === 429) return new DroverError('POOL_UNREADY', 'the engine is busy', { retry_after_ms: 1000 });
   return new DroverError('INTERNAL', `the engine refused the request with status ${status}`);
 }
