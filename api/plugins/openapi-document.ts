@@ -34,6 +34,7 @@ const MEANINGS: Record<string, string> = {
   403: 'An `X-API-Key` that is not accepted, a key whose role may not do this, or a foreign `Host` on loopback',
   404: 'Unknown id, or a model that no pool serves',
   409: 'Something else is on record under this id',
+  414: 'The id in the address is too long',
   429: 'The queue is full, or the key has asked too often',
   503: 'Not now: a pool, its node or Temporal is away',
 };
@@ -43,6 +44,7 @@ const MEANINGS: Record<string, string> = {
  * @param alwaysKept - schemas that no route refers to, yet readers need
  */
 export function tidyDocument<D extends OpenApiDocument>(document: D, alwaysKept: readonly string[]): D {
+  describeLongAddresses(document);
   for (const [status, response] of responsesOf(document)) {
     if (response.description === 'Default Response') {
       response.description = MEANINGS[status] ?? STATUS_CODES[status] ?? status;
@@ -59,6 +61,18 @@ export function tidyDocument<D extends OpenApiDocument>(document: D, alwaysKept:
   kept.sort(([a], [b]) => (a < b ? -1 : 1));
   const components = { ...document.components, schemas: Object.fromEntries(kept), headers: HEADERS };
   return renameReferences({ ...document, components }, names) as D;
+}
+
+/** An id may be longer than any that there is; on every route it is refused with the body of the others' refusals. */
+function describeLongAddresses({ paths }: OpenApiDocument): void {
+  for (const [path, operations] of Object.entries(paths ?? {})) {
+    if (!path.includes('{')) continue;
+    for (const operation of Object.values(operations ?? {})) {
+      const { responses } = operation as { responses?: Record<string, ResponseObject> };
+      const refusal = responses?.['404'] ?? responses?.['400'];
+      if (responses !== undefined && refusal !== undefined) responses['414'] = { ...refusal };
+    }
+  }
 }
 
 function responsesOf({ paths }: OpenApiDocument): [string, ResponseObject][] {

@@ -91,6 +91,6 @@ describe("the API's description", () => {
   it('describes the stream under its own type, with its end', () => {
     const { responses } = document.paths['/v2/tasks/{id}/events']?.['get'] ?? { responses: {} };
     assert.ok(responses['200']?.content?.['text/event-stream']);
-    assert.ok('204' in responses && '404' in responses);
+    assert.ok('204' in responses && '404' in responses && '414' in responses);
   });
 });

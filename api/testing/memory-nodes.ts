@@ -99,7 +99,7 @@ export class MemoryRun {
       error: null,
       next_offset: this.frames.length,
       correlation_id: offer.correlation_id,
-      dialect: null,
+      dialect: offer.dialect ?? null,
     };
   }
 }

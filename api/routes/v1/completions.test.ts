@@ -54,6 +54,25 @@ describe('a completion on its way to the record', () => {
     assert.equal((await resume('chatcmpl-never')).statusCode, 404);
   });
 
+  it('is no completion of the other kind: there it is not known, streamed or whole', async () => {
+    const answer = chat();
+    const run = await eventually(
+      () => 'no confirmed run',
+      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
+    );
+    run.publish({
+      type: 'end',
+      data: { tokens_out: 0, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
+    });
+    const { id } = (await answer).json<{ id: string }>();
+    assert.equal((await api.ask('GET', `/v1/chat/completions/${id}`)).statusCode, 200);
+    for (const stream of ['true', 'false']) {
+      const { statusCode, body } = await api.ask('GET', `/v1/completions/${id}?stream=${stream}`);
+      assert.equal(statusCode, 404);
+      assert.match(body, /TASK_NOT_FOUND/);
+    }
+  });
+
   it('that does not get there is refused, and its frames are let go', async () => {
     api.records.down = true;
     const { statusCode, body } = await chat();

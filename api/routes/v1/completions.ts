@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../contracts/errors.js';
-import type { RunView } from '../../../contracts/node.js';
+import type { Dialect } from '../../../contracts/node.js';
 import { chatCompletion, chatRequest, completionRequest, textCompletion } from '../../../contracts/openai.js';
 import { taskId } from '../../../contracts/task.js';
 import { parsePlace, taskIdOfCompletion, type ChunkPlace } from '../../openai/chunks.js';
@@ -18,6 +18,7 @@ import { contextOf, type RequestContext } from '../../request-context.js';
 import type { TailLease, TaskTails } from '../../relay/task-tails.js';
 import type { AdmitTask, AskedTask } from '../../tasks/admit-task.js';
 import type { CountRefusal } from '../../tasks/count-refusal.js';
+import { eventStream } from '../event-stream.js';
 import { openAiRefusals } from '../refusals.js';
 
 /** What the completion routes call. */
@@ -41,10 +42,18 @@ const headers = z.looseObject({
 });
 type Headers = z.infer<typeof headers>;
 
+const KINDS = ['chat/completions', 'completions'] as const;
+type Kind = (typeof KINDS)[number];
+/** What each kind's answers call themselves. */
+const OBJECTS: Record<Kind, Dialect['object']> = {
+  'chat/completions': 'chat.completion',
+  completions: 'text_completion',
+};
+
 const answers = <T extends z.ZodType>(schema: T) => ({
   200: {
     description: 'The completion, or its chunks when `stream` is true, ended by `[DONE]`',
-    content: { 'application/json': { schema }, 'text/event-stream': { schema: z.string() } },
+    content: { 'application/json': { schema }, ...eventStream },
   },
   ...openAiRefusals(400, 404, 409, 413, 415, 429, 502, 503, 504),
 });
@@ -95,7 +104,7 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
     },
   );
 
-  for (const kind of ['chat/completions', 'completions'] as const) {
+  for (const kind of KINDS) {
     app.get(
       `/v1/${kind}/:id`,
       {
@@ -113,9 +122,9 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
       },
       async (request, reply) => {
         const context = contextOf(request);
-        const view = await knownRun(request.params.id, context);
-        const wish = { taskId: view.task_id, dialect: dialectOf(view), place: placeOf(request.headers) };
-        const lease = await options.tails.lease(view.task_id, 0, context);
+        const { task_id, dialect } = await knownRun(request.params.id, kind, context);
+        const wish = { taskId: task_id, dialect, place: placeOf(request.headers) };
+        const lease = await options.tails.lease(task_id, 0, context);
         return answer(lease, wish, request.query.stream === 'true', reply, context);
       },
     );
@@ -167,22 +176,19 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
     };
   }
 
-  async function knownRun(id: string, context: RequestContext): Promise<RunView> {
+  /** A completion of the other kind is none here: its body could not be told in this one's words. */
+  async function knownRun(id: string, kind: Kind, context: RequestContext) {
     const task = taskIdOfCompletion(id);
     const view =
       task !== undefined && taskId.safeParse(task).success
         ? await options.tails.view(task, context)
         : undefined;
-    if (view?.dialect === undefined || view.dialect === null)
+    const dialect = view?.dialect;
+    if (view === undefined || dialect?.object !== OBJECTS[kind])
       throw new DroverError('TASK_NOT_FOUND', 'there is no such completion');
-    return view;
+    return { task_id: view.task_id, dialect };
   }
 };
-
-function dialectOf({ dialect }: RunView) {
-  if (dialect === null) throw new DroverError('TASK_NOT_FOUND', 'there is no such completion');
-  return dialect;
-}
 
 function placeOf(given: Headers): ChunkPlace | undefined {
   const last = given['last-event-id'];

@@ -9,6 +9,7 @@ import type { TaskRecords } from '../../clients/task-records.js';
 import { createPoolWatch, readPlace } from '../../relay/relay-pool.js';
 import { contextOf } from '../../request-context.js';
 import type { LookAtPool } from '../../tasks/pool-events.js';
+import { eventStream } from '../event-stream.js';
 import { refusals } from '../refusals.js';
 
 /** What the routes use. */
@@ -70,7 +71,7 @@ export const operationRoutes: FastifyPluginCallbackZod<OperationRoutesOptions> =
           'last-event-id': eventId.optional().meta({ description: 'last event that the reader has' }),
         }),
         response: {
-          200: { description: 'The events', content: { 'text/event-stream': { schema: z.string() } } },
+          200: { description: 'The events', content: eventStream },
           ...refusals(400, 404, 503),
         },
       },

@@ -8,6 +8,7 @@ import { sseError, sseFrame } from '../../relay/sse-frame.js';
 import type { TaskTails } from '../../relay/task-tails.js';
 import { contextOf } from '../../request-context.js';
 import { UNLIMITED_BUDGET_HEADERS } from '../../tasks/budget-headers.js';
+import { eventStream } from '../event-stream.js';
 import { refusals } from '../refusals.js';
 
 /** What the stream route uses. */
@@ -59,7 +60,7 @@ export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
         querystring: query,
         headers,
         response: {
-          200: { description: 'The events', content: { 'text/event-stream': { schema: z.string() } } },
+          200: { description: 'The events', content: eventStream },
           204: z.undefined().meta({ description: 'The task has ended and the reader has had every event' }),
           ...refusals(400, 404, 503),
         },
