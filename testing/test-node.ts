@@ -19,6 +19,7 @@ import type { FullQueuePolicy } from '../workers/node/displacement.js';
 import { PoolRegistry } from '../workers/node/pool-registry.js';
 import type { openRunLog } from '../workers/node/run-log.js';
 import { recoverRuns } from '../workers/node/recover-runs.js';
+import type { RunMetrics } from '../workers/node/run-metrics.js';
 import { RunRegister } from '../workers/node/runs.js';
 
 const RING = parsePayloadKeys(newPayloadKey());
@@ -133,6 +134,8 @@ export interface NodeOptions {
   policy?: FullQueuePolicy;
   diskReserveBytes?: number;
   openLog?: typeof openRunLog;
+  /** Told of the queue's gauges. */
+  queueDepth?: RunMetrics['queueDepth'];
   /** Without it nothing is logged. */
   log?: Logger;
   /** Told of every stream that broke off; without it the engine lives. */
@@ -160,7 +163,7 @@ export async function nodeOnDisk(options: NodeOptions) {
       started: ignore,
       firstToken: ignore,
       completed: ignore,
-      queueDepth: ignore,
+      queueDepth: options.queueDepth ?? ignore,
       evicted: (engine) => evicted.push(engine),
       canceled: (_labels, reason) => canceled.push(reason),
     },

@@ -1,5 +1,7 @@
 /** What the register says of its runs: views for the gateway, labels and gauges for the metrics, lines for the log. */
+import { isDeepStrictEqual } from 'node:util';
 import type { RunOffer, RunView } from '../../contracts/node.js';
+import type { PriorityClass } from '../../domain/admission.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Pool, PoolRegistry } from './pool-registry.js';
@@ -14,8 +16,13 @@ export interface ReportDeps {
   log: Logger;
 }
 
+type QueueLabels = Pick<RunLabels, 'engine' | 'engine_version' | 'pool_id'>;
+
 /** Reports of one register. */
 export class RunReports {
+  /** By pool, those of the gauges that were set last. */
+  private readonly queueLabels = new Map<string, QueueLabels>();
+
   constructor(private readonly deps: ReportDeps) {}
 
   view(run: Run): RunView {
@@ -45,15 +52,18 @@ export class RunReports {
   queue(poolId: string): void {
     const pool = this.deps.pools().get(poolId);
     if (pool === undefined) return;
-    const { prepared, scheduler } = pool;
-    const labels = {
-      engine: prepared?.engine ?? '',
-      engine_version: prepared?.engine_version ?? '',
-      pool_id: poolId,
-    };
-    for (const priority of ['interactive', 'batch'] as const) {
-      this.deps.metrics.queueDepth({ ...labels, priority }, scheduler.depth(priority));
-    }
+    const { engine = '', engine_version = null } = pool.prepared ?? {};
+    const labels = { engine, engine_version: engine_version ?? '', pool_id: poolId };
+    const before = this.queueLabels.get(poolId);
+    this.queueLabels.set(poolId, labels);
+    // Of an engine that was exchanged, or not known yet, nothing waits any more.
+    if (before !== undefined && !isDeepStrictEqual(before, labels)) this.tellDepth(before, () => 0);
+    this.tellDepth(labels, (priority) => pool.scheduler.depth(priority));
+  }
+
+  private tellDepth(labels: QueueLabels, depthOf: (priority: PriorityClass) => number): void {
+    for (const priority of ['interactive', 'batch'] as const)
+      this.deps.metrics.queueDepth({ ...labels, priority }, depthOf(priority));
   }
 
   cancelled(run: Run, reason: CancelReason): void {
