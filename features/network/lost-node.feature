@@ -22,14 +22,14 @@ Feature: A node that is cut off never writes a stream beside another, and its ta
   @B-DUR-003
   Scenario: The node loses everything, with one task read and one that nobody reads
     Given a fresh installation with a far node, which has the larger pool
-    And an endless task "read" of 3000 tokens is posted
-    And an endless task "unread" of 3000 tokens is posted
+    And an endless task "read" of 2000 tokens is posted
+    And an endless task "unread" of 2000 tokens is posted
     And a reader opens the stream of "read"
     And the reader of "read" gets 20 tokens
     And "unread" is on the far node
     When the far node loses everything
     Then sooner or later the stream of "read" ends with "end"
-    And the reader of "read" has got each of the 3000 tokens once
+    And the reader of "read" has got each of the 2000 tokens once
     And it has got the text of an undisturbed run
     And sooner or later "unread" is completed on the near node
     When a reader has read the stream of "unread" to its end
