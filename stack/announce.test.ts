@@ -15,7 +15,13 @@ const urls = {
 
 describe('what npm start says', () => {
   it('names the API, its key, the UI at the namespace, and the logs', () => {
-    const said = announcement({ urls, apiKey: 'dk-1', namespace: 'prod', logDir: '/s/logs' }).join('\n');
+    const said = announcement({
+      urls,
+      apiKey: 'dk-1',
+      namespace: 'prod',
+      logDir: '/s/logs',
+      modelRef: 'default',
+    }).join('\n');
     for (const part of [
       'http://127.0.0.1:8080',
       'dk-1',
@@ -32,8 +38,10 @@ describe('what npm start says', () => {
       apiKey: 'k',
       namespace: 'n',
       logDir: 'l',
-    });
-    assert.ok(said.join('\n').includes('that of 127.0.0.1:7233'));
+      modelRef: 'tea',
+    }).join('\n');
+    assert.ok(said.includes('that of 127.0.0.1:7233'));
+    assert.ok(said.includes(String.raw`\"model_ref\":\"tea\"`), said);
   });
 
   it('gives a line that works when pasted into a shell, even with quotes in the key', async () => {
@@ -47,7 +55,7 @@ describe('what npm start says', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     try {
       const { port } = server.address() as AddressInfo;
-      const line = curlLine(`http://127.0.0.1:${port}`, "it's $HOME");
+      const line = curlLine(`http://127.0.0.1:${port}`, "it's $HOME", 'default');
       const { ok, outcome } = await runTool('sh', ['-c', line], { timeoutMs: 10_000 });
       assert.ok(ok, outcome);
       const [task, events] = requests;

@@ -7,10 +7,12 @@ export interface Announcement {
   apiKey: string;
   namespace: string;
   logDir: string;
+  /** What the line to paste asks for. */
+  modelRef: string;
 }
 
 /** The lines, one string each. */
-export function announcement({ urls, apiKey, namespace, logDir }: Announcement): string[] {
+export function announcement({ urls, apiKey, namespace, logDir, modelRef }: Announcement): string[] {
   const ui = urls.temporal_ui;
   return [
     '',
@@ -21,18 +23,18 @@ export function announcement({ urls, apiKey, namespace, logDir }: Announcement):
     '',
     'Try it:',
     '',
-    `  ${curlLine(urls.api, apiKey)}`,
+    `  ${curlLine(urls.api, apiKey, modelRef)}`,
     '',
   ];
 }
 
 /** Names a task, starts it and streams its tokens: one line that works when pasted into a POSIX shell, again and again. */
-export function curlLine(apiUrl: string, apiKey: string): string {
+export function curlLine(apiUrl: string, apiKey: string, modelRef: string): string {
   const body = {
     task_id: '$ID',
     session_id: '$ID',
     workload: 'completion',
-    model_ref: 'default',
+    model_ref: modelRef,
     engine: 'llamacpp',
     ctx: 0,
     priority: 'interactive',

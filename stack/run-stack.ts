@@ -13,7 +13,8 @@ import { claim } from './claim.js';
 import type { Configuration } from './configuration.js';
 import type { Settings } from '../contracts/settings.js';
 import { endStack } from './end-stack.js';
-import { chooseEngine, type EngineChoice } from './engine-choice.js';
+import { DEFAULT_MODEL } from '../domain/model-ref.js';
+import { chooseEngine, DEFAULT_POOL, type EngineChoice } from './engine-choice.js';
 import { findTemporal } from './find-temporal.js';
 import { startGuardian } from './guardian-pipe.js';
 import { chooseModel, makeDemoModel } from './model.js';
@@ -174,7 +175,16 @@ async function takeDown(keeper: StackKeeper, places: Places, say: Say, force: Ab
 function announce(urls: StackUrls, { configuration, places, secrets }: Ground, say: Say): void {
   const [apiKey = ''] = secrets.apiKeys.split(',');
   const { TEMPORAL_NAMESPACE: namespace } = configuration.settings;
-  for (const line of announcement({ urls, apiKey, namespace, logDir: places.logDir })) say(line);
+  const told = { urls, apiKey, namespace, logDir: places.logDir, modelRef: servedModel(configuration) };
+  for (const line of announcement(told)) say(line);
+}
+
+/** What the pool `default` serves, or the first pool of the configuration file. */
+function servedModel({ config }: Configuration): string {
+  const pools = config.file?.pools ?? [];
+  const [first] = pools;
+  if (first === undefined || pools.some(({ id }) => id === DEFAULT_POOL)) return DEFAULT_MODEL;
+  return first.model_name ?? first.model_ref ?? `file:${first.model}`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
