@@ -177,7 +177,9 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   await recoverRuns(recovery);
   // After that: which of the recovered runs wait for their workflows depends on when the worker before was in touch.
   contact.heard(connectedAtMs);
-  contact.start(() => connection.workflowService.getSystemInfo({}));
+  contact.start((beforeMs) =>
+    connection.withDeadline(beforeMs, () => connection.workflowService.getSystemInfo({})),
+  );
   recallPools(activities.paths, pools, log);
   pools.onMove((pool, from) => {
     if (pools.get(pool.poolId) === pool) tellPoolState(log, pool, from);

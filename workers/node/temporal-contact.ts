@@ -29,6 +29,9 @@ const ANSWER_LIMIT_MS = 12_000;
 /** A connection that is neither taken nor refused within this time is lost on its way. */
 const CONNECT_LIMIT_MS = 2_000;
 
+/** Asks; by `beforeMs` it is settled. */
+type Ask = (beforeMs: number) => Promise<unknown>;
+
 /** The node's contact. */
 export class TemporalContact {
   private lastMs: number;
@@ -55,9 +58,9 @@ export class TemporalContact {
 
   /**
    * Looks again and again, from now on.
-   * @param ask - asks Temporal for anything; rejects where it does not answer
+   * @param ask - asks Temporal for anything; rejects where it does not answer by that time
    */
-  start(ask: () => Promise<unknown>): void {
+  start(ask: Ask): void {
     void this.look(ask);
     void this.watch();
   }
@@ -66,7 +69,7 @@ export class TemporalContact {
     this.over.abort();
   }
 
-  private async look(ask: () => Promise<unknown>): Promise<void> {
+  private async look(ask: Ask): Promise<void> {
     const { lookEveryMs = LOOK_EVERY_MS } = this.deps;
     while (!this.over.signal.aborted) {
       // Not awaited: a server that is slow to answer is there all the same, and is not asked less often for it.
@@ -75,10 +78,10 @@ export class TemporalContact {
     }
   }
 
-  private async lookOnce(ask: () => Promise<unknown>): Promise<void> {
+  private async lookOnce(ask: Ask): Promise<void> {
     const { isRefused, now } = this.deps;
     const askedAtMs = now();
-    const isThere = await Promise.race([ask(), tooLate()]).then(
+    const isThere = await ask(askedAtMs + ANSWER_LIMIT_MS).then(
       () => true,
       () => isRefused(),
     );
@@ -98,11 +101,6 @@ export class TemporalContact {
       await delay(pauseMs, undefined, { ref: false, signal: this.over.signal }).catch(() => undefined);
     }
   }
-}
-
-async function tooLate(): Promise<never> {
-  await delay(ANSWER_LIMIT_MS, undefined, { ref: false });
-  throw new Error('no answer');
 }
 
 /** Whether the host of this address (`host:port`) says that nothing listens there. */
