@@ -24,6 +24,7 @@ import { isOutOfRoom, onceThereIsRoom, requireDiskRoom } from './disk-room.js';
 import { Displacement, type FullQueuePolicy } from './displacement.js';
 import { cancelledEnd, droppedEnd, failedEnd, streamedEnd } from './end-run.js';
 import { Executions, vocabularyOf } from './executions.js';
+import { Fence } from './fence.js';
 import type { Pool } from './pool-registry.js';
 import { openRunLog } from './run-log.js';
 import { Run, type RunEnd } from './run.js';
@@ -50,8 +51,6 @@ export interface RunRegisterDeps extends ReportDeps {
   disconnectGraceMs: number;
 }
 
-/** Advice of a refusal that time mends. */
-const RETRY = { retry_after_ms: 1000 };
 /** Ended runs whose frames stay in memory. */
 const RECENT_RUNS = 128;
 
@@ -63,9 +62,9 @@ export class RunRegister implements RunKeeper {
   private readonly tombstones: Tombstones;
   private readonly reports: RunReports;
   private readonly displacement: Displacement;
+  private readonly fences: Fence;
   private readonly recent: Run[] = [];
   private nextSequence = 1;
-  private closing = false;
   /** Aborts what waits when the worker ends. */
   private readonly ending = new AbortController();
 
@@ -83,6 +82,19 @@ export class RunRegister implements RunKeeper {
       completed: (run, stopReason) => this.end(run, { state: 'completed', stopReason, error: null }),
       failed: (run, err) => this.endFailed(run, err),
     });
+    this.fences = new Fence({
+      ...deps,
+      isEnding: () => this.isEnding,
+      reports: this.reports,
+      schedulerOf: (run) => this.poolOf(run).scheduler,
+      over: (taskId) => this.executions.over(taskId),
+      disarm: (taskId) => this.timers.clear(taskId),
+      queueAgain: (run) => this.queueAgain(run),
+    });
+  }
+
+  private get isEnding(): boolean {
+    return this.ending.signal.aborted;
   }
 
   get(taskId: string): Run | undefined {
@@ -136,50 +148,24 @@ export class RunRegister implements RunKeeper {
       const pool = this.deps.pools().ensure(offer.pool_id);
       run = this.admit(pool, offer, true);
       this.confirmRun(run, offer.epoch);
-      if (run.streamClosed) await this.endAsStreamed(run);
+      if (run.streamClosed) {
+        pool.scheduler.remove(run.taskId);
+        await this.endAsStreamed(run);
+      }
       pool.scheduler.pump();
     } else {
-      if (run.fencedBy !== null && run.fencedBy >= offer.epoch) throw movedAway();
       this.confirmRun(run, offer.epoch);
-      await this.takeUp(run);
+      await this.fences.takeUp(run, offer.epoch);
     }
     return this.reports.view(run);
   }
 
   /** Out of touch with Temporal: nothing goes on until a workflow says that its task is still this node's (design §2.7). */
   holdAll(): void {
-    for (const run of this.runs.values()) if (run.confirmed && !run.ended) this.hold(run);
+    for (const run of this.runs.values()) if (run.confirmed && !run.ended) this.fences.hold(run);
   }
 
-  private hold(run: Run): void {
-    if (run.held) return;
-    run.hold();
-    this.timers.clear(run.taskId);
-    if (this.poolOf(run).scheduler.remove(run.taskId)) this.reports.queue(run.offer.pool_id);
-    run.abort.abort(new DroverError('WORKER_RESET', 'the node is out of touch with Temporal'));
-    this.reports.held(run);
-  }
-
-  /** The workflow follows the run here: it goes on, before all others where it had begun. */
-  private async takeUp(run: Run): Promise<void> {
-    if (!run.held) return;
-    await this.executions.over(run.taskId);
-    this.letGoOn(run);
-  }
-
-  private letGoOn(run: Run): void {
-    if (!run.held || this.closing || !this.deps.inTouch()) return;
-    if (run.ended) {
-      run.held = false;
-      return;
-    }
-    run.takeUp();
-    this.enqueueAgain(run);
-    this.reports.takenUp(run);
-    this.poolOf(run).scheduler.pump();
-  }
-
-  private enqueueAgain(run: Run): void {
+  private queueAgain(run: Run): void {
     const { scheduler } = this.poolOf(run);
     scheduler.enqueue(run.taskId, run.offer.request.priority, true);
     if (run.startedAtMs !== null) scheduler.goOn(run.taskId);
@@ -198,22 +184,13 @@ export class RunRegister implements RunKeeper {
       this.drop(run, 'the task went to another node');
       throw noSuchTask();
     }
-    if (!run.ended && run.fencedBy === null) {
-      this.hold(run);
-      await this.executions.over(taskId);
-    }
-    if (!run.ended && (run.fencedBy ?? 0) < epoch) {
-      run.record({ kind: 'fenced', epoch, at_ms: this.deps.now() });
-      this.reports.fenced(run);
-    }
-    return { run: this.reports.view(run), frames: run.framesFrom(0) };
+    return this.fences.stopForGood(run, epoch);
   }
 
   /** The run as readers may see it. @throws DroverError TASK_NOT_FOUND, also for one that went elsewhere; POOL_UNAVAILABLE while nobody knows */
   mustServe(taskId: string): Run {
     const run = this.mustGet(taskId);
-    if (run.fencedBy !== null) throw movedAway();
-    if (run.held) throw new DroverError('POOL_UNAVAILABLE', 'the node waits to hear of its tasks', RETRY);
+    this.fences.requireOurs(run);
     return run;
   }
 
@@ -288,9 +265,9 @@ export class RunRegister implements RunKeeper {
     if (run.streamClosed) return void this.end(run, streamedEnd(run));
     if (run.fencedBy !== null) return run.discard();
     if (run.cancelReason !== null) return void this.end(run, cancelledEnd(run));
-    if (!this.deps.inTouch()) return this.hold(run);
+    if (!this.deps.inTouch()) return this.fences.hold(run);
     run.requeue();
-    this.enqueueAgain(run);
+    this.queueAgain(run);
   }
 
   /** Its last frame was shown already. */
@@ -301,11 +278,11 @@ export class RunRegister implements RunKeeper {
 
   /** The scheduler gave this task a slot. */
   dispatch(taskId: string, replicaId: string): void {
-    if (this.closing) return;
+    if (this.isEnding) return;
     const run = this.mustGet(taskId);
     this.executions.begin(run, replicaId, () => {
       // A worker that ends leaves its tasks unfinished: a lease given back now would tell a drain that they have ended.
-      if (this.closing) return;
+      if (this.isEnding) return;
       this.deps.pools().get(run.offer.pool_id)?.scheduler.release(taskId);
       this.reports.queue(run.offer.pool_id);
     });
@@ -313,8 +290,8 @@ export class RunRegister implements RunKeeper {
   }
 
   private async endFailed(run: Run, err: unknown): Promise<void> {
-    if (this.closing || run.held || this.runs.get(run.taskId) !== run) return;
-    if (!this.deps.inTouch()) return run.confirmed ? this.hold(run) : this.drop(run, 'out of touch');
+    if (this.isEnding || run.held || this.runs.get(run.taskId) !== run) return;
+    if (!this.deps.inTouch()) return run.confirmed ? this.fences.hold(run) : this.drop(run, 'out of touch');
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     const { reason } = run.abort.signal as { reason: unknown };
     if (!run.abort.signal.aborted && mayGoOn(run, err)) return this.goOn(run, err);
@@ -329,7 +306,7 @@ export class RunRegister implements RunKeeper {
     this.reports.brokenOff(run, err);
     await letEngineSettle(run.abort.signal);
     await this.deps.lookAtEngine(pool_id, run.replicaId ?? '');
-    if (this.closing || run.ended || run.held) return;
+    if (this.isEnding || run.ended || run.held) return;
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
     run.requeue();
     this.poolOf(run).scheduler.putBack(run.taskId, run.offer.request.priority);
@@ -482,7 +459,6 @@ export class RunRegister implements RunKeeper {
 
   /** The worker ends: running tasks stay unfinished in their logs, for the next worker to go on with. */
   async close(): Promise<void> {
-    this.closing = true;
     this.ending.abort();
     this.timers.clearAll();
     for (const run of this.runs.values()) if (!run.ended) run.abort.abort('admin');
@@ -493,10 +469,6 @@ export class RunRegister implements RunKeeper {
 
 function noSuchTask(): DroverError {
   return new DroverError('TASK_NOT_FOUND', 'this node has no such task');
-}
-
-function movedAway(): DroverError {
-  return new DroverError('TASK_NOT_FOUND', 'the task went to another node');
 }
 
 /** Writes the first record. A log without one would stand in the way of the next offer of this task. */
