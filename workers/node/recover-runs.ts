@@ -1,14 +1,14 @@
 /**
  * What a dead worker left in its run logs: unfinished tasks go back into their queues in the order they came, before the
- * gateway listens (design §3); offers that nobody confirmed are dropped; ended runs stay readable until they are old.
+ * gateway listens (design §3); offers keep their places for as long as they may still be confirmed; ended runs stay
+ * readable until they are old.
  */
 import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunOffer } from '../../contracts/node.js';
 import { taskIdOfRunLog } from '../../domain/identity.js';
 import type { KeyRing } from '../../security/payload-keys.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { openRunLog, readRunLog, type LogRecord } from './run-log.js';
+import { openRunLog, readRunLog } from './run-log.js';
 import { Run } from './run.js';
 import type { RunRegister } from './runs.js';
 
@@ -45,9 +45,8 @@ async function readRun(
 ): Promise<Run | undefined> {
   try {
     const [first, ...rest] = readRunLog(path, ring);
-    if (first?.kind !== 'admission' || !rest.some((record) => record.kind === 'confirmed')) {
-      await unlink(path);
-      if (first?.kind === 'admission') tellDropped(first.offer, rest, log);
+    if (first?.kind !== 'admission') {
+      await unlink(path); // The worker died while it wrote it: nobody was answered.
       return undefined;
     }
     const run = new Run(
@@ -59,24 +58,13 @@ async function readRun(
       first.first_offset,
     );
     for (const record of rest) run.apply(record);
-    if (run.ended) run.discard();
+    if (run.ended && run.confirmed) run.discard();
     return run;
   } catch (err) {
     await rename(path, `${path}.unreadable`);
     log.error({ err, event: 'run_log_unreadable', path }, 'a run log cannot be read and was set aside');
     return undefined;
   }
-}
-
-/** Nobody was told that it is accepted; it may have been computed, and may be offered again. */
-function tellDropped(
-  { task_id, pool_id, correlation_id }: RunOffer,
-  records: readonly LogRecord[],
-  log: Logger,
-): void {
-  const replica_id = records.findLast((record) => record.kind === 'dispatched')?.replica_id ?? null;
-  const why = 'nobody had confirmed the offer when its worker died';
-  log.warn({ event: 'offer_dropped', why, task_id, pool_id, replica_id, correlation_id }, 'offer dropped');
 }
 
 /** Removes ended runs, log and memory, once they are older than `retentionMs`. */

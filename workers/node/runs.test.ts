@@ -214,14 +214,12 @@ test('a prompt without tokens is refused, and ends as refused where that is foun
 test('design 3: the next worker takes waiting tasks in their order and goes on with a run from its logged ids', async () => {
   const before = await aNode();
   for (const id of ['running', 'first', 'second']) await before.runs.attach(offerOf(id));
-  await before.runs.offer(offerOf('unconfirmed'));
   await before.engine.asked(1);
   before.engine.say('one');
   await before.engine.heard();
   await before.crash();
   const after = await aNode({ runsDir: before.runsDir, slots: 0 });
   assert.deepEqual(after.pools.get('default')?.scheduler.waiting(), ['running', 'first', 'second']);
-  assert.equal(after.runs.get('unconfirmed'), undefined);
   after.engine.spelling = 'one';
   after.open(1);
   await after.engine.asked(1);
@@ -238,6 +236,34 @@ test('design 3: the next worker takes waiting tasks in their order and goes on w
     frames.flatMap((frame) => (frame.type === 'token' ? [frame.data.i] : [])),
     [0, 1],
   );
+});
+
+test('an offer keeps its place when its worker dies before anybody confirms it, and what it has computed', async () => {
+  const before = await aNode();
+  for (const id of ['runs', 'waits']) await before.runs.offer(offerOf(id));
+  await before.runs.attach(offerOf('behind'));
+  await before.engine.asked(1);
+  before.engine.say('one');
+  await before.engine.heard();
+  await before.crash();
+  const after = await aNode({ runsDir: before.runsDir, slots: 0, offerTtlMs: 1 });
+  assert.deepEqual(after.pools.get('default')?.scheduler.waiting(), ['runs', 'waits', 'behind']);
+  assert.equal(after.runs.mustView('runs').confirmed, false);
+  const { confirmed, tokens_out } = after.runs.confirm('runs');
+  assert.deepEqual([confirmed, tokens_out], [true, 1]);
+});
+
+test('an offer whose run had ended when its worker died can be confirmed at the next', async () => {
+  const before = await aNode();
+  await before.runs.offer(offerOf('quick'));
+  await before.engine.asked(1);
+  before.engine.say('one');
+  before.engine.finish('EOS');
+  await before.runs.waitForEnd('quick', AbortSignal.timeout(5_000));
+  await before.crash();
+  const after = await aNode({ runsDir: before.runsDir, slots: 0 });
+  const { confirmed, state } = after.runs.confirm('quick');
+  assert.deepEqual([confirmed, state], [true, 'completed']);
 });
 
 test('a cancel that came before the worker died is carried out by the next', async () => {

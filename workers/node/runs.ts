@@ -51,6 +51,8 @@ export interface RunRegisterDeps extends ReportDeps {
   disconnectGraceMs: number;
 }
 
+/** Whoever has accepted a task that its node had not heard of when it died finds the next worker within this time. */
+const FOUND_AGAIN_LIMIT_MS = 10_000;
 /** Ended runs whose frames stay in memory. */
 const RECENT_RUNS = 128;
 
@@ -65,6 +67,8 @@ export class RunRegister implements RunKeeper {
   private readonly fences: Fence;
   private readonly recent: Run[] = [];
   private nextSequence = 1;
+  /** When this worker took over what an earlier one had left. */
+  private restoredAtMs = -Infinity;
   /** Aborts what waits when the worker ends. */
   private readonly ending = new AbortController();
 
@@ -260,12 +264,16 @@ export class RunRegister implements RunKeeper {
   restore(run: Run): void {
     this.runs.set(run.taskId, run);
     this.nextSequence = Math.max(this.nextSequence, run.sequence + 1);
-    if (run.ended) return run.archive();
+    this.restoredAtMs = this.deps.now();
+    if (run.ended) {
+      this.arm(run);
+      return run.archive();
+    }
     // Not awaited: on a full disk an end waits for room, and a worker that starts waits for nothing.
     if (run.streamClosed) return void this.end(run, streamedEnd(run));
     if (run.fencedBy !== null) return run.discard();
     if (run.cancelReason !== null) return void this.end(run, cancelledEnd(run));
-    if (!this.deps.inTouch()) return this.fences.hold(run);
+    if (!this.deps.inTouch()) return run.confirmed ? this.fences.hold(run) : this.drop(run, 'out of touch');
     run.requeue();
     this.queueAgain(run);
   }
@@ -400,7 +408,10 @@ export class RunRegister implements RunKeeper {
     else if (run.confirmed || run.isExpected) {
       this.timers.set(taskId, run.deadlineAtMs, () => void this.cancel(taskId, 'deadline'));
     } else {
-      const lapsesAtMs = run.admittedAtMs + this.deps.offerTtlMs;
+      const lapsesAtMs = Math.max(
+        run.admittedAtMs + this.deps.offerTtlMs,
+        this.restoredAtMs + FOUND_AGAIN_LIMIT_MS,
+      );
       this.timers.set(taskId, lapsesAtMs, () => {
         this.drop(run, 'nobody confirmed the offer');
       });
