@@ -19,7 +19,12 @@ onEachDatabase((newDatabase) => {
     const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(options)));
     const [store] = stores;
     const tables = await store!.db.introspection.getTables();
-    assert.deepEqual(tables.map(({ name }) => name).sort(), ['artifacts', 'models', 'transcripts']);
+    assert.deepEqual(tables.map(({ name }) => name).sort(), [
+      'api_keys',
+      'artifacts',
+      'models',
+      'transcripts',
+    ]);
     await Promise.all(stores.map(({ close }) => close()));
   });
 
