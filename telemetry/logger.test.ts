@@ -4,13 +4,19 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { Registry } from 'prom-client';
+import { declareMetrics } from './metrics.js';
 
+const METRICS = fileURLToPath(new URL('./metrics.ts', import.meta.url));
 const LOGGER = fileURLToPath(new URL('./logger.ts', import.meta.url));
 const CORRELATION = fileURLToPath(new URL('./correlation.ts', import.meta.url));
 
-function program(code: string) {
+function program(code: string, env: Record<string, string> = {}) {
   const source = `import(${JSON.stringify(LOGGER)}).then(async ({ createLogger }) => { const log = createLogger('test'); ${code} });`;
-  return spawn(process.execPath, ['--import', 'tsx', '-e', source], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, ['--import', 'tsx', '-e', source], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 test('B-OBS-043: a process whose output nobody reads goes on and ends', async () => {
@@ -48,6 +54,24 @@ test('a line has the id of its request and its own fields, not those of the line
   const base = { level: 'info', component: 'test' };
   assert.deepEqual(fields, { ...base, correlation_id: 'c-1', pool_id: 'p', msg: 'b' });
   assert.equal(third?.['correlation_id'], undefined);
+});
+
+test('B-CFG-022: logs are JSON and every metric is there wherever it runs: nothing has to be switched on', async () => {
+  const told = await Promise.all(
+    ['production', 'development'].map(async (NODE_ENV) => {
+      const code = `const { declareMetrics } = await import(${JSON.stringify(METRICS)});
+        const registry = new (await import('prom-client')).Registry();
+        declareMetrics(registry);
+        log.info({ metrics: registry.getMetricsAsArray().map(({ name }) => name) }, 'declared');`;
+      const line = JSON.parse(await text(program(code, { NODE_ENV }).stdout)) as Record<string, unknown>;
+      return line['metrics'] as string[];
+    }),
+  );
+  const registry = new Registry();
+  declareMetrics(registry);
+  const all = registry.getMetricsAsArray().map(({ name }) => name);
+  assert.ok(all.length > 10);
+  assert.deepEqual(told, [all, all]);
 });
 
 test('B-LOG-008: whatever is logged, and however many lines it has, is one object on one line', async () => {

@@ -95,12 +95,15 @@ async function settleRemoved(run: Run, kept: ReadonlySet<string>): Promise<void>
 /** One step after the other, until none is left or one has failed for good. */
 async function settle(run: Run, change: Change): Promise<void> {
   const { log } = run.context;
-  while (!run.signal.aborted) {
+  const isOver = () => run.signal.aborted;
+  while (!isOver()) {
     try {
       const step = await stepFor(run, change);
       if (step === 'none') return;
       if (step !== 'wait' && 'result' in (await carryOut(run, change, step))) continue;
     } catch (err) {
+      // Another file is applied, or this API ends: what was begun goes on without it.
+      if (isOver()) return;
       const told = { err, event: 'config_pool_failed', pool_id: change.id };
       if (!(err instanceof DroverError) || !(isRetriable(err.code) || err.code === BUSY)) {
         log.error(told, 'a pool of the configuration file could not be brought up to date');

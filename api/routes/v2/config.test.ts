@@ -151,6 +151,17 @@ describe('the pools of the configuration file', () => {
     assert.deepEqual(new Set(loaded()), new Set(['b']));
   });
 
+  it('an API that ends in the middle of a preload leaves it to itself, and is not alarmed', async () => {
+    let breakOff: ((err: Error) => void) | undefined;
+    api.records.waitPreload = () => new Promise((_, reject) => (breakOff = reject));
+    api.app.poolConfig.start();
+    await comes('a wait for a preload', () => breakOff !== undefined);
+    api.app.poolConfig.close();
+    breakOff?.(new Error('the connection is closed'));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(!api.log.some(({ event }) => event === 'config_pool_failed'));
+  });
+
   it('without a file there is nothing to read', async () => {
     const other = await startTestApi();
     const answer = await other.ask('POST', '/v2/config/reload');
