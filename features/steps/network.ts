@@ -2,7 +2,8 @@
 import { Given, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { eventually } from '../../testing/changes.js';
-import { PRELOAD_WAIT_MS, type NodeCable } from '../support/stack.js';
+import type { NodeCable } from '../support/node-host.js';
+import { PRELOAD_WAIT_MS } from '../support/stack.js';
 import type { DroverWorld } from '../support/world.js';
 
 /** A missed heartbeat, 30 s in which nobody polls for the node, and a busy machine. */

@@ -1,9 +1,9 @@
 /** A second node of an installation, on a host of its own: cables lead from it to Temporal and to the APIs. */
 import { join } from 'node:path';
-import { NetworkHost } from '../../testing/network-host.js';
 import type { Program } from '../../testing/program.js';
 import { PROGRAMS } from './places.js';
-import { HOST_GATEWAY_PORT, NODE_CABLES, type NodeCable, type Stack } from './stack.js';
+import { gatewayOn, makeNodeHost, type NodeCable, type NodeHost } from './node-host.js';
+import type { Stack } from './stack.js';
 
 /** The far node. */
 export class FarNode {
@@ -14,19 +14,19 @@ export class FarNode {
 
   private constructor(
     private readonly stack: Stack,
-    private readonly host: NetworkHost<NodeCable>,
+    private readonly host: NodeHost,
   ) {
     this.id = `far-${stack.name}`;
   }
 
   /** Makes its host. */
   static async make(stack: Stack): Promise<FarNode> {
-    return new FarNode(stack, await NetworkHost.make(NODE_CABLES));
+    return new FarNode(stack, await makeNodeHost());
   }
 
   /** Where the API finds its gateway. */
   get url(): string {
-    return `http://${this.host.addressOn('the API')}:${HOST_GATEWAY_PORT}`;
+    return gatewayOn(this.host);
   }
 
   /** Starts its worker. */

@@ -9,13 +9,13 @@ import { preloadResult, type PreloadResult, type PreparedEngine } from '../../co
 import { eventually } from '../../testing/changes.js';
 import { fakeGpusIn, type FakeGpu, type FakeGpus } from '../../testing/fake-gpus.js';
 import { freePort } from '../../testing/free-port.js';
-import { NetworkHost } from '../../testing/network-host.js';
 import { isAlive, killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
 import { ApiClient } from './api-client.js';
 import { POOL, prepareEngine, prepareFakeEngine, type EngineName } from './engines.js';
 import type { ModelName, Models } from './models.js';
 import { FarNode } from './far-node.js';
+import { gatewayOn, makeNodeHost, type NodeHost } from './node-host.js';
 import { PROGRAMS, type RunFolders } from './places.js';
 import { PoolView } from './pool-view.js';
 import { StackDatabase } from './stack-database.js';
@@ -82,15 +82,6 @@ const SHORT_WAITS = {
   DROVER_START_TIMEOUT_MS: '5000',
 };
 
-/** What a node on a host of its own is connected to. */
-export type NodeCable = 'Temporal' | 'the API';
-
-/** The cables of such a host. */
-export const NODE_CABLES: readonly NodeCable[] = ['Temporal', 'the API'];
-
-/** Port of its gateway; nobody else is on the host. */
-export const HOST_GATEWAY_PORT = 9200;
-
 /** Where pools are preloaded. */
 export const PRELOAD_PATH = `/v2/pools/${POOL}/preload`;
 
@@ -116,7 +107,7 @@ export class Stack {
   nodeUrl = '';
   private farNode: FarNode | undefined;
   /** Where the node is, if not on this machine; and how it reaches Temporal from there. */
-  host: NetworkHost<NodeCable> | undefined;
+  host: NodeHost | undefined;
   private readonly hostEnv: Record<string, string> = {};
   /** Pid of the first engine. */
   firstEnginePid: number | undefined;
@@ -159,9 +150,9 @@ export class Stack {
   }
 
   private async makeHost(): Promise<void> {
-    this.host = await NetworkHost.make(NODE_CABLES);
+    this.host = await makeNodeHost();
     this.hostEnv['TEMPORAL_ADDRESS'] = await this.host.wayTo(this.temporal.address, 'Temporal');
-    this.nodeUrl = `http://${this.host.addressOn('the API')}:${HOST_GATEWAY_PORT}`;
+    this.nodeUrl = gatewayOn(this.host);
   }
 
   private async startTemporal(): Promise<void> {
@@ -342,7 +333,7 @@ export class Stack {
     process_: string,
     path: string,
     env: Record<string, string>,
-    host?: Pick<NetworkHost<string>, 'command'>,
+    host?: Pick<NodeHost, 'command'>,
   ): Program {
     const args = ['--enable-source-maps', path];
     const program = new Program({

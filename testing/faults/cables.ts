@@ -1,5 +1,6 @@
 /** The victim `cut`: a cable of the node's is cut for a while, the one to Temporal, the one to the APIs, or both. */
-import type { NodeCable, Stack } from '../../features/support/stack.js';
+import type { NodeCable } from '../../features/support/node-host.js';
+import type { Stack } from '../../features/support/stack.js';
 import { NetworkHost } from '../network-host.js';
 import type { Aim, Damage, Victim } from './victims.js';
 
