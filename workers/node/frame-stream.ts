@@ -44,7 +44,9 @@ export function streamFrames(run: Run, from: number, out: ServerResponse): void 
       blocked = !out.write(lines.join(''));
     }
     const isOver = run.streamClosed && offset >= run.nextOffset;
-    if (isOver || run.held || (run.discarded && !run.ended)) {
+    // A run that had ended when its offer was dropped shows nothing to anybody; whoever waits here asks again.
+    const isVoid = run.discarded && !(run.ended && run.confirmed);
+    if (isOver || run.held || isVoid) {
       stop();
       out.end();
     }

@@ -198,3 +198,17 @@ test('what finds no room on the disk is 503, and says when to come again', async
   assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '5']);
   assert.equal(answer.json<{ code: string }>().code, 'POOL_UNAVAILABLE');
 });
+
+test('a stream of an offer that is dropped ends, also where its run had come to its end', async (t) => {
+  const { gateway, node } = await aGateway(t);
+  await node.runs.offer(offerOf('a'));
+  await node.engine.asked(1);
+  node.engine.say('one');
+  node.engine.finish('EOS');
+  await node.runs.waitForEnd('a', AbortSignal.timeout(5_000));
+  const url = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const response = await fetch(`${url}/runs/a/frames`, { headers, signal: AbortSignal.timeout(10_000) });
+  node.runs.withdraw('a');
+  assert.equal((await response.text()).trim(), '');
+});
