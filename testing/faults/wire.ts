@@ -55,9 +55,11 @@ export class Wire {
     wantsToLeave: () => boolean = () => false,
   ): Promise<void> {
     const leaving = new AbortController();
-    const signal = AbortSignal.any([leaving.signal, AbortSignal.timeout(limitMs)]);
+    const late = new Error(`the stream did not end within ${limitMs} ms`);
+    // A signal of a timeout that nobody but another signal holds is collected, and never fires.
+    const limit = setTimeout(() => leaving.abort(late), limitMs);
     try {
-      const response = await this.open(visit, wish, signal);
+      const response = await this.open(visit, wish, leaving.signal);
       visit.status = response.status;
       if (response.status === 200) {
         visit.end = await this.readEvents(response, visit, wantsToLeave);
@@ -69,6 +71,7 @@ export class Wire {
       visit.end = 'broke';
       visit.why = reasonOf(err);
     } finally {
+      clearTimeout(limit);
       leaving.abort();
     }
   }
