@@ -64,9 +64,11 @@ import { modelStateRoutes } from './routes/v2/model-state.js';
 import { catalogRoutes } from './routes/v2/models.js';
 import { poolPurgeRoutes } from './routes/v2/pool-purge.js';
 import { poolRoutes } from './routes/v2/pools.js';
+import { sessionRoutes } from './routes/v2/sessions.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
 import { workerRoutes } from './routes/v2/workers.js';
+import type { SessionBook } from './sessions/session-book.js';
 import { createAdmission } from './tasks/admit-task.js';
 import { createCancel } from './tasks/cancel-task.js';
 import { createCapabilities } from './tasks/capabilities.js';
@@ -102,6 +104,7 @@ export interface ApiDeps {
   artifacts: Artifacts;
   models: Models;
   keys: Keys;
+  sessionBook: SessionBook;
   audit: Audit;
   /** Who the keys belong to. */
   known: KnownKeys;
@@ -186,7 +189,8 @@ async function registerRoutes(
   const { settings, records, nodes, now } = deps;
   const locator = createTaskLocator(records, nodes);
   const board = createPoolBoard(nodes, now);
-  const tails = createTaskTails({ nodes, locator, now, log: app.log });
+  const { sessionBook } = deps;
+  const tails = createTaskTails({ nodes, locator, now, log: app.log, onFirstToken: sessionBook.firstToken });
   const readPools = createReadPools(board);
   const place = createPlacer({ board, metrics, now });
   const { models } = deps;
@@ -199,6 +203,7 @@ async function registerRoutes(
     board,
     place,
     gate,
+    sessionBook,
     metrics,
     audit: deps.audit,
   });
@@ -228,6 +233,7 @@ async function registerRoutes(
     keys: deps.known,
   });
   await app.register(keyRoutes, { keyBook: createKeyBook({ keys: deps.keys, known: deps.known, now }) });
+  await app.register(sessionRoutes, { sessionBook });
   await app.register(artifactRoutes, { artifacts: deps.artifacts });
   await app.register(taskEventRoutes, { tails, metrics });
   await app.register(completionRoutes, {

@@ -10,6 +10,7 @@ import { artifactFiles, type ArtifactFiles } from '../store/artifact-files.js';
 import { createArtifacts } from '../store/artifacts.js';
 import { createKeys } from '../store/keys.js';
 import { createModels } from '../store/models.js';
+import { createSessions } from '../store/sessions.js';
 import type { Logger } from '../telemetry/logger.js';
 import { packageVersion } from '../telemetry/package-version.js';
 import { openProcessAudit } from '../workers/process-audit.js';
@@ -30,6 +31,7 @@ import { createNodeLink, type OpenNodeLink } from './clients/node.js';
 import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
 import { createKnownKeys } from './keys/known-keys.js';
+import { createSessionBook, sessionLimits } from './sessions/session-book.js';
 import { createPoolBoard } from './tasks/pool-board.js';
 import { auditCompletion } from './tasks/audit-task.js';
 import { startSecrets } from './start-secrets.js';
@@ -56,6 +58,9 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   };
   const keys = createKeys({ db: store.db, now: Date.now });
   const known = createKnownKeys({ keys, bootstrap: settings.DROVER_API_KEYS, log, now: Date.now });
+  const ttlMs = settings.DROVER_SESSION_TTL_MS;
+  const sessions = createSessions({ db: store.db, now: Date.now, ttlMs });
+  const sessionBook = createSessionBook({ sessions, limits: sessionLimits(settings), log, now: Date.now });
   const models = createModels({ db: store.db, now: Date.now });
   const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
   const board = createPoolBoard(nodes, Date.now);
@@ -70,6 +75,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     artifacts,
     nodeToken: () => nodeToken,
     keys,
+    sessionBook,
     known,
     audit,
     models,
@@ -80,6 +86,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     ...shared,
     runs: nodes.runs,
     keepTranscript: async (taskId, transcript) => {
+      await sessionBook.ended(taskId, transcript);
       const id = await artifacts.keepTranscript(taskId, transcript);
       auditCompletion(audit, taskId, transcript);
       return id;

@@ -24,6 +24,7 @@ async function describeApi(): Promise<string> {
     nodeToken: () => '',
     models: neverCalled<ApiDeps['models']>({}),
     keys: neverCalled<ApiDeps['keys']>({}),
+    sessionBook: neverCalled<ApiDeps['sessionBook']>({}),
     audit: neverCalled<ApiDeps['audit']>({}),
     known: neverCalled<ApiDeps['known']>({}),
     now: Date.now,

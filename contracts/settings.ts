@@ -6,6 +6,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
+import { LONGEST_SESSION_MS } from './session.js';
 import {
   address,
   list,
@@ -197,6 +198,42 @@ export const settingsSchema = z.object({
     .min(1)
     .default(50_000)
     .describe('Largest `max_tokens` of a task.'),
+  DROVER_SESSION_TTL_MS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LONGEST_SESSION_MS)
+    .default(LONGEST_SESSION_MS)
+    .describe('How long after its last task a session is kept; 10 minutes at most.'),
+  DROVER_SESSION_TURN_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(8)
+    .describe(
+      'Tasks that a session may have; 0 any number. A task whose session bears its own id counts nowhere.',
+    ),
+  DROVER_SESSION_TOKENS_BUDGET: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('Tokens that the tasks of a session may put out; without it any number.'),
+  DROVER_SESSION_TIME_BUDGET_MS: ms(600_000).describe(
+    'Time that engines may spend on the tasks of a session, from the first token of each to its last.',
+  ),
+  DROVER_SESSION_COST_BUDGET: z.coerce
+    .number()
+    .positive()
+    .optional()
+    .describe('What the tokens of a session may cost, at `DROVER_TOKEN_PRICE` each; without it any amount.'),
+  DROVER_TOKEN_PRICE: z.coerce
+    .number()
+    .min(0)
+    .default(0.000_002)
+    .describe('What one token that a task puts out costs its session.'),
   DROVER_SSE_HEARTBEAT_MS: ms(10_000, 0).describe(
     'Silence after which a stream sends a comment line; 0 never.',
   ),

@@ -23,6 +23,8 @@ onEachDatabase((newDatabase) => {
       'api_keys',
       'artifacts',
       'models',
+      'session_tasks',
+      'sessions',
       'transcripts',
     ]);
     await Promise.all(stores.map(({ close }) => close()));

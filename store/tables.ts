@@ -50,10 +50,33 @@ export interface ApiKeyTable {
   revoked_ms: number | null;
 }
 
+/** What a client's tasks have in common. */
+export interface SessionTable {
+  id: string;
+  /** Each use puts it off. */
+  expires_ms: number;
+  turns: number;
+  /** 1 once a task of it has put out a token. */
+  warm: number;
+  tokens_used: number;
+  time_used_ms: number;
+  cost_used: number;
+}
+
+/** A task that took a turn: it takes no second one, and is charged once. */
+export interface SessionTaskTable {
+  task_id: string;
+  session_id: string;
+  /** 1 once it has been charged. */
+  settled: number;
+}
+
 /** All tables. */
 export interface Tables {
   artifacts: ArtifactTable;
   transcripts: TranscriptTable;
   models: ModelTable;
   api_keys: ApiKeyTable;
+  sessions: SessionTable;
+  session_tasks: SessionTaskTable;
 }

@@ -39,6 +39,7 @@ export const openapi = fp(
         },
         tags: [
           { name: 'tasks', description: 'Inference tasks and their streams' },
+          { name: 'sessions', description: "What a client's tasks have in common" },
           { name: 'openai', description: "The same tasks in the words of OpenAI's clients" },
           { name: 'pools', description: 'Pools of engines' },
           { name: 'catalog', description: 'Models, their digests and their life' },

@@ -13,6 +13,8 @@ export interface TaskTailDeps {
   connect: (from: number, signal: AbortSignal) => Promise<FrameTail | undefined>;
   /** Whether a run that its node does not know may still come back there. */
   mayComeBack: () => Promise<boolean>;
+  /** Told of the first token, where it comes by. */
+  onFirstToken?: () => void;
   now: () => number;
   /** Told why a connection broke; `isFirst` of a row of failures. */
   onBreak?: (err: unknown, isFirst: boolean) => void;
@@ -183,6 +185,7 @@ export class TaskTail {
       // A lower epoch comes from a node that lost the task and does not know it yet.
       if (!isNext || (last !== undefined && frame.epoch < last.epoch)) continue;
       this.kept.push(frame);
+      if (frame.type === 'token' && frame.data.i === 0) this.deps.onFirstToken?.();
       this.ended = closesStream(frame);
       if (this.ended) break;
     }

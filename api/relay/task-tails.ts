@@ -13,6 +13,8 @@ export interface TaskTailsDeps {
   locator: TaskLocator;
   now: () => number;
   log: Pick<FastifyBaseLogger, 'warn' | 'debug'>;
+  /** A task's first token has come by here. */
+  onFirstToken?: (taskId: string) => void;
 }
 
 /** A reader's hold on a tail. */
@@ -126,7 +128,7 @@ function overWithin(tail: TaskTail, limitMs: number): Promise<void> {
 
 /** The first connection goes where the task was last known; each later one asks again where it is. */
 function openTail(taskId: string, from: number, deps: TaskTailsDeps, call: CallContext, nodeId?: string) {
-  const { nodes, locator, now, log } = deps;
+  const { nodes, locator, now, log, onFirstToken } = deps;
   let first = nodeId === undefined ? undefined : { nodeId };
   return new TaskTail(
     {
@@ -145,6 +147,7 @@ function openTail(taskId: string, from: number, deps: TaskTailsDeps, call: CallC
           throw err;
         }
       },
+      onFirstToken: () => onFirstToken?.(taskId),
       mayComeBack: () => locator.isOpen(taskId),
       onBreak(err, isFirst) {
         const said = { event: 'tail_broken', task_id: taskId, correlation_id: call.correlationId, err };

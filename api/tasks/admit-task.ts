@@ -14,6 +14,7 @@ import type { ModelGate } from '../catalog/model-gate.js';
 import type { NodeLink } from '../clients/node-link.js';
 import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
+import type { SessionBook } from '../sessions/session-book.js';
 import type { TaskLocator } from './locate-task.js';
 import { auditAdmission } from './audit-task.js';
 import { admissionFields } from './narrate.js';
@@ -35,6 +36,7 @@ export interface AdmissionDeps {
   board: PoolBoard;
   place: (request: AskedTask['request'], context: RequestContext) => Promise<PlacementCandidate>;
   gate: Pick<ModelGate, 'check'>;
+  sessionBook: Pick<SessionBook, 'takeTurn'>;
   metrics: Metrics;
   audit: Audit;
 }
@@ -76,6 +78,24 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
     const known = locator.recall(task_id);
     if (known !== undefined) return sameOrConflict(known, digest);
     if (records.away) throw recordsAway();
+    const turn = await deps.sessionBook.takeTurn(task.request);
+    try {
+      const { admission, isNew } = await admitNew(task, digest, context, onOffered);
+      if (!isNew) await turn.giveBack();
+      return admission;
+    } catch (err) {
+      await turn.giveBack();
+      throw err;
+    }
+  };
+
+  async function admitNew(
+    task: AskedTask,
+    digest: string,
+    context: RequestContext,
+    onOffered?: (nodeId: string) => void,
+  ): Promise<{ admission: Admission; isNew: boolean }> {
+    const { task_id } = task.request;
     const offered = await offerTask(deps, task, digest, context);
     onOffered?.(offered.nodeId);
     const started = await putOnRecord(deps, offered, context);
@@ -84,15 +104,17 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
       await withdrawOffer(deps, offered, context);
       throw recordsAway();
     }
-    if (started.kind === 'duplicate') return answerDuplicate(deps, offered, started.record, context);
+    if (started.kind === 'duplicate') {
+      return { admission: await answerDuplicate(deps, offered, started.record, context), isNew: false };
+    }
     const { nodeId, view, offer } = offered;
     await confirmOffer(deps, offered, context);
     locator.remember(task_id, { nodeId, digest, admission: view.admission });
     metrics.tasksEnqueued.inc(enqueuedLabels(view));
     context.log.info(admissionFields(offer.request, view, context.identity, started.eager), 'task admitted');
     auditAdmission(deps.audit, offer.request, view, context);
-    return view.admission;
-  };
+    return { admission: view.admission, isNew: true };
+  }
 }
 
 async function offerTask(

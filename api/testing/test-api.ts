@@ -5,6 +5,7 @@ import type { PayloadCodec } from '@temporalio/common';
 import { readSettings } from '../../contracts/settings.js';
 import { createArtifacts, type Artifacts } from '../../store/artifacts.js';
 import { createKeys } from '../../store/keys.js';
+import { createSessions } from '../../store/sessions.js';
 import { createModels } from '../../store/models.js';
 import { openStore, type Store } from '../../store/open-store.js';
 import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
@@ -12,6 +13,7 @@ import type { AuditEvent } from '../../security/audit/audit-chain.js';
 import { readTlsFiles } from '../../security/tls-files.js';
 import { api, createServer } from '../app.js';
 import { createKnownKeys } from '../keys/known-keys.js';
+import { createSessionBook, sessionLimits, type SessionBook } from '../sessions/session-book.js';
 import { MemoryNodes } from './memory-nodes.js';
 import { MemoryRecords } from './memory-records.js';
 
@@ -32,6 +34,7 @@ export interface TestApi {
   /** A database in memory, unless the test brought one. */
   store: Store;
   artifacts: Artifacts;
+  sessionBook: SessionBook;
   log: LogLine[];
   /** What the audit log was told. */
   audited: AuditEvent[];
@@ -82,9 +85,11 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const models = createModels({ db: store.db, now });
   const keys = createKeys({ db: store.db, now });
   const known = createKnownKeys({ keys, bootstrap: settings.DROVER_API_KEYS, log: logger, now });
+  const sessions = createSessions({ db: store.db, now, ttlMs: settings.DROVER_SESSION_TTL_MS });
+  const sessionBook = createSessionBook({ sessions, limits: sessionLimits(settings), log: logger, now });
   const audited: AuditEvent[] = [];
   const audit = { record: (event: AuditEvent) => Promise.resolve(void audited.push(event)) };
-  const clients = { records, nodes, codec, artifacts, models, keys, known, audit };
+  const clients = { records, nodes, codec, artifacts, models, keys, sessionBook, known, audit };
   await app.register(api, { settings, ...clients, nodeToken: () => NODE_TOKEN, now, version: '9.9.9' });
   options.extend?.(app);
   await app.ready();
@@ -94,6 +99,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     records,
     store,
     artifacts,
+    sessionBook,
     log,
     audited,
     ask: (method, url, { headers, ...rest } = {}) =>

@@ -18,7 +18,6 @@ export interface PostedTask {
 
 /** A task that says what it is about in a second; a scenario changes what matters to it. */
 const USUAL_TASK = {
-  session_id: 'features',
   workload: 'completion',
   model_ref: 'demo',
   engine: 'llamacpp',
@@ -45,7 +44,8 @@ export class TaskBook {
 
   /** Posts a task under a fresh id, or under the id that the overrides give. */
   async post(name: string, overrides: Record<string, unknown> = {}, ask: Ask = {}): Promise<Answer> {
-    const body = { task_id: `${name}-${randomUUID().slice(0, 8)}`, ...USUAL_TASK, ...overrides };
+    const task_id = `${name}-${randomUUID().slice(0, 8)}`;
+    const body = { task_id, session_id: task_id, ...USUAL_TASK, ...overrides };
     const answer = await this.http.send('POST', '/v2/tasks', { ...ask, body });
     this.tasks.set(name, { name, id: body.task_id, body, answer });
     return answer;

@@ -50,7 +50,7 @@ export function undisturbedRequest(wish: Wish, pool: PoolName): PlannedRequest {
 function ourBody({ name, pool, topic, maxTokens, priority }: PlannedTask): Record<string, unknown> {
   return {
     task_id: name,
-    session_id: 'faults',
+    session_id: name,
     workload: 'completion',
     model_ref: pool,
     engine: 'llamacpp',
