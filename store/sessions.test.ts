@@ -18,14 +18,14 @@ onEachDatabase((newDatabase) => {
   test('B-SS-023: what one process counts another sees, and the next one after both', async () => {
     const options = newDatabase();
     const [one, other] = await Promise.all([open(options), open(options)]);
-    const take = (from: typeof one, taskId: string, limit?: number) =>
-      from.sessions.takeTurn({ sessionId: 's', taskId, limit });
+    const take = (from: typeof one, taskId: string, limit = 99) =>
+      from.sessions.takeTurn({ sessionId: 's', taskId, tokens: 1, fits: ({ turns }) => turns < limit });
     assert.equal(await take(one, 'a'), 'taken');
     assert.equal(await take(other, 'b'), 'taken');
     assert.equal((await one.sessions.find('s'))?.turns, 2);
     await Promise.all([one.close(), other.close()]);
     const later = await open(options);
-    assert.equal(await take(later, 'c', 2), 'exhausted');
+    assert.equal(await take(later, 'c', 2), 'refused');
     assert.equal((await later.sessions.find('s'))?.turns, 2);
     await later.close();
   });
@@ -36,13 +36,26 @@ onEachDatabase((newDatabase) => {
     const taken = await Promise.all(
       Array.from({ length: 12 }, (_, index) => {
         const { sessions } = index % 2 === 0 ? one : other;
-        return sessions.takeTurn({ sessionId: 's', taskId: `t-${index}`, limit: 8 });
+        return sessions.takeTurn({
+          sessionId: 's',
+          taskId: `t-${index}`,
+          tokens: 1,
+          fits: ({ turns }) => turns < 8,
+        });
       }),
     );
-    const counts = ['taken', 'exhausted'].map((outcome) => taken.filter((each) => each === outcome).length);
+    const counts = ['taken', 'refused'].map((outcome) => taken.filter((each) => each === outcome).length);
     assert.deepEqual(counts, [8, 4]);
     const winner = `t-${taken.indexOf('taken')}`;
-    assert.equal(await one.sessions.takeTurn({ sessionId: 's', taskId: winner, limit: 8 }), 'held');
+    assert.equal(
+      await one.sessions.takeTurn({
+        sessionId: 's',
+        taskId: winner,
+        tokens: 1,
+        fits: ({ turns }) => turns < 8,
+      }),
+      'held',
+    );
     await one.sessions.giveBackTurn(winner);
     await one.sessions.giveBackTurn(winner);
     assert.equal((await other.sessions.find('s'))?.turns, 7);
@@ -54,7 +67,7 @@ onEachDatabase((newDatabase) => {
     await sessions.open('s');
     clock.ms += 400_000;
     assert.equal((await sessions.open('s')).expires_ms, 1_000 + TTL_MS);
-    await sessions.takeTurn({ sessionId: 's', taskId: 'a', limit: undefined });
+    await sessions.takeTurn({ sessionId: 's', taskId: 'a', tokens: 5, fits: () => true });
     assert.equal((await sessions.find('s'))?.expires_ms, 401_000 + TTL_MS);
     clock.ms += 400_000;
     await sessions.settle('a', { tokens: 3, timeMs: 20, cost: 0.5 });
@@ -71,12 +84,17 @@ onEachDatabase((newDatabase) => {
     const { sessions, clock, close, ids } = await open(newDatabase());
     const use = { tokens: 1, timeMs: 1, cost: 0 };
     const occasions = [
-      () => sessions.takeTurn({ sessionId: 'other', taskId: 'b', limit: undefined }),
+      () => sessions.takeTurn({ sessionId: 'other', taskId: 'b', tokens: 5, fits: () => true }),
       () => sessions.open('other'),
       () => sessions.settle('of-no-session', use),
     ];
     for (const [index, occasion] of occasions.entries()) {
-      await sessions.takeTurn({ sessionId: `old-${index}`, taskId: `a-${index}`, limit: undefined });
+      await sessions.takeTurn({
+        sessionId: `old-${index}`,
+        taskId: `a-${index}`,
+        tokens: 5,
+        fits: () => true,
+      });
       await sessions.remove('other');
       clock.ms += TTL_MS - 1;
       await occasion();
@@ -95,15 +113,15 @@ onEachDatabase((newDatabase) => {
   test('B-SS-027: the first token of a task warms its session; a task is charged once, and not after its session went', async () => {
     const { sessions, close } = await open(newDatabase());
     for (const taskId of ['a', 'b', 'c'])
-      await sessions.takeTurn({ sessionId: 's', taskId, limit: undefined });
+      await sessions.takeTurn({ sessionId: 's', taskId, tokens: 5, fits: () => true });
     await sessions.warm('nobody');
     assert.equal((await sessions.find('s'))?.warm, 0);
     await sessions.warm('a');
     assert.equal((await sessions.find('s'))?.warm, 1);
     const use = { tokens: 3, timeMs: 20, cost: 0.25 };
     for (const taskId of ['a', 'a', 'b']) await sessions.settle(taskId, use);
-    const { tokens_used, time_used_ms, cost_used } = (await sessions.find('s'))!;
-    assert.deepEqual([tokens_used, time_used_ms, cost_used], [6, 40, 0.5]);
+    const { tokens_used, time_used_ms, cost_used, tokens_reserved } = (await sessions.find('s'))!;
+    assert.deepEqual([tokens_used, time_used_ms, cost_used, tokens_reserved], [6, 40, 0.5, 5]);
     await sessions.remove('s');
     await sessions.remove('s');
     await sessions.settle('c', use);

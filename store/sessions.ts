@@ -6,15 +6,19 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import { inStore } from './store-away.js';
 import type { SessionTable, Tables } from './tables.js';
 
-/** A session as it is kept. */
-export type SessionRecord = SessionTable;
+/** A session as it is kept, and what its tasks may yet put out. */
+export interface SessionRecord extends SessionTable {
+  tokens_reserved: number;
+}
 
 /** A task that is to have a turn. */
 export interface TurnWish {
   sessionId: string;
   taskId: string;
-  /** Most turns; undefined: any number. */
-  limit: number | undefined;
+  /** That it may put out. */
+  tokens: number;
+  /** Whether the session has room for it; asked while nobody else changes the session. */
+  fits: (session: SessionRecord) => boolean;
 }
 
 /** What a task has used. */
@@ -33,8 +37,8 @@ export interface Sessions {
   find: (id: string) => Promise<SessionRecord | undefined>;
   /** The session, made where it is missing; looking at it is no use of it. */
   open: (id: string) => Promise<SessionRecord>;
-  /** `taken` puts the expiry off; `held`: this task has its turn already; `exhausted`: there is none left. */
-  takeTurn: (wish: TurnWish) => Promise<'taken' | 'held' | 'exhausted'>;
+  /** `taken` puts the expiry off; `held`: this task has its turn already; `refused`: it did not fit. */
+  takeTurn: (wish: TurnWish) => Promise<'taken' | 'held' | 'refused'>;
   /** The task was not accepted after all. */
   giveBackTurn: (taskId: string) => Promise<void>;
   /** The task has put out its first token. */
@@ -55,13 +59,11 @@ export interface SessionsDeps {
 
 /** The sessions of a database. */
 export function createSessions({ db, now, ttlMs }: SessionsDeps): Sessions {
-  const find = (id: string) =>
-    db
-      .selectFrom('sessions')
-      .selectAll()
-      .where('id', '=', id)
-      .where('expires_ms', '>', now())
-      .executeTakeFirst();
+  const find = async (id: string): Promise<SessionRecord | undefined> => {
+    const query = db.selectFrom('sessions').selectAll().where('id', '=', id).where('expires_ms', '>', now());
+    const session = await query.executeTakeFirst();
+    return session === undefined ? undefined : withReserved(db, session);
+  };
 
   const prune = () => db.deleteFrom('sessions').where('expires_ms', '<=', now()).execute();
 
@@ -79,24 +81,24 @@ export function createSessions({ db, now, ttlMs }: SessionsDeps): Sessions {
     open: (id) =>
       inStore(async () => {
         await prune();
-        return (await find(id)) ?? (await lock(db, id));
+        return (await find(id)) ?? withReserved(db, await lock(db, id));
       }),
-    takeTurn: ({ sessionId, taskId, limit }) =>
+    takeTurn: ({ sessionId, taskId, tokens, fits }) =>
       inStore(async () => {
         await prune();
         return db.transaction().execute(async (trx) => {
-          const { turns } = await lock(trx, sessionId);
+          const session = await withReserved(trx, await lock(trx, sessionId));
           const { numInsertedOrUpdatedRows: claimed } = await trx
             .insertInto('session_tasks')
-            .values({ task_id: taskId, session_id: sessionId, settled: 0 })
+            .values({ task_id: taskId, session_id: sessionId, tokens_reserved: tokens, settled: 0 })
             .onConflict((conflict) => conflict.column('task_id').doNothing())
             .executeTakeFirstOrThrow();
           if (claimed !== 1n) return 'held';
-          if (limit !== undefined && turns >= limit) {
+          if (!fits(session)) {
             await trx.deleteFrom('session_tasks').where('task_id', '=', taskId).execute();
-            return 'exhausted';
+            return 'refused';
           }
-          await used(trx, sessionId, { turns: turns + 1, expires_ms: now() + ttlMs });
+          await used(trx, sessionId, { turns: session.turns + 1, expires_ms: now() + ttlMs });
           return 'taken';
         });
       }),
@@ -131,6 +133,18 @@ export function createSessions({ db, now, ttlMs }: SessionsDeps): Sessions {
 
 const NEW = { turns: 0, warm: 0, tokens_used: 0, time_used_ms: 0, cost_used: 0 };
 
+async function withReserved(on: Kysely<Tables>, session: SessionTable): Promise<SessionRecord> {
+  const { tokens_reserved } = await on
+    .selectFrom('session_tasks')
+    .select((row) =>
+      row.fn.coalesce(row.fn.sum<number | string>('tokens_reserved'), sql`0`).as('tokens_reserved'),
+    )
+    .where('session_id', '=', session.id)
+    .where('settled', '=', 0)
+    .executeTakeFirstOrThrow();
+  return { ...session, tokens_reserved: Number(tokens_reserved) };
+}
+
 async function used(on: Kysely<Tables>, id: string, set: Partial<SessionTable>): Promise<void> {
   await on.updateTable('sessions').set(set).where('id', '=', id).execute();
 }
@@ -139,7 +153,7 @@ async function used(on: Kysely<Tables>, id: string, set: Partial<SessionTable>):
 async function ofTask(
   db: Kysely<Tables>,
   taskId: string,
-  change: (trx: Transaction<Tables>, session: SessionRecord) => Promise<void>,
+  change: (trx: Transaction<Tables>, session: SessionTable) => Promise<void>,
 ): Promise<void> {
   const open = (on: Kysely<Tables>) =>
     on

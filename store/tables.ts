@@ -67,6 +67,8 @@ export interface SessionTable {
 export interface SessionTaskTable {
   task_id: string;
   session_id: string;
+  /** That it may put out; they count until it has ended. */
+  tokens_reserved: number;
   /** 1 once it has been charged. */
   settled: number;
 }

@@ -82,7 +82,7 @@ describe('correlation ids', () => {
       ids.map((id) =>
         api.ask('POST', '/v2/tasks', {
           headers: { 'x-correlation-id': id },
-          payload: taskBody({ task_id: id }),
+          payload: taskBody({ task_id: id, session_id: id }),
         }),
       ),
     );

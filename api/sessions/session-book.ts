@@ -6,23 +6,26 @@ import { DroverError } from '../../contracts/errors.js';
 import type { SessionView } from '../../contracts/session.js';
 import type { Settings } from '../../contracts/settings.js';
 import type { Transcript } from '../../contracts/artifact.js';
+import {
+  budgetsLeft,
+  FRESH_SESSION,
+  misfits,
+  type SessionLimits,
+  type SessionStanding,
+  type TokenWish,
+} from '../../domain/session-limits.js';
 import type { SessionRecord, Sessions, TaskUse } from '../../store/sessions.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { AskedTask } from '../tasks/admit-task.js';
 import { invalidParams } from '../plugins/invalid-params.js';
 
-/** What sessions may use; undefined: as much as they like. */
-export interface SessionLimits {
+/** What sessions may use, and how long they last. */
+export interface SessionRules extends SessionLimits {
   ttlMs: number;
-  turns: number | undefined;
-  tokens: number | undefined;
-  timeMs: number;
-  cost: number | undefined;
-  /** Of a token that is put out. */
-  tokenPrice: number;
 }
 
 /** The limits that are set. */
-export function sessionLimits(settings: Settings): SessionLimits {
+export function sessionLimits(settings: Settings): SessionRules {
   const { DROVER_SESSION_TURN_LIMIT: turns } = settings;
   return {
     ttlMs: settings.DROVER_SESSION_TTL_MS,
@@ -37,16 +40,15 @@ export function sessionLimits(settings: Settings): SessionLimits {
 /** What the book works with. */
 export interface SessionBookDeps {
   sessions: Sessions;
-  limits: SessionLimits;
+  limits: SessionRules;
   log: Pick<Logger, 'warn'>;
   now: () => number;
 }
 
-/** Which task of which session. */
-export interface SessionTask {
-  task_id: string;
-  session_id: string;
-}
+/** What of a task matters to its session. */
+export type SessionTask = Pick<AskedTask, 'fitContext'> & {
+  request: Pick<AskedTask['request'], 'task_id' | 'session_id' | 'max_tokens' | 'expected_tokens'>;
+};
 
 /** A turn that a task has. */
 export interface Turn {
@@ -62,7 +64,7 @@ export interface SessionBook {
   remove: (id: string) => Promise<void>;
   /**
    * Takes a turn for a task; the same task again has the same turn.
-   * @throws DroverError INVALID_PARAMS when all turns are used up; STORE_UNAVAILABLE when nobody can tell
+   * @throws DroverError INVALID_PARAMS when the session has no turn or budget left for it; STORE_UNAVAILABLE when nobody can tell
    */
   takeTurn: (task: SessionTask) => Promise<Turn>;
   /** A task's first token went by. */
@@ -81,20 +83,30 @@ export function createSessionBook({ sessions, limits, log, now }: SessionBookDep
       return viewOf(session, limits, askedAtMs);
     },
     remove: (id) => sessions.remove(id),
-    async takeTurn({ task_id, session_id }) {
-      if (session_id === task_id) return NO_TURN;
+    async takeTurn(task) {
+      const { task_id, session_id } = task.request;
+      const wish = wishOf(task);
+      if (session_id === task_id) {
+        requireRoom(limits, FRESH_SESSION, wish);
+        return NO_TURN;
+      }
+      const standing: SessionStanding[] = [];
+      const fits = (session: SessionRecord) => {
+        standing[0] = standingOf(session);
+        return misfits(limits, standing[0], wish).length === 0;
+      };
       const taken = await sessions
-        .takeTurn({ sessionId: session_id, taskId: task_id, limit: limits.turns })
+        .takeTurn({ sessionId: session_id, taskId: task_id, tokens: wish.tokens, fits })
         .catch((err: unknown) => {
-          if (limits.turns !== undefined || !(err instanceof DroverError)) throw err;
+          if (isLimited(limits) || !(err instanceof DroverError)) throw err;
           log.warn(
             { event: 'turn_uncounted', task_id, err },
             'a turn cannot be counted, and none is limited',
           );
           return 'held';
         });
-      if (taken === 'exhausted') throw outOfTurns(limits.turns);
-      if (taken === 'held') return NO_TURN;
+      if (taken === 'refused') requireRoom(limits, standing[0] ?? FRESH_SESSION, wish);
+      if (taken !== 'taken') return NO_TURN;
       return {
         giveBack: () =>
           sessions.giveBackTurn(task_id).catch((err: unknown) => {
@@ -113,25 +125,50 @@ export function createSessionBook({ sessions, limits, log, now }: SessionBookDep
 
 const NO_TURN: Turn = { giveBack: () => Promise.resolve() };
 
-function outOfTurns(limit = 0): DroverError {
-  const message = `the session has used its turn limit of ${limit} tasks; delete it, or take another`;
-  return invalidParams([{ path: ['session_id'], code: 'custom', message }]);
+/** Time is no limit here: it cannot be known before it has been spent. */
+function isLimited({ turns, tokens, cost }: SessionLimits): boolean {
+  return turns !== undefined || tokens !== undefined || cost !== undefined;
 }
 
-function viewOf(session: SessionRecord, limits: SessionLimits, nowMs: number): SessionView {
+/** A ceiling is no wish: such a task takes what there is. */
+function wishOf({ request: { max_tokens, expected_tokens }, fitContext }: SessionTask): TokenWish {
+  if (fitContext === true) return { field: 'max_tokens', tokens: 1 };
+  return expected_tokens === undefined
+    ? { field: 'max_tokens', tokens: max_tokens }
+    : { field: 'expected_tokens', tokens: Math.min(expected_tokens, max_tokens) };
+}
+
+/** @throws DroverError INVALID_PARAMS naming everything that keeps the task out */
+function requireRoom(limits: SessionLimits, standing: SessionStanding, wish: TokenWish): void {
+  const found = misfits(limits, standing, wish);
+  if (found.length === 0) return;
+  throw invalidParams(
+    found.map(({ field, problem }) => ({ path: [field], code: 'custom', message: problem })),
+  );
+}
+
+function standingOf(session: SessionRecord): SessionStanding {
+  return {
+    turns: session.turns,
+    tokensUsed: session.tokens_used,
+    tokensReserved: session.tokens_reserved,
+    timeUsedMs: session.time_used_ms,
+    costUsed: session.cost_used,
+  };
+}
+
+/** What running tasks may yet put out is not spent. */
+function viewOf(session: SessionRecord, limits: SessionRules, nowMs: number): SessionView {
+  const left = budgetsLeft(limits, { ...standingOf(session), tokensReserved: 0 });
   return {
     ttl_ms_remaining: Math.min(limits.ttlMs, session.expires_ms - nowMs),
     turns: session.turns,
     kv_bytes: 0, // Engines share what they cache among all sessions, and say nothing of each.
     kv_warmth: session.warm === 1,
-    tokens_budget_remaining: left(limits.tokens, session.tokens_used),
-    time_budget_remaining_ms: Math.max(0, limits.timeMs - session.time_used_ms),
-    cost_budget_remaining: left(limits.cost, session.cost_used),
+    tokens_budget_remaining: left.tokens,
+    time_budget_remaining_ms: left.timeMs,
+    cost_budget_remaining: left.cost,
   };
-}
-
-function left(budget: number | undefined, used: number): number | null {
-  return budget === undefined ? null : Math.max(0, budget - used);
 }
 
 /** What a task has used, as its stream tells (B-DP-093); one that did not complete is charged for what it put out. */

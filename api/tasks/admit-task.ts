@@ -78,7 +78,7 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
     const known = locator.recall(task_id);
     if (known !== undefined) return sameOrConflict(known, digest);
     if (records.away) throw recordsAway();
-    const turn = await deps.sessionBook.takeTurn(task.request);
+    const turn = await deps.sessionBook.takeTurn(task);
     try {
       const { admission, isNew } = await admitNew(task, digest, context, onOffered);
       if (!isNew) await turn.giveBack();

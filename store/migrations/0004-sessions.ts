@@ -21,6 +21,7 @@ export const sessions: Migration = {
       .addColumn('session_id', 'text', (column) =>
         column.notNull().references('sessions.id').onDelete('cascade'),
       )
+      .addColumn('tokens_reserved', 'bigint', (column) => column.notNull())
       .addColumn('settled', 'integer', (column) => column.notNull())
       .execute();
     await db.schema

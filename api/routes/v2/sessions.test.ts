@@ -150,6 +150,67 @@ describe('sessions', () => {
     run.publish({ type: 'end', data: end });
     await stream;
   });
+
+  const ended = (task_id: string, tokens_out: number, decode_time_ms: number) => {
+    const end = { tokens_out, tokens_in: 1, decode_time_ms, decode_ms: decode_time_ms };
+    const data = { ...end, stop_reason: 'EOS' as const };
+    return api.sessionBook.ended(task_id, { events: [{ type: 'end', data }] });
+  };
+  const restart = async (env: Record<string, string>) => {
+    await api.close();
+    api = await start(env);
+  };
+  const refused = async (task_id: string, over: Record<string, unknown> = {}) => {
+    const answer = await submit(task_id, over);
+    const { code, details } = answer.json<{ code: string; details: { field: string }[] }>();
+    assert.deepEqual([answer.statusCode, code], [400, 'INVALID_PARAMS']);
+    assert.ok(!api.nodes.calls.includes(`node-1 offer ${task_id}`));
+    return details.map(({ field }) => field);
+  };
+
+  it('B-DP-092: a task that may put out more than is left is refused, also for what others may put out, and not queued', async () => {
+    await restart({ DROVER_SESSION_TOKENS_BUDGET: '20' });
+    assert.deepEqual(await refused('t-1', { max_tokens: 21 }), ['max_tokens']);
+    assert.deepEqual(await refused('t-1', { max_tokens: 21, session_id: 't-1' }), ['max_tokens']);
+    assert.deepEqual(await refused('t-1', { max_tokens: 30, expected_tokens: 25 }), ['expected_tokens']);
+    assert.equal((await submit('t-1', { max_tokens: 15 })).statusCode, 202);
+    assert.deepEqual(await refused('t-2', { max_tokens: 6 }), ['max_tokens']);
+    assert.equal((await submit('t-3', { max_tokens: 30, expected_tokens: 5 })).statusCode, 202);
+    assert.equal((await read()).turns, 2);
+  });
+
+  it('B-DP-093: the end of a task charges its session for tokens, time and cost, once', async () => {
+    const budgets = { DROVER_SESSION_TOKENS_BUDGET: '100', DROVER_SESSION_COST_BUDGET: '1' };
+    await restart({ ...budgets, DROVER_TOKEN_PRICE: '0.0078125' });
+    await accepted('t-1');
+    for (let time = 0; time < 2; time += 1) await ended('t-1', 32, 1_500);
+    const { tokens_budget_remaining, time_budget_remaining_ms, cost_budget_remaining } = await read();
+    assert.deepEqual(
+      [tokens_budget_remaining, time_budget_remaining_ms, cost_budget_remaining],
+      [68, 598_500, 0.75],
+    );
+    await accepted('t-2');
+    const token = (i: number) => ({ type: 'token' as const, data: { t: 'a', i } });
+    await api.sessionBook.ended('t-2', { events: [token(0), token(1)] });
+    assert.equal((await read()).tokens_budget_remaining, 66);
+    assert.equal(readSettings({}).DROVER_TOKEN_PRICE, 0.000002);
+  });
+
+  it('B-DP-095: a spent budget refuses the next task until the session is deleted or expires', async () => {
+    await restart({ DROVER_SESSION_TIME_BUDGET_MS: '1000' });
+    await accepted('t-1');
+    await ended('t-1', 3, 1_000);
+    assert.deepEqual(await refused('t-2'), ['session_id']);
+    clockMs += 599_999;
+    assert.deepEqual(await refused('t-2'), ['session_id']);
+    clockMs += 1;
+    await accepted('t-3');
+    await ended('t-3', 3, 2_000);
+    assert.deepEqual(await refused('t-4'), ['session_id']);
+    assert.equal((await read()).time_budget_remaining_ms, 0);
+    await api.ask('DELETE', '/v2/sessions/s-1');
+    await accepted('t-5');
+  });
 });
 
 it('B-SS-028: a session that lasts longer than ten minutes is no setting', () => {
