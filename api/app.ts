@@ -215,6 +215,7 @@ async function registerRoutes(
     admitTask,
     readTaskStatus: createTaskStatus({ nodes, records, locator, artifacts: deps.artifacts }),
     cancelTask: createCancel({ nodes, records, locator, tails }),
+    sessionBook,
     countRefusal,
   });
   const { commit: build_commit, time: build_time } = readBuildInfo();

@@ -25,11 +25,15 @@ import { z } from 'zod';
 import { frame } from './events.js';
 import { admission, poolId, priority, taskId, taskRequest } from './task.js';
 import { errorEnvelope } from './errors.js';
+import { budgets } from './session.js';
 import { TASK_STATES } from '../domain/task.js';
 import { poolStatus } from './pool.js';
 
 /** Of the answer with a run's frames: the offset of the first that was yet to come when it began. */
 export const NEXT_OFFSET_HEADER = 'x-next-offset';
+
+/** Of the same answer: what the task's session had left at admission, in JSON. */
+export const BUDGETS_HEADER = 'x-budgets';
 
 /** What a task's engine shall complete: plain text, token ids, or chat turns that the engine's own template renders. */
 export const runInput = z.discriminatedUnion('kind', [
@@ -67,6 +71,10 @@ export const runOffer = z.object({
     .optional()
     .meta({ description: 'max_tokens is a ceiling, not a wish: the context may be full before it' }),
   dialect: dialect.optional(),
+  budgets: budgets
+    .extend({ token_price: z.number() })
+    .optional()
+    .meta({ description: 'what the session had left at admission, and what each token takes of it' }),
 });
 
 /** A run offer's type. */

@@ -1,4 +1,5 @@
 /** What the API asks of node gateways; `node.ts` does it over HTTP, tests have a twin in memory. */
+import type { Budgets } from '../../contracts/session.js';
 import type { Frame } from '../../contracts/events.js';
 import type { FencedRun, NodePools, PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
 import type { EngineAnnouncement } from '../../contracts/worker.js';
@@ -15,6 +16,8 @@ export interface CallContext {
 export interface FrameTail {
   /** Offset of the first frame that was yet to come when the tail was opened: what lies before it is the log's past. */
   liveFrom: number;
+  /** What the task's session had left at admission, where the node was told. */
+  budgets?: Budgets | undefined;
   batches: AsyncIterable<Frame[]>;
 }
 

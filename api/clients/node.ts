@@ -1,9 +1,11 @@
 /** Node gateways over HTTP/1.1: kept-alive connections, bounded waits, the node's own refusals passed on. */
+import { budgets, type Budgets } from '../../contracts/session.js';
 import { Agent, type Dispatcher } from 'undici';
 import type { ZodType } from 'zod';
 import { DroverError, errorEnvelope, type ErrorCode } from '../../contracts/errors.js';
 import { closesStream, frame, type Frame } from '../../contracts/events.js';
 import {
+  BUDGETS_HEADER,
   NEXT_OFFSET_HEADER,
   fencedRun,
   nodePools,
@@ -163,7 +165,11 @@ class HttpNodeLink implements OpenNodeLink {
     if (response.statusCode < 400) {
       const liveFrom = Number(response.headers[NEXT_OFFSET_HEADER]);
       if (!Number.isSafeInteger(liveFrom)) throw notUnderstood(new Error(`no ${NEXT_OFFSET_HEADER}`));
-      return { liveFrom, batches: frameBatches(response.body) };
+      return {
+        liveFrom,
+        budgets: budgetsIn(response.headers[BUDGETS_HEADER]),
+        batches: frameBatches(response.body),
+      };
     }
     const refusal = await refusalOf(response);
     if (refusal.code === 'TASK_NOT_FOUND') return undefined;
@@ -308,4 +314,8 @@ function nodeAway(cause?: unknown): DroverError {
 
 function isReset(err: unknown): boolean {
   return err instanceof Error && 'code' in err && RESET_CODES.includes(String(err.code));
+}
+
+function budgetsIn(header: string | string[] | undefined): Budgets | undefined {
+  return typeof header === 'string' ? budgets.parse(JSON.parse(header)) : undefined;
 }

@@ -2,6 +2,7 @@
  * One upstream tail of a task's run log, shared by all its readers in this process. Frames are kept once, in order of
  * their offsets; a reader is only a cursor, so a slow one costs no memory (`design.md` beside this file).
  */
+import type { Budgets } from '../../contracts/session.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame } from '../../contracts/events.js';
@@ -37,6 +38,8 @@ const RETRY_AFTER_MS = 1_000;
 export class TaskTail {
   /** Settles with the first answer about the task: it is there, or (rejected, TASK_NOT_FOUND) it is not. */
   readonly opened: Promise<void>;
+  /** What the task's session had left at admission, once the log has been opened. */
+  budgets: Budgets | undefined;
   private liveSince = Number.POSITIVE_INFINITY;
   private kept: Frame[] = [];
   private earlier: Frame[] = [];
@@ -147,6 +150,7 @@ export class TaskTail {
       const opened = await this.deps.connect(before, signal);
       if (opened === undefined) return await this.unknownToNode();
       this.liveSince = Math.min(this.liveSince, opened.liveFrom);
+      this.budgets ??= opened.budgets;
       connectedAtMs = this.deps.now();
       this.settleOpened.resolve();
       for await (const batch of opened.batches) {

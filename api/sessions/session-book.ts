@@ -3,7 +3,8 @@
  * in it: it has nothing to share, and asks nobody.
  */
 import { DroverError } from '../../contracts/errors.js';
-import type { SessionView } from '../../contracts/session.js';
+import type { RunOffer } from '../../contracts/node.js';
+import type { Budgets, SessionView } from '../../contracts/session.js';
 import type { Settings } from '../../contracts/settings.js';
 import type { Transcript } from '../../contracts/artifact.js';
 import {
@@ -52,6 +53,8 @@ export type SessionTask = Pick<AskedTask, 'fitContext'> & {
 
 /** A turn that a task has. */
 export interface Turn {
+  /** What its session has left before it; undefined where that is not known. */
+  budgets?: NonNullable<RunOffer['budgets']>;
   /** The task was not accepted after all. Never fails: a turn that is lost so comes back when the session ends. */
   giveBack: () => Promise<void>;
 }
@@ -67,6 +70,8 @@ export interface SessionBook {
    * @throws DroverError INVALID_PARAMS when the session has no turn or budget left for it; STORE_UNAVAILABLE when nobody can tell
    */
   takeTurn: (task: SessionTask) => Promise<Turn>;
+  /** What the session of an accepted task has left; undefined while nobody can tell. */
+  budgets: (task: Pick<SessionTask['request'], 'task_id' | 'session_id'>) => Promise<Budgets | undefined>;
   /** A task's first token went by. */
   firstToken: (taskId: string) => void;
   /** A task has ended; again changes nothing. */
@@ -88,7 +93,7 @@ export function createSessionBook({ sessions, limits, log, now }: SessionBookDep
       const wish = wishOf(task);
       if (session_id === task_id) {
         requireRoom(limits, FRESH_SESSION, wish);
-        return NO_TURN;
+        return { ...NO_TURN, budgets: offered(limits, FRESH_SESSION) };
       }
       const standing: SessionStanding[] = [];
       const fits = (session: SessionRecord) => {
@@ -108,11 +113,22 @@ export function createSessionBook({ sessions, limits, log, now }: SessionBookDep
       if (taken === 'refused') requireRoom(limits, standing[0] ?? FRESH_SESSION, wish);
       if (taken !== 'taken') return NO_TURN;
       return {
+        budgets: offered(limits, standing[0] ?? FRESH_SESSION),
         giveBack: () =>
           sessions.giveBackTurn(task_id).catch((err: unknown) => {
             log.warn({ event: 'turn_kept', task_id, err }, 'the turn of a refused task cannot be given back');
           }),
       };
+    },
+    async budgets({ task_id, session_id }) {
+      if (task_id === session_id) return budgetsOf(limits, FRESH_SESSION);
+      try {
+        const session = await sessions.find(session_id);
+        return budgetsOf(limits, session === undefined ? FRESH_SESSION : standingOf(session));
+      } catch (err) {
+        log.warn({ event: 'budgets_unread', task_id, err }, 'what a session has left cannot be told');
+        return undefined;
+      }
     },
     firstToken(taskId) {
       sessions.warm(taskId).catch((err: unknown) => {
@@ -157,18 +173,28 @@ function standingOf(session: SessionRecord): SessionStanding {
   };
 }
 
-/** What running tasks may yet put out is not spent. */
 function viewOf(session: SessionRecord, limits: SessionRules, nowMs: number): SessionView {
-  const left = budgetsLeft(limits, { ...standingOf(session), tokensReserved: 0 });
   return {
     ttl_ms_remaining: Math.min(limits.ttlMs, session.expires_ms - nowMs),
     turns: session.turns,
     kv_bytes: 0, // Engines share what they cache among all sessions, and say nothing of each.
     kv_warmth: session.warm === 1,
+    ...budgetsOf(limits, standingOf(session)),
+  };
+}
+
+/** What running tasks may yet put out is not spent. */
+function budgetsOf(limits: SessionLimits, standing: SessionStanding): Budgets {
+  const left = budgetsLeft(limits, { ...standing, tokensReserved: 0 });
+  return {
     tokens_budget_remaining: left.tokens,
     time_budget_remaining_ms: left.timeMs,
     cost_budget_remaining: left.cost,
   };
+}
+
+function offered(limits: SessionLimits, standing: SessionStanding) {
+  return { ...budgetsOf(limits, standing), token_price: limits.tokenPrice };
 }
 
 /** What a task has used, as its stream tells (B-DP-093); one that did not complete is charged for what it put out. */

@@ -33,11 +33,12 @@ describe('POST /v2/tasks', () => {
     });
   });
 
-  it('B-DP-025, B-DP-090, B-DP-091: says that no budget is set, in all three headers', async () => {
+  it('B-DP-025, B-DP-090, B-DP-091: says in all three headers what the session has left, and where no budget is set', async () => {
     const { headers } = await submit();
-    for (const name of ['tokens-remaining', 'time-remaining-ms', 'cost-remaining']) {
-      assert.equal(headers[`x-budget-${name}`], 'unlimited');
-    }
+    const told = ['tokens-remaining', 'time-remaining-ms', 'cost-remaining'].map(
+      (name) => headers[`x-budget-${name}`],
+    );
+    assert.deepEqual(told, ['unlimited', '600000', 'unlimited']);
   });
 
   it('B-DUR-001, B-DP-023, B-COR-003: offers, records and confirms in this order, then answers', async () => {

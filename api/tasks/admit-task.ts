@@ -62,6 +62,11 @@ export type AdmitTask = (
   onOffered?: (nodeId: string) => void,
 ) => Promise<Admission>;
 
+/** A task, and what its session has left. */
+interface TaskWithTurn extends AskedTask {
+  budgets: RunOffer['budgets'];
+}
+
 /** Epoch of a task's first placement; its workflow raises it (design §2.7). */
 const FIRST_EPOCH = 1;
 
@@ -80,7 +85,12 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
     if (records.away) throw recordsAway();
     const turn = await deps.sessionBook.takeTurn(task);
     try {
-      const { admission, isNew } = await admitNew(task, digest, context, onOffered);
+      const { admission, isNew } = await admitNew(
+        { ...task, budgets: turn.budgets },
+        digest,
+        context,
+        onOffered,
+      );
       if (!isNew) await turn.giveBack();
       return admission;
     } catch (err) {
@@ -90,7 +100,7 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
   };
 
   async function admitNew(
-    task: AskedTask,
+    task: TaskWithTurn,
     digest: string,
     context: RequestContext,
     onOffered?: (nodeId: string) => void,
@@ -119,7 +129,7 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
 
 async function offerTask(
   { board, nodes, place, gate }: AdmissionDeps,
-  task: AskedTask,
+  task: TaskWithTurn,
   digest: string,
   context: RequestContext,
 ): Promise<Offered> {
@@ -168,7 +178,7 @@ export function textTask({ prompt, ...request }: TaskRequest): AskedTask {
 }
 
 function offerOf(
-  { request, input, fitContext, dialect }: AskedTask,
+  { request, input, fitContext, dialect, budgets }: TaskWithTurn,
   digest: string,
   { poolId, engine }: PlacementCandidate,
   correlationId: string,
@@ -183,6 +193,7 @@ function offerOf(
     input,
     ...(fitContext === undefined ? {} : { fit_context: fitContext }),
     ...(dialect === undefined ? {} : { dialect }),
+    ...(budgets === undefined ? {} : { budgets }),
   };
 }
 

@@ -226,7 +226,9 @@ export class MemoryNodes implements NodeLink {
     this.note(nodeId, `frames ${from}`, taskId, call);
     const run = this.runs.get(taskId);
     if (run === undefined) return Promise.resolve(undefined);
-    return Promise.resolve({ liveFrom: run.frames.length, batches: this.tail(run, from, call.signal) });
+    const { budgets } = run.offer;
+    const batches = this.tail(run, from, call.signal);
+    return Promise.resolve({ liveFrom: run.frames.length, budgets, batches });
   }
 
   private async *tail(run: MemoryRun, from: number, signal?: AbortSignal): AsyncGenerator<Frame[]> {

@@ -20,7 +20,7 @@ Feature: A task is admitted
     Then it is accepted
     And the answer has the headers:
       | X-Budget-Tokens-Remaining  | unlimited |
-      | X-Budget-Time-Remaining-Ms | unlimited |
+      | X-Budget-Time-Remaining-Ms | 600000    |
       | X-Budget-Cost-Remaining    | unlimited |
 
   @B-DP-020 @B-DP-023 @B-DP-120 @B-DP-153

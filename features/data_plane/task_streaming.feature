@@ -11,7 +11,7 @@ Feature: A task's tokens are streamed as they come
       | Content-Type               | text/event-stream |
       | X-Correlation-Id           | watch-1           |
       | X-Budget-Tokens-Remaining  | unlimited         |
-      | X-Budget-Time-Remaining-Ms | unlimited         |
+      | X-Budget-Time-Remaining-Ms | 600000            |
       | X-Budget-Cost-Remaining    | unlimited         |
       | Cache-Control              | no-cache          |
       | Connection                 | keep-alive        |

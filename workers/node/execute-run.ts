@@ -135,6 +135,18 @@ function completionOf(run: Run, promptIds: readonly number[], maxTokens: number)
   };
 }
 
+/** What the session has left while the task runs: what it had at admission, less what the task has used (B-DP-094). */
+function budgetsDuring({ offer, tokensOut }: Run, timeMs: number) {
+  const left = (budget: number | null | undefined, used: number) =>
+    budget === null || budget === undefined ? null : Math.max(0, budget - used);
+  const { budgets } = offer;
+  return {
+    tokens_budget_remaining: left(budgets?.tokens_budget_remaining, tokensOut),
+    time_budget_remaining_ms: left(budgets?.time_budget_remaining_ms, timeMs),
+    cost_budget_remaining: left(budgets?.cost_budget_remaining, tokensOut * (budgets?.token_price ?? 0)),
+  };
+}
+
 /** Turns engine events into frames, each batch with one write. Ids without text yet wait for the text they become. */
 class FrameWriter {
   private pendingIds: number[] = [];
@@ -201,9 +213,7 @@ class FrameWriter {
         on_time_probability: onTimeProbability(run.deadlineAtMs - now, tokensLeft, pace),
         kv_warmth: ctx.warmUp(),
         tokens_out: run.tokensOut,
-        tokens_budget_remaining: null,
-        time_budget_remaining_ms: null,
-        cost_budget_remaining: null,
+        ...budgetsDuring(run, now - (run.firstTokenAtMs ?? now)),
       },
     };
   }

@@ -1,6 +1,6 @@
 /** A run's frames to a relay: one JSON object a line, as they are logged, until the stream is closed. */
 import type { ServerResponse } from 'node:http';
-import { NEXT_OFFSET_HEADER } from '../../contracts/node.js';
+import { BUDGETS_HEADER, NEXT_OFFSET_HEADER } from '../../contracts/node.js';
 import type { Run } from './run.js';
 
 /** An empty line after this silence shows the relay that the node is alive. */
@@ -17,6 +17,7 @@ export function streamFrames(run: Run, from: number, out: ServerResponse): void 
     'content-type': 'application/x-ndjson',
     'cache-control': 'no-cache',
     [NEXT_OFFSET_HEADER]: run.nextOffset,
+    ...(run.offer.budgets === undefined ? {} : { [BUDGETS_HEADER]: JSON.stringify(run.offer.budgets) }),
   });
   out.flushHeaders();
   out.socket?.setNoDelay(true);

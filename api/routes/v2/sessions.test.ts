@@ -196,6 +196,23 @@ describe('sessions', () => {
     assert.equal(readSettings({}).DROVER_TOKEN_PRICE, 0.000002);
   });
 
+  it('B-DP-025, B-DP-103, C-080: admission and stream tell what the session of the task has left', async () => {
+    await restart({
+      DROVER_SESSION_TOKENS_BUDGET: '100',
+      DROVER_SESSION_COST_BUDGET: '1',
+      DROVER_TOKEN_PRICE: '0',
+    });
+    await accepted('t-1');
+    await ended('t-1', 32, 1_500);
+    const told = (headers: Record<string, unknown>) =>
+      ['tokens-remaining', 'time-remaining-ms', 'cost-remaining'].map((name) => headers[`x-budget-${name}`]);
+    assert.deepEqual(told((await submit('t-2')).headers), ['68', '598500', '1']);
+    const data = { code: 'CANCELLED' as const, message: 'cancelled', retriable: false };
+    api.nodes.run('t-2').publish({ type: 'error', data });
+    assert.deepEqual(told((await api.ask('GET', '/v2/tasks/t-2/events')).headers), ['68', '598500', '1']);
+    assert.deepEqual(told((await submit('own', { session_id: 'own' })).headers), ['100', '600000', '1']);
+  });
+
   it('B-DP-095: a spent budget refuses the next task until the session is deleted or expires', async () => {
     await restart({ DROVER_SESSION_TIME_BUDGET_MS: '1000' });
     await accepted('t-1');

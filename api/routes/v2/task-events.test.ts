@@ -70,7 +70,7 @@ describe('GET /v2/tasks/:id/events', () => {
     assert.equal(headers['x-accel-buffering'], 'no');
     assert.equal(headers['x-correlation-id'], 'reader-1');
     assert.equal(headers['x-budget-tokens-remaining'], 'unlimited');
-    assert.equal(headers['x-budget-time-remaining-ms'], 'unlimited');
+    assert.equal(headers['x-budget-time-remaining-ms'], '600000');
     assert.equal(headers['x-budget-cost-remaining'], 'unlimited');
   });
 

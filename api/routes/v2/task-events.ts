@@ -7,7 +7,7 @@ import { relayTask } from '../../relay/relay-task.js';
 import { sseError, sseFrame } from '../../relay/sse-frame.js';
 import type { TaskTails } from '../../relay/task-tails.js';
 import { contextOf } from '../../request-context.js';
-import { UNLIMITED_BUDGET_HEADERS } from '../../tasks/budget-headers.js';
+import { budgetHeaders } from '../../tasks/budget-headers.js';
 import { eventStream } from '../event-stream.js';
 import { refusals } from '../refusals.js';
 
@@ -74,7 +74,7 @@ export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
       if (from > 0 && (await tails.isReadToTheEnd(id, from, context))) return reply.code(204).send();
       const { tail, release } = await tails.lease(id, from, context);
       try {
-        const stream = app.openEventStream(reply, UNLIMITED_BUDGET_HEADERS);
+        const stream = app.openEventStream(reply, budgetHeaders(tail.budgets));
         stream.onClose(release);
         relayTask(tail, stream, {
           from,

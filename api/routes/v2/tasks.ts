@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { taskAccepted, taskId, taskRequest, taskStatus } from '../../../contracts/task.js';
 import { contextOf } from '../../request-context.js';
 import { textTask, type AdmitTask } from '../../tasks/admit-task.js';
-import { UNLIMITED_BUDGET_HEADERS } from '../../tasks/budget-headers.js';
+import { budgetHeaders } from '../../tasks/budget-headers.js';
+import type { SessionBook } from '../../sessions/session-book.js';
 import type { CancelTask } from '../../tasks/cancel-task.js';
 import { taskValidator, type TaskLimits } from '../../tasks/check-task.js';
 import type { CountRefusal } from '../../tasks/count-refusal.js';
@@ -17,6 +18,7 @@ export interface TaskRoutesOptions {
   admitTask: AdmitTask;
   readTaskStatus: ReadTaskStatus;
   cancelTask: CancelTask;
+  sessionBook: Pick<SessionBook, 'budgets'>;
   countRefusal: CountRefusal;
 }
 
@@ -49,7 +51,7 @@ export const taskRoutes: FastifyPluginCallbackZod<TaskRoutesOptions> = (app, opt
       const sse = `/v2/tasks/${task_id}/events`;
       return reply
         .code(202)
-        .headers(UNLIMITED_BUDGET_HEADERS)
+        .headers(budgetHeaders(await options.sessionBook.budgets(request.body)))
         .send({ task_id, ...admission, streams: { sse, sse_verbose: `${sse}?verbose=true` } });
     },
   );
