@@ -25,10 +25,8 @@ export function followRunActivity({ runs, closing }: Pick<NodeActivityDeps, 'run
       if (context.cancellationSignal.aborted) return stopFollowing(input, context);
       // A worker that ends lets go of its runs, and nobody would end the wait for one of them.
       if (closing.aborted) throw shuttingDown();
-      view = await runs.waitForEnd(
-        input.task_id,
-        AbortSignal.any([context.cancellationSignal, closing, AbortSignal.timeout(BEAT_MS)]),
-      );
+      const beat = nextBeat([context.cancellationSignal, closing]);
+      view = await runs.waitForEnd(input.task_id, beat.signal).finally(beat.done);
     }
     return view;
   };
@@ -43,4 +41,21 @@ export function followRunActivity({ runs, closing }: Pick<NodeActivityDeps, 'run
     if (isCancel) await runs.cancel(input.task_id, 'client');
     throw whyStopped(reason);
   }
+}
+
+/**
+ * Aborts after a beat, or with the first of these. Not `AbortSignal.any` over `AbortSignal.timeout`: nothing holds the latter,
+ * and one that is collected never fires.
+ */
+function nextBeat(signals: readonly AbortSignal[]): { signal: AbortSignal; done: () => void } {
+  const beat = new AbortController();
+  const end = (): void => beat.abort();
+  const timer = setTimeout(end, BEAT_MS);
+  for (const signal of signals) signal.addEventListener('abort', end);
+  if (signals.some(({ aborted }) => aborted)) end();
+  const done = (): void => {
+    clearTimeout(timer);
+    for (const signal of signals) signal.removeEventListener('abort', end);
+  };
+  return { signal: beat.signal, done };
 }
