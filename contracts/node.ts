@@ -8,7 +8,7 @@
  * | `POST /runs/:task_id/withdraw` | the offer is void, for 10 minutes also for those that ask later: 204 |
  * | `PUT /runs/:task_id?wait_ms=n` body {@link placedRun} | a workflow's (re-)attachment: offer and confirm in one idempotent step, then wait for the end, at most n ms: 200 {@link runView} |
  * | `GET /runs/:task_id` | 200 {@link runView} |
- * | `GET /runs/:task_id/frames?from=n` | frames with offset >= n, one JSON object a line, until the run has ended; empty lines keep the connection alive; the header {@link NEXT_OFFSET_HEADER} tells how many frames the log held |
+ * | `GET /runs/:task_id/frames?from=n` | frames with offset >= n, one JSON object a line, until the run has ended; empty lines keep the connection alive; the header {@link NEXT_OFFSET_HEADER} tells how many frames the log held, {@link BUDGETS_HEADER} what the session had left |
  * | `POST /runs/:task_id/abandon` | the last reader at one API has left: a run that asked for it is cancelled after a grace, unless a reader comes: 204 |
  * | `POST /runs/:task_id/cancel` body {@link cancelRun} | answers when the slot is free: 200 {@link runView} |
  * | `POST /runs/:task_id/fence` body {@link fenceRun} | the task goes to another node: its run here stops for good, 200 {@link fencedRun} |

@@ -4,7 +4,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DroverError } from '../../contracts/errors.js';
 import type { Frame } from '../../contracts/events.js';
-import { NEXT_OFFSET_HEADER } from '../../contracts/node.js';
+import { BUDGETS_HEADER, NEXT_OFFSET_HEADER } from '../../contracts/node.js';
 import { MemoryRun, readyPool } from '../testing/memory-nodes.js';
 import { digestOf, textTask } from '../tasks/admit-task.js';
 import { checkTask } from '../tasks/check-task.js';
@@ -25,7 +25,12 @@ const offer = {
 };
 const view = new MemoryRun('n', offer).view();
 
-const NDJSON = { 'content-type': 'application/x-ndjson', [NEXT_OFFSET_HEADER]: 3 };
+const BUDGETS = { tokens_budget_remaining: 3, time_budget_remaining_ms: 600, cost_budget_remaining: null };
+const NDJSON = {
+  'content-type': 'application/x-ndjson',
+  [NEXT_OFFSET_HEADER]: 3,
+  [BUDGETS_HEADER]: JSON.stringify(BUDGETS),
+};
 
 const frames: Frame[] = ['Once ', 'úpon ', 'a 🦙'].map((t, i) => ({
   offset: i,
@@ -251,6 +256,7 @@ describe('the link to a node', () => {
     });
     const tail = await link.frames('n', 't-1', 0, CALL);
     assert.equal(tail?.liveFrom, 3);
+    assert.deepEqual(tail.budgets, BUDGETS);
     for await (const batch of tail.batches) {
       assert.ok(batch.length > 0);
       break;

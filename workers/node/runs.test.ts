@@ -317,3 +317,51 @@ test('B-REG-133: a lease ends with its task, however that ends, once', async () 
     assert.equal(node.pools.status('default')?.slots_free, 2);
   }
 });
+
+test('B-DP-094: metrics frames tell what the session has left: what it had at admission, less what the task has used', async () => {
+  const { runs, engine } = await aNode();
+  const had = { tokens_budget_remaining: 3, time_budget_remaining_ms: 600, cost_budget_remaining: 1 };
+  const limited = { ...offerOf('limited'), budgets: { ...had, token_price: 0.25 } };
+  await runs.attach(limited);
+  await engine.asked(1);
+  engine.say('one');
+  await engine.heard();
+  const figures = (taskId: string) =>
+    runs
+      .mustGet(taskId)
+      .framesFrom(0)
+      .flatMap(({ type, data }) => (type === 'metrics' ? [data] : []));
+  const [left] = figures('limited');
+  assert.deepEqual(
+    [left?.tokens_budget_remaining, left?.time_budget_remaining_ms, left?.cost_budget_remaining],
+    [2, 600, 0.75],
+  );
+  engine.finish('EOS');
+  await runs.waitForEnd('limited', AbortSignal.timeout(5_000));
+  await runs.attach(offerOf('free'));
+  await engine.asked(2);
+  engine.say('one');
+  await engine.heard();
+  const [free] = figures('free');
+  assert.deepEqual(
+    [free?.tokens_budget_remaining, free?.time_budget_remaining_ms, free?.cost_budget_remaining],
+    [null, null, null],
+  );
+});
+
+test('B-DP-129: figures come once the session has a token on this replica, and say that it is warm', async () => {
+  const { runs, engine } = await aNode();
+  await runs.attach(offerOf('t'));
+  await engine.asked(1);
+  const warmth = () =>
+    runs
+      .mustGet('t')
+      .framesFrom(0)
+      .flatMap(({ type, data }) => (type === 'metrics' ? [data.kv_warmth] : []));
+  engine.say('');
+  await engine.heard();
+  assert.deepEqual(warmth(), []);
+  engine.say('one');
+  await engine.heard();
+  assert.deepEqual(warmth(), [true]);
+});
