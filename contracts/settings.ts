@@ -210,9 +210,9 @@ export const settingsSchema = z.object({
     .int()
     .min(0)
     .max(1_000_000_000)
-    .default(8)
+    .default(0)
     .describe(
-      'Tasks that a session may have; 0 any number. A task whose session bears its own id counts nowhere.',
+      'Tasks that a session may have, 8 for instance; 0 any number. A task whose session bears its own id counts nowhere.',
     ),
   DROVER_SESSION_TOKENS_BUDGET: z.coerce
     .number()

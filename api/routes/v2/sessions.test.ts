@@ -16,7 +16,8 @@ const NO_BUDGETS = {
 describe('sessions', () => {
   let api: TestApi;
   let clockMs: number;
-  const start = async (env: Record<string, string> = {}) => startTestApi({ env, now: () => clockMs });
+  const start = async (env: Record<string, string> = {}) =>
+    startTestApi({ env: { DROVER_SESSION_TURN_LIMIT: '8', ...env }, now: () => clockMs });
   beforeEach(async () => {
     clockMs = 1_700_000_000_000;
     api = await start();
