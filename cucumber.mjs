@@ -1,6 +1,6 @@
 /**
  * Profiles of the features: `default` on the real stack with the embedded engine, `timed` on the time-skipping server,
- * `engines` on an engine that others wrote, `network` with hosts whose cables are cut. Run with `npm run test:features` or, for one file,
+ * `engines` on an engine that others wrote, `apart` what takes minutes. Run with `npm run test:features` or, for one file,
  * `node --import tsx node_modules/@cucumber/cucumber/bin/cucumber.js features/tasks/stream.feature`.
  */
 const common = {
@@ -12,13 +12,13 @@ const common = {
 
 export default {
   ...common,
-  tags: 'not @time-skipping and not @network and not @gpu',
+  tags: 'not @time-skipping and not @apart and not @gpu',
   worldParameters: { engine: 'embedded' },
 };
 
 export const timed = { ...common, tags: '@time-skipping', worldParameters: { timeSkipping: true } };
 
-/** Hosts of their own, whose cables are cut: needs root and iproute2. */
-export const network = { ...common, tags: '@network', worldParameters: { engine: 'embedded' } };
+/** What takes minutes: hosts of their own, whose cables are cut (needs root and iproute2), engines that stand still. */
+export const apart = { ...common, tags: '@apart', worldParameters: { engine: 'embedded' } };
 
 export const engines = { ...common, tags: '@engines and not @gpu', worldParameters: { engine: 'xllamacpp' } };

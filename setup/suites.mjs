@@ -37,14 +37,15 @@ const STOP_GRACE_MS = 10_000;
  * @type {Record<string, (resultFile: string, env: Record<string, string>) => Promise<SuiteResult>>}
  */
 export const suites = {
-  unit: nodeTests(600_000, () => UNIT_FOLDERS.flatMap(testsBelow)),
+  // The runner's own choice on two cores is one file at a time.
+  unit: nodeTests(600_000, () => UNIT_FOLDERS.flatMap(testsBelow), ['--test-concurrency=2']),
   workflows: nodeTests(900_000, () => testsBelow('workflows')),
   features: features(1_500_000, 'default'),
   timed: features(600_000, 'timed'),
   engines: inTurn(
     nodeTests(600_000, () => [join(ROOT, 'engines', 'embedded', 'contract.test.ts')]),
     features(900_000, 'engines'),
-    features(600_000, 'network'),
+    features(900_000, 'apart'),
   ),
   browser: nodeTests(600_000, () => testsBelow('testing/browser')),
   readme: nodeTests(600_000, () => testsBelow('testing/readme')),
@@ -71,7 +72,7 @@ function testsBelow(folder) {
   return filesBelow(join(ROOT, folder), (path) => isTest(path) && !elsewhere(path));
 }
 
-function nodeTests(limitMs, list) {
+function nodeTests(limitMs, list, options = []) {
   return async (resultFile, env) => {
     const files = list().map((path) => relative(ROOT, path));
     if (files.length === 0) return empty();
@@ -79,7 +80,15 @@ function nodeTests(limitMs, list) {
       ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
       ...['--test-reporter=./setup/count-reporter.mjs', `--test-reporter-destination=${resultFile}`],
     ];
-    const args = ['--import', 'tsx', '--test', `--test-timeout=${TEST_TIMEOUT_MS}`, ...reporters, ...files];
+    const args = [
+      '--import',
+      'tsx',
+      '--test',
+      `--test-timeout=${TEST_TIMEOUT_MS}`,
+      ...options,
+      ...reporters,
+      ...files,
+    ];
     const ended = await runSuite(args, env, limitMs);
     const counted = existsSync(resultFile) ? await readFile(resultFile, 'utf8') : '';
     const { passed, failed, empty: withoutTest } = counted === '' ? NOTHING : JSON.parse(counted);

@@ -3,7 +3,7 @@
  * cable is lost without a word, as in a network that fails. Needs root and Debian's iproute2.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer, connect, type AddressInfo, type Server } from 'node:net';
+import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { runToEnd } from './run-to-end.js';
 
 /** Two ends of a cable: an address here and one on the host. */
@@ -20,6 +20,8 @@ const ip = (...args: string[]): Promise<string> => runToEnd('ip', args);
 /** A host with the cables that it was made with. */
 export class NetworkHost<Name extends string> {
   private readonly forwarders: Server[] = [];
+  /** Of the ways; what a cut cable has swallowed ends with the host, not by itself. */
+  private readonly sockets = new Set<Socket>();
 
   private constructor(
     private readonly namespace: string,
@@ -70,6 +72,10 @@ export class NetworkHost<Name extends string> {
     const server = createServer((inbound) => {
       const outbound = connect(target);
       inbound.pipe(outbound).pipe(inbound);
+      for (const socket of [inbound, outbound]) {
+        this.sockets.add(socket);
+        socket.once('close', () => this.sockets.delete(socket));
+      }
       // Either end's loss is the other's.
       inbound.on('error', () => outbound.destroy());
       outbound.on('error', () => inbound.destroy());
@@ -96,6 +102,7 @@ export class NetworkHost<Name extends string> {
   /** Takes the host away; its processes must have ended. */
   async remove(): Promise<void> {
     for (const server of this.forwarders) server.close();
+    for (const socket of this.sockets) socket.destroy();
     for (const { device, net } of this.cables.values()) {
       await ip('link', 'del', device);
       await ip('route', 'del', 'blackhole', net, 'metric', '4096');

@@ -1,4 +1,4 @@
-@network
+@apart
 Feature: A node that is cut off never writes a stream beside another, and its tasks go on
 
   A node without word of Temporal for 15 s stops its tasks; when nobody has polled for the node for over 30 s, each of its

@@ -3,7 +3,7 @@ Feature: An engine that stands still is not waited for for ever
   A machine that swaps, a driver that hangs: an engine may live and say nothing. A moment of that is a pause for its
   streams. One that misses three health polls in a row is ended, and its tasks go on in the next one.
 
-  @slow @B-SUPER-002 @B-DUR-003 @B-ERR-003
+  @apart @B-SUPER-002 @B-DUR-003 @B-ERR-003
   Scenario: For a moment, and then for half a minute
     Given a fresh installation with a slow engine that is asked for its health every 2000 ms
     And a task "a" of 250 tokens is posted

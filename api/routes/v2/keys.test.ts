@@ -28,7 +28,7 @@ const FOR_OPERATORS = [
   ],
   ...['POST /v2/pools/x/circuit/reset', 'POST /v2/catalog/models', 'DELETE /v2/catalog/models/x'],
   ...['POST /v2/catalog/models/x/verify', 'POST /v2/catalog/models/x/state'],
-  ...['POST /v2/keys', 'GET /v2/keys', 'DELETE /v2/keys/x'],
+  ...['POST /v2/config/reload', 'POST /v2/keys', 'GET /v2/keys', 'DELETE /v2/keys/x'],
 ];
 
 test('a key is told once, and kept and listed without itself', async () => {
