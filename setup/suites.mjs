@@ -37,8 +37,7 @@ const STOP_GRACE_MS = 10_000;
  * @type {Record<string, (resultFile: string, env: Record<string, string>) => Promise<SuiteResult>>}
  */
 export const suites = {
-  // The runner's own choice on two cores is one file at a time.
-  unit: nodeTests(600_000, () => UNIT_FOLDERS.flatMap(testsBelow), ['--test-concurrency=2']),
+  unit: nodeTests(600_000, () => UNIT_FOLDERS.flatMap(testsBelow)),
   workflows: nodeTests(900_000, () => testsBelow('workflows')),
   features: features(1_500_000, 'default'),
   timed: features(600_000, 'timed'),
@@ -72,7 +71,7 @@ function testsBelow(folder) {
   return filesBelow(join(ROOT, folder), (path) => isTest(path) && !elsewhere(path));
 }
 
-function nodeTests(limitMs, list, options = []) {
+function nodeTests(limitMs, list) {
   return async (resultFile, env) => {
     const files = list().map((path) => relative(ROOT, path));
     if (files.length === 0) return empty();
@@ -80,15 +79,7 @@ function nodeTests(limitMs, list, options = []) {
       ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
       ...['--test-reporter=./setup/count-reporter.mjs', `--test-reporter-destination=${resultFile}`],
     ];
-    const args = [
-      '--import',
-      'tsx',
-      '--test',
-      `--test-timeout=${TEST_TIMEOUT_MS}`,
-      ...options,
-      ...reporters,
-      ...files,
-    ];
+    const args = ['--import', 'tsx', '--test', `--test-timeout=${TEST_TIMEOUT_MS}`, ...reporters, ...files];
     const ended = await runSuite(args, env, limitMs);
     const counted = existsSync(resultFile) ? await readFile(resultFile, 'utf8') : '';
     const { passed, failed, empty: withoutTest } = counted === '' ? NOTHING : JSON.parse(counted);
