@@ -1,12 +1,8 @@
 /** Activity `awaitLeases`: waits until no task of a draining pool, or of one replica, runs any more (B-DRAIN-004). */
-import { setTimeout as delay } from 'node:timers/promises';
-import { Context } from '@temporalio/activity';
 import type { NodeActivityDeps } from '../deps.js';
-import { shuttingDown, whyStopped } from '../shutting-down.js';
+import { lookUntil } from '../look-until.js';
 import { writeDrainMark } from './drain-mark.js';
 
-/** Between two looks at the leases; reading them costs nothing. */
-const LOOK_EVERY_MS = 100;
 /** The SDK sends a beat on at 80 % of the heartbeat timeout, which the workflow sets to 10 s. */
 const BEAT_MS = 2_000;
 
@@ -29,24 +25,13 @@ export function awaitLeasesActivity({
    * @throws ApplicationFailure retryable when this worker shuts down; the next one waits on
    */
   return async function awaitLeases({ pool_id, replica_id }: LeasesInput): Promise<void> {
-    const { cancellationSignal } = Context.current();
     if (replica_id === undefined) {
       await writeDrainMark(paths, pool_id, now());
       pools.draining(pool_id);
     }
-    // Temporal lets activities go on for the whole grace of a shutdown before it tells them.
-    const signal = AbortSignal.any([cancellationSignal, closing]);
-    let beatAtMs = 0;
-    for (;;) {
-      if (cancellationSignal.aborted) throw whyStopped(cancellationSignal.reason);
-      if (closing.aborted) throw shuttingDown();
+    await lookUntil({ now, closing }, BEAT_MS, () => {
       const active_leases = pools.leases(pool_id, replica_id).length;
-      if (active_leases === 0) return;
-      if (now() - beatAtMs >= BEAT_MS) {
-        beatAtMs = now();
-        Context.current().heartbeat({ active_leases });
-      }
-      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
-    }
+      return active_leases === 0 ? { found: undefined } : { beat: { active_leases } };
+    });
   };
 }
