@@ -4,11 +4,10 @@ import type { ReloadPoolInput } from '../../contracts/pool.js';
 import type { drainPool } from '../../workflows/drain-pool.js';
 import { drainAskedSignal } from '../../workflows/messages.js';
 import type { reloadPool } from '../../workflows/reload-pool.js';
-import { eventually } from '../changes.js';
 import { drainTwin, stillLeased } from '../drain-twin.js';
 import { failing } from '../preload-twin.js';
 import { reloadTwin } from '../reload-twin.js';
-import { NODE, type RecordingStage, type Scenario } from './stage.js';
+import { cancelAtLeases, historyOf, NODE, type RecordingStage, type Scenario } from './stage.js';
 
 /** By the name of their history. */
 export const poolScenarios: Readonly<Record<string, Scenario>> = {
@@ -59,15 +58,8 @@ function drain(
           signalArgs: [{ deadline_ms }],
         },
       );
-      if (cancelled) {
-        await eventually(
-          () => 'the wait for the leases',
-          () => (twin.calls.includes('awaitLeases') ? true : undefined),
-        );
-        await handle.cancel();
-      }
-      await handle.result().catch(() => undefined); // Some scenarios are failures.
-      return handle.fetchHistory();
+      if (cancelled) await cancelAtLeases(handle, twin);
+      return historyOf(handle);
     });
   };
 }
@@ -88,8 +80,7 @@ function reload(
         workflowId: poolWorkflowId('gpu-0', 'reload'),
         args: [input],
       });
-      await handle.result().catch(() => undefined); // Some scenarios are failures.
-      return handle.fetchHistory();
+      return historyOf(handle);
     });
 }
 

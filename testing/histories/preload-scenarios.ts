@@ -3,7 +3,7 @@ import { CONTROL_QUEUE, nodeQueue, poolWorkflowId } from '../../domain/identity.
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import { eventually } from '../changes.js';
 import { failing, preloadInput, preloadTwin, stillLoading } from '../preload-twin.js';
-import { NODE, type Scenario } from './stage.js';
+import { historyOf, NODE, type Scenario } from './stage.js';
 
 interface Preload {
   healthTimeoutMs?: number;
@@ -56,8 +56,7 @@ function preload(
           );
           await handle.cancel();
         }
-        await handle.result().catch(() => undefined); // Most scenarios are failures.
-        return handle.fetchHistory();
+        return historyOf(handle);
       }),
     );
   };

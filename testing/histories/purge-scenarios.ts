@@ -1,11 +1,10 @@
 /** Purges to record: what their node and the catalogue do, and what else happens to them. */
 import { CONTROL_QUEUE, nodeQueue, poolWorkflowId, TASKS_QUEUE } from '../../domain/identity.js';
 import type { purgePool } from '../../workflows/purge-pool.js';
-import { eventually } from '../changes.js';
 import { drainTwin } from '../drain-twin.js';
 import { failing } from '../preload-twin.js';
 import { purgeTwin } from '../purge-twin.js';
-import { NODE, type Scenario } from './stage.js';
+import { cancelAtLeases, historyOf, NODE, type Scenario } from './stage.js';
 
 /** By the name of their history. */
 export const purgeScenarios: Readonly<Record<string, Scenario>> = {
@@ -36,15 +35,8 @@ function purge(makeTwin: () => ReturnType<typeof purgeTwin>, cancelled = false):
           },
         ],
       });
-      if (cancelled) {
-        await eventually(
-          () => 'the wait for the leases',
-          () => (twin.calls.includes('awaitLeases') ? true : undefined),
-        );
-        await handle.cancel();
-      }
-      await handle.result().catch(() => undefined); // Some scenarios are failures.
-      return handle.fetchHistory();
+      if (cancelled) await cancelAtLeases(handle, twin);
+      return historyOf(handle);
     };
     return workers.reduce((inner, worker) => () => worker.runUntil(inner), play)();
   };

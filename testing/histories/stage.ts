@@ -4,6 +4,7 @@ import { Worker, type WorkerOptions, type WorkflowBundleWithSourceMap } from '@t
 import type { temporal } from '@temporalio/proto';
 import { createLogger } from '../../telemetry/logger.js';
 import { installTemporalRuntime } from '../../workers/temporal.js';
+import { eventually } from '../changes.js';
 import { registerSearchAttributes } from '../temporal-env.js';
 import { bundleWorkflows } from '../workflow-bundle.js';
 import { historyDataConverter } from './history-key.js';
@@ -66,4 +67,26 @@ export class RecordingStage {
       ...options,
     });
   }
+}
+
+/** A workflow that was started for its history. */
+interface Played {
+  cancel(): Promise<unknown>;
+  result(): Promise<unknown>;
+  fetchHistory(): Promise<History>;
+}
+
+/** Cancels a story while its node waits for leases. */
+export async function cancelAtLeases(handle: Played, { calls }: { calls: readonly string[] }): Promise<void> {
+  await eventually(
+    () => 'the wait for the leases',
+    () => (calls.includes('awaitLeases') ? true : undefined),
+  );
+  await handle.cancel();
+}
+
+/** The whole history, once the story has ended, however it did. */
+export async function historyOf(handle: Played): Promise<History> {
+  await handle.result().catch(() => undefined); // Some scenarios are failures.
+  return handle.fetchHistory();
 }

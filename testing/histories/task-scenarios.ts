@@ -6,7 +6,7 @@ import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../../domain/identit
 import type { inferTask } from '../../workflows/infer-task.js';
 import { completedView, endedView, runView } from '../run-view.js';
 import { offerOf } from '../test-node.js';
-import { NODE, type Scenario } from './stage.js';
+import { historyOf, NODE, type Scenario } from './stage.js';
 
 interface Task {
   attachRun?: () => Promise<RunView>;
@@ -57,8 +57,7 @@ function task(taskId: string, { attachRun, followed }: Task): Scenario {
           await following;
           await handle.cancel();
         }
-        await handle.result().catch(() => undefined); // Some scenarios are failures.
-        return handle.fetchHistory();
+        return historyOf(handle);
       }),
     );
   };

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { FrameBody } from '../../../contracts/events.js';
 import { eventually } from '../../../testing/changes.js';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 
 const CHAT = { model: 'demo', messages: [{ role: 'user', content: 'Hello' }] };
+
+const endAfter = (tokens_out: number): FrameBody => ({
+  type: 'end',
+  data: { tokens_out, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
+});
 
 describe('a completion on its way to the record', () => {
   let api: TestApi;
@@ -14,19 +20,18 @@ describe('a completion on its way to the record', () => {
 
   // Awaited in here: an injected request begins when somebody waits for it.
   const chat = async () => await api.ask('POST', '/v1/chat/completions', { payload: CHAT });
+  const confirmedRun = () =>
+    eventually(
+      () => 'no confirmed run',
+      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
+    );
   const steps = () => api.nodes.calls.map((call) => call.split(' ')[1]).filter((step) => step !== 'pools');
 
   it('asks for its frames before it is on record, so that the first token waits for the confirmation alone', async () => {
     const answer = chat();
-    const run = await eventually(
-      () => 'no confirmed run',
-      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
-    );
+    const run = await confirmedRun();
     run.publish({ type: 'token', data: { t: 'Hi', i: 0 } });
-    run.publish({
-      type: 'end',
-      data: { tokens_out: 1, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
-    });
+    run.publish(endAfter(1));
     const { statusCode, body } = await answer;
     assert.equal(statusCode, 200);
     assert.match(body, /"content":"Hi"/);
@@ -35,14 +40,8 @@ describe('a completion on its way to the record', () => {
 
   it('that is resumed while its node is away may be asked for again: it is not said never to have been', async () => {
     const answer = chat();
-    const run = await eventually(
-      () => 'no confirmed run',
-      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
-    );
-    run.publish({
-      type: 'end',
-      data: { tokens_out: 0, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
-    });
+    const run = await confirmedRun();
+    run.publish(endAfter(0));
     const { id } = (await answer).json<{ id: string }>();
     const resume = (completion: string) =>
       api.ask('GET', `/v1/chat/completions/${completion}?stream=true`, { headers: { 'last-event-id': '0' } });
@@ -56,14 +55,8 @@ describe('a completion on its way to the record', () => {
 
   it('is no completion of the other kind: there it is not known, streamed or whole', async () => {
     const answer = chat();
-    const run = await eventually(
-      () => 'no confirmed run',
-      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
-    );
-    run.publish({
-      type: 'end',
-      data: { tokens_out: 0, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
-    });
+    const run = await confirmedRun();
+    run.publish(endAfter(0));
     const { id } = (await answer).json<{ id: string }>();
     assert.equal((await api.ask('GET', `/v1/chat/completions/${id}`)).statusCode, 200);
     for (const stream of ['true', 'false']) {
@@ -92,14 +85,8 @@ describe('a completion on its way to the record', () => {
       else api.nodes.away.clear();
     };
     const answer = chat();
-    const run = await eventually(
-      () => 'no confirmed run',
-      () => [...api.nodes.runs.values()].find((run) => run.confirmed),
-    );
-    run.publish({
-      type: 'end',
-      data: { tokens_out: 0, tokens_in: 1, decode_time_ms: 1, decode_ms: 1, stop_reason: 'EOS' },
-    });
+    const run = await confirmedRun();
+    run.publish(endAfter(0));
     assert.equal((await answer).statusCode, 200);
   });
 });
