@@ -13,7 +13,13 @@ import {
 } from '../../contracts/pool.js';
 import { purgeOutcome, type PurgePoolInput } from '../../contracts/purge.js';
 import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
-import { CONTROL_QUEUE, poolWorkflowId, TASKS_QUEUE, taskWorkflowId } from '../../domain/identity.js';
+import {
+  CONTROL_QUEUE,
+  poolWorkflowId,
+  TASKS_QUEUE,
+  taskWorkflowId,
+  type OperationKind,
+} from '../../domain/identity.js';
 import { isTerminal, TASK_STATES, type TaskState } from '../../domain/task.js';
 import type { inferTask } from '../../workflows/infer-task.js';
 import { drainAskedSignal } from '../../workflows/messages.js';
@@ -83,56 +89,43 @@ export function preloadPoolOptions(input: PreloadPoolInput) {
   };
 }
 
-/** How a drain is started, or one that runs is told of another deadline: one run a pool (B-PDUR-001, B-CP-026). */
-export function drainPoolOptions(input: DrainPoolInput) {
-  const { pool_id, node_id, deadline_ms } = input;
+/** What the operations on a pool that a node has are started with; one run a pool and kind (B-PDUR-001). */
+function onPool<Input extends { pool_id: string; node_id: string; correlation_id: string }>(
+  kind: OperationKind,
+  input: Input,
+) {
+  const { pool_id, node_id, correlation_id } = input;
   return {
-    workflowId: poolWorkflowId(pool_id, 'drain'),
+    workflowId: poolWorkflowId(pool_id, kind),
     taskQueue: CONTROL_QUEUE,
-    args: [input] as [DrainPoolInput],
-    signal: drainAskedSignal,
-    signalArgs: [{ deadline_ms }] as [{ deadline_ms: number }],
+    args: [input] as [Input],
     typedSearchAttributes: [
       { key: attribute.PoolId, value: pool_id },
       { key: attribute.NodeId, value: node_id },
-      { key: attribute.CorrelationId, value: input.correlation_id },
+      { key: attribute.CorrelationId, value: correlation_id },
     ],
-    staticSummary: `drain pool ${pool_id} on node ${node_id}`,
+    staticSummary: `${kind} pool ${pool_id} on node ${node_id}`,
+  };
+}
+
+/** How a drain is started, or one that runs is told of another deadline: one run a pool (B-PDUR-001, B-CP-026). */
+export function drainPoolOptions(input: DrainPoolInput) {
+  const { deadline_ms } = input;
+  return {
+    ...onPool('drain', input),
+    signal: drainAskedSignal,
+    signalArgs: [{ deadline_ms }] as [{ deadline_ms: number }],
   };
 }
 
 /** How a reload is started: one run a pool, and a second one is refused (B-RELOAD-018). */
 export function reloadPoolOptions(input: ReloadPoolInput) {
-  const { pool_id, node_id } = input;
-  return {
-    workflowId: poolWorkflowId(pool_id, 'reload'),
-    taskQueue: CONTROL_QUEUE,
-    workflowIdConflictPolicy: 'FAIL' as const,
-    args: [input] as [ReloadPoolInput],
-    typedSearchAttributes: [
-      { key: attribute.PoolId, value: pool_id },
-      { key: attribute.NodeId, value: node_id },
-      { key: attribute.CorrelationId, value: input.correlation_id },
-    ],
-    staticSummary: `reload pool ${pool_id} on node ${node_id}`,
-  };
+  return { ...onPool('reload', input), workflowIdConflictPolicy: 'FAIL' as const };
 }
 
 /** How a purge is started: one run a pool, and a second one is refused, since it may ask for something else. */
 export function purgePoolOptions(input: PurgePoolInput) {
-  const { pool_id, node_id } = input;
-  return {
-    workflowId: poolWorkflowId(pool_id, 'purge'),
-    taskQueue: CONTROL_QUEUE,
-    workflowIdConflictPolicy: 'FAIL' as const,
-    args: [input] as [PurgePoolInput],
-    typedSearchAttributes: [
-      { key: attribute.PoolId, value: pool_id },
-      { key: attribute.NodeId, value: node_id },
-      { key: attribute.CorrelationId, value: input.correlation_id },
-    ],
-    staticSummary: `purge pool ${pool_id} on node ${node_id}`,
-  };
+  return { ...onPool('purge', input), workflowIdConflictPolicy: 'FAIL' as const };
 }
 
 /** A task's record from what Temporal says of its workflow. @throws DroverError INTERNAL when that is none of ours */
