@@ -15,6 +15,8 @@ import { RESERVE_BYTES, type SmallDisk } from './small-disk.js';
 
 /** A supervisor waits before each restart, twice as long each time, and for a node worker that is away. */
 const RESTART_LIMIT_MS = 90_000;
+/** The last words of a process that has not reached Temporal at its start. */
+const WITHOUT_TEMPORAL = /Temporal does not answer at|Temporal's namespace "[^"]*" cannot be used/;
 /** The rest of the strikes at a disk leave half of the reserve to the tasks that run. */
 const WHOLLY_FULL_SHARE = 0.6;
 
@@ -154,10 +156,27 @@ export class NodeWorker implements Victim {
     return {
       what: `${name} (pid ${pid})`,
       mend: async () => {
-        await this.stack.startNode();
+        await eventually(
+          () => 'a node worker that stays',
+          () => this.start(),
+          RESTART_LIMIT_MS,
+        );
         this.down = false;
       },
     };
+  }
+
+  /** As a service manager would: one that ends for want of Temporal, whose cable may be cut too, is started again. */
+  private async start(): Promise<true | undefined> {
+    try {
+      await this.stack.startNode();
+      return true;
+    } catch (err) {
+      const node = this.stack.mustNode();
+      if (node.running || !WITHOUT_TEMPORAL.test(node.lastWords)) throw err;
+      await node.waitForExit();
+      return undefined;
+    }
   }
 }
 
