@@ -6,7 +6,7 @@ import { deadLimits } from '../domain/restart-policy.js';
 import type { AuditLog } from '../security/audit/audit-log.js';
 import { payloadCodec } from '../security/payload-codec.js';
 import { readTlsFiles } from '../security/tls-files.js';
-import { artifactFiles, type ArtifactFiles } from '../store/artifact-files.js';
+import type { ArtifactFiles } from '../store/artifact-files.js';
 import { createArtifacts } from '../store/artifacts.js';
 import { createKeys } from '../store/keys.js';
 import { createModels } from '../store/models.js';
@@ -14,6 +14,7 @@ import { createSessions } from '../store/sessions.js';
 import type { Logger } from '../telemetry/logger.js';
 import { packageVersion } from '../telemetry/package-version.js';
 import { openProcessAudit } from '../workers/process-audit.js';
+import { openArtifactFiles } from '../workers/process-artifacts.js';
 import { openProcessStore } from '../workers/process-store.js';
 import { runProcess, StartError, type RunningProcess } from '../workers/run-process.js';
 import { createTasksWorker } from '../workers/tasks.js';
@@ -46,7 +47,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const ring = requirePayloadKeys(settings);
   const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: () => nodeToken });
   const store = await openProcessStore(settings, log);
-  const artifacts = createArtifacts({ db: store.db, seal: ring, files: filesOf(settings), now: Date.now });
+  const kept = await openArtifactFiles(settings, log);
+  const artifacts = createArtifacts({ db: store.db, seal: ring, files: kept, now: Date.now });
   const audit = await openProcessAudit('api', settings, log);
   installTemporalRuntime(log);
   const connection = await connectTemporal(settings);
@@ -101,7 +103,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   log.info({ event: 'listening', url }, 'the API listens');
   return {
     ...(settings.DROVER_CONFIG === undefined ? {} : { hangUp: () => app.poolConfig.hangUp() }),
-    close: () => close({ app, records, worker, working, nodes, connection, store, audit }),
+    close: () => close({ app, records, worker, working, nodes, connection, store, kept, audit }),
     reload: (next) => {
       const [secrets, files] = [mustStart(next), readTlsFiles(next)];
       ({ nodeToken } = secrets);
@@ -118,10 +120,6 @@ function mustStart(settings: Settings): { nodeToken: string } {
   return secrets;
 }
 
-function filesOf({ DROVER_ARTIFACT_DIR: folder }: Settings): ArtifactFiles | undefined {
-  return folder === undefined ? undefined : artifactFiles(folder);
-}
-
 /** Streams end and requests finish first; what they use is closed after them. */
 async function close(open: {
   app: FastifyInstance;
@@ -131,6 +129,7 @@ async function close(open: {
   nodes: OpenNodeLink;
   connection: { close(): Promise<void> };
   store: { close(): Promise<void> };
+  kept: ArtifactFiles | undefined;
   audit: AuditLog;
 }): Promise<void> {
   await open.app.close();
@@ -140,6 +139,7 @@ async function close(open: {
   await open.nodes.close();
   await open.connection.close();
   await open.store.close();
+  open.kept?.close();
   await open.audit.close();
 }
 

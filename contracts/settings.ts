@@ -355,12 +355,21 @@ export const settingsSchema = z.object({
     ),
   DROVER_ARTIFACT_DIR: z
     .string()
+    .regex(
+      /^(?!s3:)|^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^\s?#]+)?$/,
+      'must be s3://<bucket>[/<prefix>]',
+    )
     .min(1)
     .optional()
-    .transform((p) => (p === undefined ? undefined : resolve(p)))
+    .transform((p) => (p === undefined || p.startsWith('s3:') ? p : resolve(p)))
     .describe(
-      'Folder for artifacts, one file each, shared by all APIs and control workers; without it they stand in the database.',
+      "Folder for artifacts, one file each, shared by all APIs and control workers, or `s3://<bucket>[/<prefix>]`, whose credentials come by AWS's own ways; without it they stand in the database.",
     ),
+  AWS_ENDPOINT_URL_S3: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Server that speaks S3's protocol; without it AWS's own."),
+  AWS_REGION: z.string().min(1).optional().describe('Region of the bucket.'),
   DROVER_ARTIFACT_RETENTION_MS: ms(86_400_000 * 7).describe(
     'Age at which an artifact is forgotten, transcripts included; it counts from when it was last stored.',
   ),

@@ -3,11 +3,12 @@
  * by the SDK's download, by building it. As a program it prints the path on stdout, and on stderr what takes long; with
  * `--look` it only looks, and prints nothing when there is none.
  */
-import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { cached, cacheDir } from './cache.mjs';
+import { buildGoProgram } from './go-program.mjs';
 import { onPath, run } from './programs.mjs';
 
 /** The last release that `go install` builds with what its go.mod asks for. */
@@ -18,8 +19,6 @@ const FOLDER = `temporal/${VERSION}`;
 const VERSION_TIMEOUT_MS = 15_000;
 /** 100 MB over a slow line, and a network that swallows packets is given up soon enough. */
 const DOWNLOAD_TIMEOUT_MS = 90_000;
-/** Three minutes on two cores; five times that before it counts as stuck. */
-const BUILD_TIMEOUT_MS = 900_000;
 
 /**
  * Looks for the Temporal CLI without getting it.
@@ -99,15 +98,7 @@ async function build(target, log) {
     );
   }
   log(`building the Temporal CLI ${VERSION} with Go (about 3 minutes on two cores, once)`);
-  const bin = `${target}-bin`;
-  const env = { GOBIN: bin, GOFLAGS: '' };
-  await run(go, ['install', `github.com/temporalio/cli/cmd/temporal@${VERSION}`], {
-    env,
-    cwd: cacheDir(),
-    timeoutMs: BUILD_TIMEOUT_MS,
-  });
-  await rename(join(bin, 'temporal'), target);
-  await rm(bin, { recursive: true, force: true });
+  await buildGoProgram(go, `github.com/temporalio/cli/cmd/temporal@${VERSION}`, target);
 }
 
 function lastLine(text) {

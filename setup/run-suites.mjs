@@ -43,12 +43,13 @@ async function runNamed(name, parts) {
   return { ...result, seconds: ((Date.now() - startedAt) / 1000).toFixed(1) };
 }
 
-/** What only the suite `engines` needs: llama.cpp's own server as others package it, and hosts of their own. */
+/** What only the suite `engines` needs: llama.cpp's own server as others package it, hosts of their own, an S3 server. */
 async function prepareEnginesSuite() {
   if (onPath('ip') === undefined) await installDebianPackage('iproute2', 'ip', print);
   const { installXllamacpp } = await import('./install-xllamacpp.mjs');
   const { launcher } = await installXllamacpp({ log: print });
-  return { DROVER_TEST_XLLAMACPP: launcher };
+  const { prepareS3Server } = await import('./s3-server.mjs');
+  return { DROVER_TEST_XLLAMACPP: launcher, DROVER_TEST_S3: await prepareS3Server({ log: print }) };
 }
 
 function report(all) {

@@ -8,6 +8,10 @@ export interface ArtifactFiles {
   write: (id: string, content: Buffer) => Promise<void>;
   read: (id: string) => Promise<Buffer | undefined>;
   remove: (id: string) => Promise<void>;
+  /** Whether they can be kept there: rejects with what is wrong. */
+  check: () => Promise<void>;
+  /** Lets connections go. */
+  close: () => void;
 }
 
 /** Files below `root`, which is made where it is missing. */
@@ -41,5 +45,9 @@ export function artifactFiles(root: string): ArtifactFiles {
       }
     },
     remove: (id) => rm(fileOf(id), { force: true }),
+    async check() {
+      await mkdir(root, { recursive: true, mode: 0o700 });
+    },
+    close: () => undefined,
   };
 }

@@ -1,14 +1,17 @@
 /** The control worker forgets old artifacts now and then. Any number of them may do it; none holds anything. */
 import type { Settings } from '../contracts/settings.js';
-import { artifactFiles } from '../store/artifact-files.js';
+import type { ArtifactFiles } from '../store/artifact-files.js';
 import { collectArtifacts } from '../store/collect-artifacts.js';
 import type { Store } from '../store/open-store.js';
 import type { Logger } from '../telemetry/logger.js';
 
 /** Begins to sweep; the returned function ends it, after the sweep that runs. */
-export function sweepArtifacts({ db }: Store, settings: Settings, log: Logger): () => Promise<void> {
-  const { DROVER_ARTIFACT_DIR: folder, DROVER_ARTIFACT_SWEEP_INTERVAL_MS: intervalMs } = settings;
-  const deps = { db, files: folder === undefined ? undefined : artifactFiles(folder), now: Date.now };
+export function sweepArtifacts(
+  { db, files }: { db: Store['db']; files: ArtifactFiles | undefined },
+  settings: Settings,
+  log: Logger,
+): () => Promise<void> {
+  const deps = { db, files, now: Date.now };
   const retention = {
     ageMs: settings.DROVER_ARTIFACT_RETENTION_MS,
     limitBytes: settings.DROVER_ARTIFACT_LIMIT_BYTES,
@@ -27,7 +30,7 @@ export function sweepArtifacts({ db }: Store, settings: Settings, log: Logger): 
   };
   const timer = setInterval(() => {
     running ??= sweep().finally(() => (running = undefined));
-  }, intervalMs);
+  }, settings.DROVER_ARTIFACT_SWEEP_INTERVAL_MS);
   return async () => {
     clearInterval(timer);
     await running;

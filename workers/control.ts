@@ -4,6 +4,7 @@ import type { Settings } from '../contracts/settings.js';
 import { CONTROL_QUEUE } from '../domain/identity.js';
 import type { Logger } from '../telemetry/logger.js';
 import { sweepArtifacts } from './artifact-sweep.js';
+import { openArtifactFiles } from './process-artifacts.js';
 import { openProcessStore } from './process-store.js';
 import { runProcess, type RunningProcess } from './run-process.js';
 import {
@@ -21,6 +22,7 @@ const SHUTDOWN_LIMIT = '10s';
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const dataConverter = temporalDataConverter(requirePayloadKeys(settings));
   const store = await openProcessStore(settings, log);
+  const files = await openArtifactFiles(settings, log);
   installTemporalRuntime(log);
   const connection = await connectTemporal(settings);
   await requireSearchAttributes(connection, settings.TEMPORAL_NAMESPACE);
@@ -34,13 +36,14 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   });
   // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.
   const running = worker.run();
-  const endSweeping = sweepArtifacts(store, settings, log);
+  const endSweeping = sweepArtifacts({ db: store.db, files }, settings, log);
   log.info({ event: 'polling', queue: CONTROL_QUEUE }, 'polling for workflow tasks');
   return {
     close: async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       await endSweeping();
+      files?.close();
       await store.close();
       await connection.close();
     },

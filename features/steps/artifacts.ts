@@ -1,6 +1,8 @@
 /** Documents are stored and read; tasks leave transcripts. */
 import { Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { eventually } from '../../testing/changes.js';
 import {
   asEvents,
   awaitRunEnd,
@@ -10,6 +12,8 @@ import {
   storedArtifact,
   type FoundTranscript,
 } from '../support/artifact-view.js';
+import { PROGRAMS } from '../support/places.js';
+import { ARTIFACT_PREFIX } from '../support/stack.js';
 import type { DroverWorld } from '../support/world.js';
 
 /** What a scenario has stored, or found, last. */
@@ -71,6 +75,43 @@ Then('it has {int} tokens', function (this: ArtifactWorld, count: number) {
     [count],
   );
 });
+
+Then('it is the only object of the bucket, and sealed', async function (this: ArtifactWorld) {
+  const bucket = this.stack.mustBucket();
+  assert.deepEqual(await bucket.objects(ARTIFACT_PREFIX), [this.stored]);
+  const object = await readFile(bucket.objectFile(`${ARTIFACT_PREFIX}/${this.stored ?? ''}`));
+  assert.ok(object.length > 0);
+  assert.equal(object.includes('summary'), false);
+});
+
+Then('the bucket comes to be empty', async function (this: ArtifactWorld) {
+  const objects = () => this.stack.mustBucket().objects(ARTIFACT_PREFIX);
+  await eventually(
+    () => 'the bucket to be empty',
+    async () => ((await objects()).length === 0 ? true : undefined),
+  );
+});
+
+When('the S3 server is stopped', async function (this: ArtifactWorld) {
+  await this.stack.mustBucket().stop();
+});
+
+When('the S3 server is started again', async function (this: ArtifactWorld) {
+  await this.stack.mustBucket().resume();
+});
+
+When('a control worker is started that forgets at once', async function (this: ArtifactWorld) {
+  const env = { DROVER_ARTIFACT_RETENTION_MS: '1', DROVER_ARTIFACT_SWEEP_INTERVAL_MS: '100' };
+  this.startProgram((stack) => stack.program('control-sweeper', PROGRAMS.control, env));
+  await this.lastProgram.waitForLog('a sweep', ({ event }) => event === 'artifacts_forgotten');
+});
+
+When(
+  'an API is started whose artifacts shall stand in {string}',
+  function (this: ArtifactWorld, place: string) {
+    this.startProgram((stack) => stack.apiProgram({ DROVER_ARTIFACT_DIR: place }));
+  },
+);
 
 When('the API is killed', async function (this: DroverWorld) {
   await this.stack.mustApi().program.kill('SIGKILL');

@@ -79,6 +79,10 @@ Given('a fresh installation whose Temporal can be stopped', async function (this
   await this.useFreshStack({ ownTemporal: true });
 });
 
+Given('a fresh installation that keeps its artifacts in a bucket', async function (this: DroverWorld) {
+  await this.useFreshStack({ bucket: true });
+});
+
 Given('a fresh installation on a PostgreSQL', async function (this: DroverWorld) {
   await this.useFreshStack({ postgres: true });
 });
@@ -165,3 +169,7 @@ Then(
     assert.match(program.lastWords, new RegExp(setting));
   },
 );
+
+Then('the line says {string}', function (this: DroverWorld, words: string) {
+  assert.ok(this.lastProgram.lastWords.includes(words), this.lastProgram.lastWords);
+});

@@ -11,6 +11,7 @@ import { fakeGpusIn, type FakeGpu, type FakeGpus } from '../../testing/fake-gpus
 import { freePort } from '../../testing/free-port.js';
 import { isAlive, killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
+import { S3Server } from '../../testing/s3-server.js';
 import { ApiClient } from './api-client.js';
 import { POOL, prepareEngine, prepareFakeEngine, type EngineName } from './engines.js';
 import type { ModelName, Models } from './models.js';
@@ -57,6 +58,8 @@ export interface StackWish {
   farNode?: boolean;
   /** True: a PostgreSQL of its own, which the scenario may stop; default: SQLite in the state folder. */
   postgres?: boolean;
+  /** True: artifacts in a bucket of an S3 server of its own, which the scenario may stop; default: in the database. */
+  bucket?: boolean;
 }
 
 /** What every stack of a run shares. */
@@ -82,6 +85,9 @@ const SHORT_WAITS = {
   // Two busy cores: an idle machine records a task in 10 ms.
   DROVER_START_TIMEOUT_MS: '5000',
 };
+
+/** Before each artifact's name in its bucket. */
+export const ARTIFACT_PREFIX = 'drover/artifacts';
 
 /** Where pools are preloaded. */
 export const PRELOAD_PATH = `/v2/pools/${POOL}/preload`;
@@ -124,6 +130,7 @@ export class Stack {
   readonly nodeToken = randomBytes(16).toString('hex');
   private readonly programs: Program[] = [];
   readonly database = new StackDatabase();
+  private bucket: S3Server | undefined;
   private apisStarted = 0;
 
   constructor(
@@ -143,6 +150,7 @@ export class Stack {
     await mkdir(this.stateDir, { recursive: true });
     if (this.wish.ownTemporal === true) await this.startTemporal();
     if (this.wish.postgres === true) await this.database.usePostgres();
+    if (this.wish.bucket === true) this.bucket = await S3Server.start(join(this.stateDir, 's3'));
     if (this.wish.nodeOnHost === true) await this.makeHost();
     else this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
     if (this.wish.farNode === true) this.farNode = await FarNode.make(this);
@@ -252,6 +260,12 @@ export class Stack {
     return this.farNode;
   }
 
+  /** The S3 server of its artifacts. @throws Error when the scenario asked for none */
+  mustBucket(): S3Server {
+    if (this.bucket === undefined) throw new Error(`${this.name} keeps its artifacts in the database`);
+    return this.bucket;
+  }
+
   /** The GPUs that the scenario asked for. @throws Error when it asked for none */
   mustGpus(): FakeGpus {
     if (this.gpus === undefined) throw new Error(`${this.name} has the GPUs of the machine`);
@@ -321,6 +335,7 @@ export class Stack {
       ...(healthIntervalMs === undefined ? {} : { DROVER_NODE_HEALTH_INTERVAL_MS: String(healthIntervalMs) }),
       ...(diskReserveBytes === undefined ? {} : { DROVER_NODE_DISK_RESERVE_BYTES: String(diskReserveBytes) }),
       ...this.database.env,
+      ...this.bucket?.settings(ARTIFACT_PREFIX),
       ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
       ...(policy === undefined ? {} : { DROVER_ADMISSION_POLICY: policy }),
@@ -355,6 +370,7 @@ export class Stack {
     await this.farNode?.remove();
     await this.host?.remove();
     await this.database.stop();
+    await this.bucket?.stop();
     if (this.temporal !== this.parts.temporal) await this.temporal.stop();
     const log = this.pool.file(`engine-${POOL}.log`);
     await copyFile(log, join(this.parts.folders.logs, `${this.name}-engine.log`)).catch(() => undefined);
