@@ -2,6 +2,7 @@
 import {
   After,
   AfterAll,
+  Before,
   BeforeAll,
   setDefaultTimeout,
   setWorldConstructor,
@@ -29,8 +30,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 BeforeAll({ timeout: RUN_LIMIT_MS }, async function (this: { parameters: unknown }) {
   const parameters = profileParameters.parse(this.parameters);
-  await (parameters.timeSkipping ? startTimed() : startRun(parameters));
+  if (!parameters.timeSkipping) await startRun(parameters);
 });
+
+// A server a scenario: its clock stands still while anything of another one is under way.
+Before({ tags: '@time-skipping' }, startTimed);
+After({ tags: '@time-skipping' }, endTimed);
 
 After(async function (this: DroverWorld, { result }) {
   const unexpected = this.unexpected();
@@ -39,6 +44,5 @@ After(async function (this: DroverWorld, { result }) {
 });
 
 AfterAll({ timeout: RUN_LIMIT_MS }, async function () {
-  await endTimed();
   await endRun();
 });

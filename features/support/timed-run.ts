@@ -51,7 +51,7 @@ export async function endTimed(): Promise<void> {
 
 /** Where a stage may stand: the server, and the workflows as they were built. */
 export function timedPlace(): StagePlace {
-  if (environment === undefined) throw new Error('this profile has no time-skipping server');
+  if (environment === undefined) throw new Error('the scenario has no time-skipping server');
   return { env: environment, workflowBundle: { codePath: workflowBundlePath() } };
 }
 
