@@ -1,7 +1,8 @@
 /**
- * Profiles of the features: `default` on the real stack with the embedded engine, `timed` on the time-skipping server,
- * `engines` on an engine that others wrote, `apart` what takes minutes. Run with `npm run test:features` or, for one file,
- * `node --import tsx node_modules/@cucumber/cucumber/bin/cucumber.js features/tasks/stream.feature`.
+ * Profiles of the features: `default` on the real stack with the embedded engine, in two parts `tasks` and `pools`, `timed` on
+ * the time-skipping server, `engines` on an engine that others wrote, `apart` what takes minutes. Run with
+ * `npm run test:features` or, for one scenario,
+ * `node --import tsx node_modules/@cucumber/cucumber/bin/cucumber.js --name "Four tasks at once"`.
  */
 const common = {
   paths: ['features/**/*.feature'],
@@ -10,11 +11,18 @@ const common = {
   publishQuiet: true,
 };
 
-export default {
+const embedded = {
   ...common,
   tags: 'not @time-skipping and not @apart and not @gpu',
   worldParameters: { engine: 'embedded' },
 };
+
+export default embedded;
+
+export const tasks = { ...embedded, paths: ['features/!(pools)/**/*.feature'] };
+
+/** On installations of their own, whose pools are drained, exchanged and killed. */
+export const pools = { ...embedded, paths: ['features/pools/**/*.feature'] };
 
 export const timed = { ...common, tags: '@time-skipping', worldParameters: { timeSkipping: true } };
 

@@ -2,7 +2,7 @@
  * Runs the named test suites one after the other and sums them up: a line a suite, then, as the very last line,
  * `N passed, N failed`. Exit code 1 when anything failed.
  *
- *     node setup/run-suites.mjs unit workflows features timed engines browser
+ *     node setup/run-suites.mjs unit workflows features pools timed engines browser
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

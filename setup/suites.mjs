@@ -39,7 +39,8 @@ const STOP_GRACE_MS = 10_000;
 export const suites = {
   unit: nodeTests(600_000, () => UNIT_FOLDERS.flatMap(testsBelow)),
   workflows: nodeTests(900_000, () => testsBelow('workflows')),
-  features: features(1_500_000, 'default'),
+  features: features(1_500_000, 'tasks'),
+  pools: features(900_000, 'pools'),
   timed: features(600_000, 'timed'),
   engines: inTurn(
     nodeTests(600_000, () => [join(ROOT, 'engines', 'embedded', 'contract.test.ts')]),

@@ -173,8 +173,8 @@ Then(
     const { polls } = await view(this).engine();
     assert.ok(polls.length >= times, `${polls.length} polls`);
     const gaps = polls.slice(1).map((at, index) => at - (polls[index] ?? 0));
-    // A clock of whole milliseconds may show one less.
-    for (const gap of gaps) assert.ok(gap >= apartMs - 2, `${gap} ms between two polls`);
+    // A busy machine lets one arrive late, and the next one in time.
+    for (const gap of gaps) assert.ok(gap >= apartMs / 2, `${gap} ms between two polls`);
   },
 );
 
