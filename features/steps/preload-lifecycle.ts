@@ -175,6 +175,8 @@ Then(
     const gaps = polls.slice(1).map((at, index) => at - (polls[index] ?? 0));
     // A busy machine lets one arrive late, and the next one in time.
     for (const gap of gaps) assert.ok(gap >= apartMs / 2, `${gap} ms between two polls`);
+    const allMs = (polls.at(-1) ?? 0) - (polls[0] ?? 0);
+    assert.ok(allMs >= apartMs * (gaps.length - 0.5), `${polls.length} polls in ${allMs} ms`);
   },
 );
 
