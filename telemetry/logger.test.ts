@@ -43,6 +43,17 @@ test('B-OBS-021: a line is one JSON object with time, level, component and words
   assert.deepEqual([line['token'], line['prompt']], ['[REDACTED]', '[REDACTED]']);
 });
 
+test('B-RED-008: a secret in the words of an error does not reach the log either', async () => {
+  const child = program(
+    `log.warn({ err: new Error('GET /x?token=abc 401 for Bearer xyz.123'), tokens_out: 4 }, 'password: hunter2');`,
+  );
+  const said = await text(child.stdout);
+  const line = JSON.parse(said) as Record<string, unknown>;
+  assert.deepEqual([line['msg'], line['tokens_out']], ['password: [REDACTED]', 4]);
+  assert.match(said, /token=\[REDACTED\] 401 for \[REDACTED\]/);
+  for (const secret of ['abc', 'xyz', 'hunter2']) assert.equal(said.includes(secret), false);
+});
+
 test('a line has the id of its request and its own fields, not those of the lines before it', async () => {
   const child = program(`
     const { withCorrelation } = await import(${JSON.stringify(CORRELATION)});

@@ -1,6 +1,7 @@
-/** Structured logs: one JSON object a line on stdout, redacted by name (B-OBS-021, B-RED-001..005). */
+/** Structured logs: one JSON object a line on stdout, redacted by name and by what stands in running text (B-OBS-021, B-RED-001..005). */
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { correlationFields } from './correlation.js';
+import { REDACTED, redactSecrets } from './redact.js';
 
 /** Logger of a process or a part of it. */
 export type { Logger };
@@ -61,7 +62,8 @@ export function createLogger(component: string, level = 'info'): Logger {
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       mixin: correlationFields,
-      redact: { paths: SECRET_PATHS, censor: '[REDACTED]' },
+      redact: { paths: SECRET_PATHS, censor: REDACTED },
+      hooks: { streamWrite: (line) => redactSecrets(line) },
     },
     (output ??= standardOutput()),
   );
