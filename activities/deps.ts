@@ -22,6 +22,7 @@ export type ServedEngine = Pick<
   | 'split_plan'
   | 'model_name'
   | 'config_digest'
+  | 'timeouts'
 > & {
   [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']:
     PreparedEngine[K] | null;

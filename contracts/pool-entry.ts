@@ -6,7 +6,7 @@ import { canonicalJson } from '../domain/canonical-json.js';
 import { splitWishProblem } from '../domain/hetero-split.js';
 import { serverFlags } from '../domain/launch-flags.js';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
-import { LONGEST_DRAIN_MS, preparedEngine, type PreparedEngine } from './pool.js';
+import { LONGEST_DRAIN_MS, poolTimeouts, preparedEngine, type PreparedEngine } from './pool.js';
 import { restartWishes, withWishes } from './supervision.js';
 import { engineKind, poolId } from './task.js';
 
@@ -50,6 +50,7 @@ const entryFields = z.strictObject({
   tensor_split: preparedEngine.shape.tensor_split,
   port: z.int().min(1).max(65_535).default(FIRST_PORT),
   provisioning: provisioning.default({ mode: 'package', flags: [], env: {} }),
+  timeouts: poolTimeouts.optional(),
   preload: z.boolean().default(true),
   health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
   drain_deadline_ms: z.int().min(0).max(LONGEST_DRAIN_MS).default(LONGEST_DRAIN_MS),
@@ -103,7 +104,7 @@ export function maskOf({ devices }: Pick<PoolEntry, 'devices'>): string | null {
 /** The launch that an entry stands for. */
 export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedEngine {
   const { id: pool_id, engine, engine_version, model, ctx: ctx_max, slots: slots_total, port } = entry;
-  const { backend, share_devices, tensor_split, provisioning: provided } = entry;
+  const { backend, share_devices, tensor_split, timeouts, provisioning: provided } = entry;
   const isPackage = provided.mode === 'package';
   const host = '127.0.0.1';
   const alias = entry.model_name ?? basename(model, '.gguf');
@@ -121,6 +122,7 @@ export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedE
       : [];
   return preparedEngine.parse({
     ...{ pool_id, engine, engine_version, port, host, backend, share_devices, tensor_split },
+    ...(timeouts === undefined ? {} : { timeouts }),
     ...{ slots_total, ctx_max, env: provided.env, provisioning_mode: provided.mode },
     binary_path: isPackage ? embedded.binary : provided.path,
     flags: [...(isPackage ? [embedded.main] : []), ...known, ...provided.flags],

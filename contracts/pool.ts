@@ -8,7 +8,7 @@ import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
 import type { RestartPolicy } from '../domain/restart-policy.js';
 import { restartWishes } from './supervision.js';
-import { engineKind, poolId } from './task.js';
+import { engineKind, LONGEST_RUN_MS, poolId } from './task.js';
 
 /** How a model is spread over the GPUs of its mask (B-HETERO-010). */
 const splitPlan = z
@@ -27,6 +27,13 @@ const splitPlan = z
   .meta({ id: 'SplitPlan' });
 
 const absolutePath = z.string().refine(isAbsolute, 'must be an absolute path');
+
+/** How long tasks of a pool may take. */
+export const poolTimeouts = z.strictObject({
+  wall_ms: z.int().min(1).max(LONGEST_RUN_MS).optional().meta({
+    description: 'longest execution of a task whose request names none; else `DROVER_RUN_LIMIT_MS`',
+  }),
+});
 
 /** Launch description of one engine process: nothing is guessed at spawn (B-PREP-001..004). */
 export const preparedEngine = z
@@ -79,6 +86,7 @@ export const preparedEngine = z
       .meta({ description: 'written by preflight; what is given is replaced' }),
     slots_total: z.int().min(1).max(1024),
     ctx_max: z.int().min(1).meta({ description: 'context of one slot, in tokens' }),
+    timeouts: poolTimeouts.optional(),
     env: z.record(z.string(), z.string()).default({}),
     config_digest: z
       .string()

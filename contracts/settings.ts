@@ -7,6 +7,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
 import { LONGEST_SESSION_MS } from './session.js';
+import { LONGEST_RUN_MS } from './task.js';
 import {
   address,
   list,
@@ -248,6 +249,13 @@ export const settingsSchema = z.object({
   DROVER_ENGINE_FIRST_BYTE_MS: ms(30_000).describe(
     'Longest wait for the first token of an engine that has taken a task.',
   ),
+  DROVER_RUN_LIMIT_MS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LONGEST_RUN_MS)
+    .default(300_000)
+    .describe('Longest execution of a task for which neither its request nor its pool says another.'),
   DROVER_ENGINE_IDLE_MS: ms(60_000).describe('Longest silence of an engine between two tokens.'),
   DROVER_NODE_STOP_GRACE_MS: ms(5_000).describe(
     'Time between SIGTERM and SIGKILL when an engine is stopped.',

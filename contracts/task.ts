@@ -8,6 +8,8 @@ import { TASK_STATES } from '../domain/task.js';
 import { errorEnvelope } from './errors.js';
 
 const INT32_MAX = 2_147_483_647;
+/** No limit of an execution is longer (B-DP-185). */
+export const LONGEST_RUN_MS = 1_800_000;
 
 /** Task and session ids; the message never repeats the bad value (B-DP-045). */
 export const taskId = z
@@ -68,6 +70,9 @@ export const taskRequest = z
     priority,
     max_tokens: z.int().min(1, 'max_tokens must be > 0').max(INT32_MAX),
     deadline_ms: z.int().min(1, 'deadline_ms must be > 0').meta({ description: 'relative to admission' }),
+    wall_ms: z.int().min(1).max(LONGEST_RUN_MS).optional().meta({
+      description: "longest execution; else the pool's `timeouts.wall_ms`, else `DROVER_RUN_LIMIT_MS`",
+    }),
     seed: z.int().optional(),
     determinism: z.enum(['strict', 'best_effort']).optional(),
     sampler_profile_version: z.string().max(128).optional(),

@@ -130,6 +130,9 @@ export interface NodeOptions {
   capacity?: number;
   slots?: number;
   offerTtlMs?: number;
+  runLimitMs?: number;
+  /** What the pool says of it. */
+  wallMs?: number;
   runsDir?: string;
   policy?: FullQueuePolicy;
   diskReserveBytes?: number;
@@ -172,6 +175,7 @@ export async function nodeOnDisk(options: NodeOptions) {
     offerTtlMs: options.offerTtlMs ?? 10_000,
     fullQueuePolicy: options.policy ?? 'reject',
     tombstoneMs: 600_000,
+    runLimitMs: options.runLimitMs ?? 300_000,
     metricsFrameMs: 1_000,
     disconnectGraceMs: 30,
     diskReserveBytes: options.diskReserveBytes ?? 0,
@@ -200,6 +204,7 @@ export async function nodeOnDisk(options: NodeOptions) {
       slots_total: slots,
       ctx_max: ManualEngine.CONTEXT,
       backend: 'cpu',
+      ...(options.wallMs === undefined ? {} : { timeouts: { wall_ms: options.wallMs } }),
     });
     pools.ready({ prepared, url: `http://${poolId}:1`, pid: 1, startTicks: '1' });
   };

@@ -90,17 +90,33 @@ When(
   },
 );
 
+/** What the client expects is feasible; what it asks for is not. */
+const TOO_LONG = {
+  prompt: 'Tell me something endless.',
+  max_tokens: 3000,
+  expected_tokens: 1,
+  deadline_ms: 2000,
+};
+
 Given(
   'an endless task {string} with a deadline that passes in mid-stream',
   async function (this: DroverWorld, name: string) {
-    // What the client expects is feasible; what it asks for is not.
-    const overrides = {
-      prompt: 'Tell me something endless.',
-      max_tokens: 3000,
-      expected_tokens: 1,
-      deadline_ms: 2000,
-    };
-    await this.tasks.admit(name, overrides);
+    await this.tasks.admit(name, TOO_LONG);
+  },
+);
+
+Given(
+  'an endless task {string} with a deadline that passes in mid-stream, and a header that asks for more',
+  async function (this: DroverWorld, name: string) {
+    const headers = { 'x-request-deadline': new Date(Date.now() + 3_600_000).toISOString() };
+    assert.equal((await this.tasks.post(name, TOO_LONG, { headers })).status, 202);
+  },
+);
+
+Given(
+  'an endless task {string} is posted that may run for {int} ms',
+  async function (this: DroverWorld, name: string, wall_ms: number) {
+    await this.tasks.admit(name, { ...ENDLESS, wall_ms });
   },
 );
 
@@ -124,5 +140,15 @@ Then(
     const started = reader.frames[0];
     assert.deepEqual([started?.event, last?.event, orderProblems(reader)], [first, event, []], last?.raw);
     assert.ok((last?.at ?? 0) - (started?.at ?? 0) > seconds * 1000);
+  },
+);
+
+Then(
+  'the error of {string} says the stage {string} and the limit of {int} ms',
+  function (this: DroverWorld, task: string, stage: string, limit: number) {
+    const { data } = this.readers.of(task).frames.at(-1) ?? {};
+    const message = String(data?.['message']);
+    const [, saidStage, saidLimit] = /\(stage (\w+), \d+ ms of (\d+) ms\)$/.exec(message) ?? [];
+    assert.deepEqual([saidStage, Number(saidLimit)], [stage, limit], message);
   },
 );

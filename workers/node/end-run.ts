@@ -1,43 +1,44 @@
 /** How a run ends when it does not complete: state, code and words by who asked and how far it had come (data-plane 4, 5). */
 import { DroverError, type ErrorCode, type ErrorEnvelope } from '../../contracts/errors.js';
-import type { CancelReason, TaskState } from '../../domain/task.js';
 import type { Run, RunEnd } from './run.js';
 
 /** A queue that was full a second ago may have room now. */
 const RETRY_AFTER_MS = 1_000;
 
-interface Ending {
-  state: TaskState;
-  code: ErrorCode;
-  message: string;
+/** How far a run had come (B-DP-187). */
+type Stage = 'queue' | 'startup' | 'execution';
+
+/** The end of a run that somebody, its deadline or the watchdog called off. */
+export function cancelledEnd(run: Run, nowMs: number): RunEnd {
+  const reason = run.cancelReason ?? 'admin';
+  if (reason !== 'deadline' && reason !== 'watchdog') {
+    const error = envelopeOf(run, new DroverError('CANCELLED', 'the task was cancelled'));
+    return { state: 'cancelled', stopReason: 'CANCELLED', error };
+  }
+  const stage = stageOf(run);
+  const error = envelopeOf(
+    run,
+    new DroverError(
+      stage === 'queue' ? 'DEADLINE_UNMET' : 'DECODE_TIMEOUT',
+      timeoutInWords(run, reason, stage, nowMs),
+    ),
+  );
+  return { state: stage === 'queue' ? 'expired' : 'failed', stopReason: 'ERROR', error };
 }
 
-const CANCELLED: Ending = { state: 'cancelled', code: 'CANCELLED', message: 'the task was cancelled' };
-const EXPIRED: Ending = {
-  state: 'expired',
-  code: 'DEADLINE_UNMET',
-  message: 'the deadline passed while the task waited (stage queue)',
-};
-const TIMED_OUT: Ending = {
-  state: 'failed',
-  code: 'DECODE_TIMEOUT',
-  message: 'the deadline passed while the task ran (stage execution)',
-};
+function stageOf({ startedAtMs, firstTokenAtMs }: Run): Stage {
+  if (startedAtMs === null) return 'queue';
+  return firstTokenAtMs === null ? 'startup' : 'execution';
+}
 
-const ENDINGS: Record<CancelReason, { waiting: Ending; running: Ending }> = {
-  client: { waiting: CANCELLED, running: CANCELLED },
-  disconnect: { waiting: CANCELLED, running: CANCELLED },
-  admin: { waiting: CANCELLED, running: CANCELLED },
-  deadline: { waiting: EXPIRED, running: TIMED_OUT },
-  watchdog: { waiting: EXPIRED, running: TIMED_OUT },
-};
-
-/** The end of a run that somebody, or its deadline, called off. */
-export function cancelledEnd(run: Run): RunEnd {
-  const { waiting, running } = ENDINGS[run.cancelReason ?? 'admin'];
-  const { state, code, message } = run.startedAtMs === null ? waiting : running;
-  const stopReason = code === 'CANCELLED' ? 'CANCELLED' : 'ERROR';
-  return { state, stopReason, error: envelopeOf(run, new DroverError(code, message)) };
+/** A deadline counts from admission, the watchdog's limit from the first slot. */
+function timeoutInWords(run: Run, reason: 'deadline' | 'watchdog', stage: Stage, nowMs: number): string {
+  const doing = stage === 'queue' ? 'waited' : 'ran';
+  const [what, limitMs, sinceMs] =
+    reason === 'deadline'
+      ? ['deadline passed', run.offer.request.deadline_ms, run.admittedAtMs]
+      : ['limit of its execution passed', run.wallMs ?? 0, run.startedAtMs ?? run.admittedAtMs];
+  return `the ${what} while the task ${doing} (stage ${stage}, ${nowMs - sinceMs} ms of ${limitMs} ms)`;
 }
 
 /** A waiting task made room for another (B-DP-067); its client may come again. */
@@ -59,10 +60,10 @@ export function failedEnd(run: Run, err: unknown): RunEnd {
 }
 
 /** The end that the last frame tells, for a run whose worker died before it wrote the end record. */
-export function streamedEnd(run: Run): RunEnd {
+export function streamedEnd(run: Run, nowMs: number): RunEnd {
   const last = run.lastFrame;
   if (last?.type === 'end') return { state: 'completed', stopReason: last.data.stop_reason, error: null };
-  if (run.cancelReason !== null) return cancelledEnd(run);
+  if (run.cancelReason !== null) return cancelledEnd(run, nowMs);
   return { state: 'failed', stopReason: 'ERROR', error: last?.type === 'error' ? last.data : null };
 }
 

@@ -189,7 +189,8 @@ class FrameWriter {
       if (this.run.firstTokenAtMs === null) this.ctx.onFirstToken(now - this.run.admittedAtMs);
     }
     await written(this.run, this.ctx, () => this.run.publish(frames, now));
-    if (now - this.lastMetricsAtMs >= this.ctx.metricsFrameMs) {
+    if (this.run.metricsDue || now - this.lastMetricsAtMs >= this.ctx.metricsFrameMs) {
+      this.run.metricsDue = false;
       this.lastMetricsAtMs = now;
       await written(this.run, this.ctx, () => this.run.publish([{ body: this.metrics(now), ids: [] }], now));
     }

@@ -112,6 +112,7 @@ function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
     fullQueuePolicy: settings.DROVER_ADMISSION_POLICY,
     tombstoneMs: settings.DROVER_TOMBSTONE_MS,
     metricsFrameMs: settings.DROVER_METRICS_FRAME_MS,
+    runLimitMs: settings.DROVER_RUN_LIMIT_MS,
     diskReserveBytes: settings.DROVER_NODE_DISK_RESERVE_BYTES,
     lookAtEngine: (poolId, replicaId) => engines.look(poolId, replicaId),
     inTouch: () => contact.inTouch(),

@@ -66,6 +66,21 @@ export class RunReports {
       this.deps.metrics.queueDepth({ ...labels, priority }, depthOf(priority));
   }
 
+  nearLimit(run: Run, limitMs: number): void {
+    this.deps.log.warn(
+      {
+        event: 'run_near_limit',
+        actor: 'pool-managerd',
+        action: 'watchdog',
+        target: run.offer.pool_id,
+        human: `Has used four fifths of its ${limitMs} ms`,
+        limit_ms: limitMs,
+        ...fields(run),
+      },
+      'a task comes near the limit of its execution',
+    );
+  }
+
   cancelled(run: Run, reason: CancelReason): void {
     this.deps.metrics.canceled(this.labels(run), reason);
     const human = run.replicaId === null ? 'Takes a waiting task out of the queue' : 'Stops a running task';

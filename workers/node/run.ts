@@ -64,6 +64,10 @@ export class Run {
 
   /** How often it was given to an engine without another token since. */
   fruitless = 0;
+  /** Longest execution; null before it has a slot. */
+  wallMs: number | null = null;
+  /** The next token brings a `metrics` frame, however soon after the last one. */
+  metricsDue = false;
   tokensIn: number | null = null;
   tokensOut = 0;
   startedAtMs: number | null = null;

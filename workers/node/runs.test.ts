@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { pino } from 'pino';
 import { DroverError } from '../../contracts/errors.js';
+import { readSettings } from '../../contracts/settings.js';
 import { ManualEngine, nodesOfTests, offerOf } from '../../testing/test-node.js';
 
 const aNode = nodesOfTests();
@@ -169,6 +171,97 @@ test('B-DP-180, B-DP-181: a deadline that passes in the queue expires the task, 
   assert.deepEqual([waiting.state, waiting.error?.code], ['expired', 'DEADLINE_UNMET']);
   assert.deepEqual([running.state, running.error?.code], ['failed', 'DECODE_TIMEOUT']);
   assert.equal(running.error?.retriable, true);
+});
+
+test('B-DP-187: the end of a task whose time is over says at which stage, after how long, and what the limit was', async () => {
+  const { runs, engine } = await aNode({ slots: 2 });
+  await runs.attach(offerOf('running', { request: { deadline_ms: 300 } }));
+  await engine.asked(1);
+  engine.say('one');
+  await engine.heard();
+  await runs.attach(offerOf('starting', { request: { deadline_ms: 200 } }));
+  await engine.asked(2);
+  await runs.attach(offerOf('waiting', { request: { deadline_ms: 40 } }));
+  for (const [task, stage, limit] of [
+    ['waiting', 'queue', 40],
+    ['starting', 'startup', 200],
+    ['running', 'execution', 300],
+  ] as const) {
+    const { error } = await runs.waitForEnd(task, AbortSignal.timeout(5_000));
+    const [, found, spent, of] = /\(stage (\w+), (\d+) ms of (\d+) ms\)$/.exec(error?.message ?? '') ?? [];
+    assert.deepEqual([found, Number(of)], [stage, limit], error?.message);
+    assert.ok(Number(spent) >= limit, spent);
+  }
+});
+
+test('B-DP-183, B-DP-184: a run that is longer than its limit is broken off by the watchdog, and its slot is free', async () => {
+  const { runs, engine, canceled, pools } = await aNode();
+  await runs.attach(offerOf('t', { request: { wall_ms: 100, deadline_ms: 60_000 } }));
+  await engine.asked(1);
+  engine.say('one');
+  const { state, error } = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  assert.deepEqual([state, error?.code, error?.retriable], ['failed', 'DECODE_TIMEOUT', true]);
+  assert.match(error?.message ?? '', /^the limit of its execution passed .* of 100 ms\)$/);
+  assert.deepEqual(canceled, ['watchdog']);
+  await gone(() => pools.status('default')?.slots_free === 1);
+});
+
+test("B-DP-185: a request's limit stands above its pool's, that above the node's; none is longer than half an hour", async () => {
+  const limitOf = async (own: number | undefined, pool: number | undefined) => {
+    const { runs, engine } = await aNode({ runLimitMs: 60, ...(pool === undefined ? {} : { wallMs: pool }) });
+    await runs.attach(offerOf('t', { request: own === undefined ? {} : { wall_ms: own } }));
+    await engine.asked(1);
+    const { error } = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+    return Number(/ of (\d+) ms\)$/.exec(error?.message ?? '')?.[1]);
+  };
+  assert.deepEqual(
+    await Promise.all([limitOf(40, 50), limitOf(undefined, 50), limitOf(undefined, undefined)]),
+    [40, 50, 60],
+  );
+  assert.equal(readSettings({}).DROVER_RUN_LIMIT_MS, 300_000);
+  assert.throws(() => readSettings({ DROVER_RUN_LIMIT_MS: '1800001' }), /DROVER_RUN_LIMIT_MS/);
+});
+
+test('B-DP-186: a run that has used four fifths of its time is warned of, with a frame, and goes on', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino(
+    {},
+    { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
+  const { runs, engine } = await aNode({ log });
+  await runs.attach(offerOf('t', { request: { wall_ms: 1_000 } }));
+  await engine.asked(1);
+  engine.say('one');
+  await engine.heard();
+  const figures = () =>
+    runs
+      .mustGet('t')
+      .framesFrom(0)
+      .filter(({ type }) => type === 'metrics').length;
+  const before = figures();
+  const warnings = () => lines.filter(({ event }) => event === 'run_near_limit');
+  await gone(() => warnings().length > 0);
+  engine.say('two');
+  await engine.heard();
+  assert.equal(figures(), before + 1);
+  const [warning] = warnings();
+  assert.deepEqual([warning?.['level'], warning?.['limit_ms'], warning?.['task_id']], [40, 1_000, 't']);
+  engine.finish('EOS');
+  const { state } = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  assert.equal(state, 'completed');
+});
+
+test('B-DP-183: the time of a run counts from its first slot, also when another worker goes on with it', async () => {
+  const first = await aNode();
+  await first.runs.attach(offerOf('t', { request: { wall_ms: 300 } }));
+  await first.engine.asked(1);
+  first.engine.say('one');
+  await first.engine.heard();
+  await gone(() => Date.now() - (first.runs.mustGet('t').startedAtMs ?? Infinity) > 300);
+  await first.crash();
+  const second = await aNode({ runsDir: first.runsDir });
+  const { state, error } = await second.runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  assert.deepEqual([state, error?.code], ['failed', 'DECODE_TIMEOUT']);
 });
 
 test('B-DP-043: a prompt and max_tokens beyond the context are refused before they wait', async () => {

@@ -29,6 +29,7 @@ import type { Pool } from './pool-registry.js';
 import { openRunLog } from './run-log.js';
 import { Run, type RunEnd } from './run.js';
 import { RunReports, type ReportDeps } from './run-reports.js';
+import { Watchdog } from './run-limits.js';
 import { RunTimers, Tombstones } from './timers.js';
 
 /** What the register is given. */
@@ -40,6 +41,8 @@ export interface RunRegisterDeps extends ReportDeps {
   fullQueuePolicy: FullQueuePolicy;
   tombstoneMs: number;
   metricsFrameMs: number;
+  /** Longest execution of a task, unless its request or its pool says another. */
+  runLimitMs: number;
   /** Free space below which no new task is taken. */
   diskReserveBytes: number;
   /** Opens the log of a new run; tests have one that runs out of room. */
@@ -64,6 +67,7 @@ export class RunRegister implements RunKeeper {
   private readonly tombstones: Tombstones;
   private readonly reports: RunReports;
   private readonly displacement: Displacement;
+  private readonly watchdog: Watchdog;
   private readonly fences: Fence;
   private readonly recent: Run[] = [];
   private nextSequence = 1;
@@ -79,6 +83,12 @@ export class RunRegister implements RunKeeper {
       (taskId) => this.runs.get(taskId)?.confirmed === true,
     );
     this.timers = new RunTimers(deps.now);
+    this.watchdog = new Watchdog({
+      now: deps.now,
+      runLimitMs: deps.runLimitMs,
+      warn: (run, limitMs) => this.reports.nearLimit(run, limitMs),
+      stop: (run) => void this.cancel(run.taskId, 'watchdog'),
+    });
     this.tombstones = new Tombstones(deps.tombstoneMs, deps.now);
     this.executions = new Executions({
       ...deps,
@@ -211,7 +221,7 @@ export class RunRegister implements RunKeeper {
     const run = this.mustGet(taskId);
     if (!run.ended && run.cancelReason === null) this.requestCancel(run, reason);
     await this.executions.over(taskId);
-    if (!run.ended) await this.end(run, cancelledEnd(run));
+    if (!run.ended) await this.end(run, cancelledEnd(run, this.deps.now()));
     return this.reports.view(run);
   }
 
@@ -270,9 +280,9 @@ export class RunRegister implements RunKeeper {
       return run.archive();
     }
     // Not awaited: on a full disk an end waits for room, and a worker that starts waits for nothing.
-    if (run.streamClosed) return void this.end(run, streamedEnd(run));
+    if (run.streamClosed) return void this.end(run, streamedEnd(run, this.deps.now()));
     if (run.fencedBy !== null) return run.discard();
-    if (run.cancelReason !== null) return void this.end(run, cancelledEnd(run));
+    if (run.cancelReason !== null) return void this.end(run, cancelledEnd(run, this.deps.now()));
     if (!this.deps.inTouch()) return run.confirmed ? this.fences.hold(run) : this.drop(run, 'out of touch');
     run.requeue();
     this.queueAgain(run);
@@ -280,7 +290,7 @@ export class RunRegister implements RunKeeper {
 
   /** Its last frame was shown already. */
   private async endAsStreamed(run: Run): Promise<void> {
-    run.recordEnd(streamedEnd(run), this.deps.now());
+    run.recordEnd(streamedEnd(run, this.deps.now()), this.deps.now());
     await run.settleLog();
   }
 
@@ -288,7 +298,9 @@ export class RunRegister implements RunKeeper {
   dispatch(taskId: string, replicaId: string): void {
     if (this.isEnding) return;
     const run = this.mustGet(taskId);
+    this.watchdog.watch(run, this.poolOf(run).prepared?.timeouts?.wall_ms);
     this.executions.begin(run, replicaId, () => {
+      this.watchdog.forget(taskId);
       // A worker that ends leaves its tasks unfinished: a lease given back now would tell a drain that they have ended.
       if (this.isEnding) return;
       this.deps.pools().get(run.offer.pool_id)?.scheduler.release(taskId);
@@ -300,7 +312,7 @@ export class RunRegister implements RunKeeper {
   private async endFailed(run: Run, err: unknown): Promise<void> {
     if (this.isEnding || run.held || this.runs.get(run.taskId) !== run) return;
     if (!this.deps.inTouch()) return run.confirmed ? this.fences.hold(run) : this.drop(run, 'out of touch');
-    if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
+    if (run.cancelReason !== null) return this.end(run, cancelledEnd(run, this.deps.now()));
     const { reason } = run.abort.signal as { reason: unknown };
     if (!run.abort.signal.aborted && mayGoOn(run, err)) return this.goOn(run, err);
     const end = failedEnd(run, reason instanceof DroverError ? reason : err);
@@ -315,7 +327,7 @@ export class RunRegister implements RunKeeper {
     await letEngineSettle(run.abort.signal);
     await this.deps.lookAtEngine(pool_id, run.replicaId ?? '');
     if (this.isEnding || run.ended || run.held) return;
-    if (run.cancelReason !== null) return this.end(run, cancelledEnd(run));
+    if (run.cancelReason !== null) return this.end(run, cancelledEnd(run, this.deps.now()));
     run.requeue();
     this.poolOf(run).scheduler.putBack(run.taskId, run.offer.request.priority);
   }
@@ -472,6 +484,7 @@ export class RunRegister implements RunKeeper {
   async close(): Promise<void> {
     this.ending.abort();
     this.timers.clearAll();
+    this.watchdog.close();
     for (const run of this.runs.values()) if (!run.ended) run.abort.abort('admin');
     await this.executions.allOver();
     for (const run of this.runs.values()) if (!run.ended) run.discard();
