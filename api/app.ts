@@ -16,6 +16,7 @@ import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import type { MoveTask } from '../activities/task-activities.js';
 import type { Settings } from '../contracts/settings.js';
+import { chooserOf } from '../domain/placement-strategy.js';
 import type { Audit } from '../security/audit/audit-log.js';
 import type { TlsFiles } from '../security/tls-files.js';
 import type { Artifacts } from '../store/artifacts.js';
@@ -192,7 +193,13 @@ async function registerRoutes(
   const { sessionBook } = deps;
   const tails = createTaskTails({ nodes, locator, now, log: app.log, onFirstToken: sessionBook.firstToken });
   const readPools = createReadPools(board);
-  const place = createPlacer({ board, metrics, now });
+  const place = createPlacer({
+    ...{ board, metrics, now },
+    policy: {
+      choose: chooserOf(settings.DROVER_PLACEMENT_STRATEGY, Math.random),
+      pinning: settings.DROVER_PLACEMENT_PINNING === 'allow',
+    },
+  });
   const { models } = deps;
   const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
   const gate = createModelGate({ models, files, metrics, log: app.log, now });

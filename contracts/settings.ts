@@ -6,6 +6,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { POOL_ID_PATTERN } from '../domain/identity.js';
+import { PLACEMENT_STRATEGIES } from '../domain/placement-strategy.js';
 import { LONGEST_SESSION_MS } from './session.js';
 import { LONGEST_RUN_MS } from './task.js';
 import {
@@ -173,6 +174,14 @@ export const settingsSchema = z.object({
     .describe(
       'What a node worker does with its engines when it is told to end: `stop` them, or `leave` them for the next worker to adopt.',
     ),
+  DROVER_PLACEMENT_STRATEGY: z
+    .enum(PLACEMENT_STRATEGIES)
+    .default('least-loaded')
+    .describe('Which of several ready pools gets a task; an API takes turns of its own under `round-robin`.'),
+  DROVER_PLACEMENT_PINNING: z
+    .enum(['allow', 'refuse'])
+    .default('allow')
+    .describe('Whether a request may name the pool that must serve it.'),
   DROVER_ADMISSION_POLICY: z
     .enum(['reject', 'drop-lru', 'reject-new'])
     .default('reject')

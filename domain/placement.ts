@@ -5,7 +5,8 @@
  */
 import { sameDevices } from './device-mask.js';
 import { DEFAULT_MODEL, servesModel } from './model-ref.js';
-import { isReady, mayBecomeReady, type PoolState } from './pool.js';
+import { leastLoaded, type Chooser } from './placement-strategy.js';
+import { mayBecomeReady, type PoolState } from './pool.js';
 
 /** Context that is assumed where a pool does not report its own (B-DP-041). */
 export const FALLBACK_CTX_MAX = 32_768;
@@ -51,6 +52,7 @@ export interface PlacementFacts {
 
 /** Why a task cannot be placed; `placeTask` says which of them first applies. */
 export type PlacementProblem =
+  | 'pinning_is_off'
   | 'unknown_pinned_pool'
   | 'pinned_pool_runs_another_engine'
   | 'no_pool_serves_model'
@@ -79,6 +81,14 @@ export type PlacementVerdict = { trace: PlacementTrace } & (
   | { placed: false; problem: PlacementProblem; poolId: string | null; ctxMax: number | null }
 );
 
+/** What the installation has decided about placement. */
+export interface PlacementPolicy {
+  /** Default: the least loaded. */
+  choose?: Chooser;
+  /** Whether requests may name the pool that must serve them; default true. */
+  pinning?: boolean;
+}
+
 interface Filter {
   name: string;
   problem: PlacementProblem;
@@ -86,7 +96,11 @@ interface Filter {
 }
 
 /** Places a task, or says why it cannot be placed. */
-export function placeTask(request: PlacementRequest, facts: PlacementFacts): PlacementVerdict {
+export function placeTask(
+  request: PlacementRequest,
+  facts: PlacementFacts,
+  { choose = leastLoaded, pinning = true }: PlacementPolicy = {},
+): PlacementVerdict {
   const pinned = request.pinnedPool !== null;
   const applied: string[] = [];
   const trace = (considered: number, fallbackUsed = false, tieBreakersApplied: string[] = []) => ({
@@ -96,6 +110,8 @@ export function placeTask(request: PlacementRequest, facts: PlacementFacts): Pla
     pinned,
     fallbackUsed,
   });
+  if (pinned && !pinning)
+    return { placed: false, problem: 'pinning_is_off', poolId: null, ctxMax: null, trace: trace(0) };
   let left = facts.candidates;
   for (const filter of filtersFor(request)) {
     const kept = left.filter(filter.keeps);
@@ -113,7 +129,7 @@ export function placeTask(request: PlacementRequest, facts: PlacementFacts): Pla
     const problem = 'no_preferred_feasible';
     return { placed: false, problem, poolId: null, ctxMax: null, trace: trace(left.length) };
   }
-  const { candidate, tieBreakers } = best(preferred.length > 0 ? preferred : left);
+  const { candidate, tieBreakers } = choose(preferred.length > 0 ? preferred : left);
   return { placed: true, candidate, trace: trace(left.length, fallbackUsed, tieBreakers) };
 }
 
@@ -173,32 +189,4 @@ function ctxOf({ ctxMax }: PlacementCandidate): number {
 
 function largestCtx(candidates: readonly PlacementCandidate[]): number | null {
   return candidates.length === 0 ? null : Math.max(...candidates.map(ctxOf));
-}
-
-const TIE_BREAKERS: readonly [string, (a: PlacementCandidate, b: PlacementCandidate) => number][] = [
-  ['ready', (a, b) => Number(isReady(b.state)) - Number(isReady(a.state))],
-  ['most_free_slots', (a, b) => b.slotsFree - a.slotsFree],
-  ['shortest_queue', (a, b) => a.queueDepth - b.queueDepth],
-  ['lexicographic', (a, b) => compareText(`${a.poolId}\0${a.nodeId}`, `${b.poolId}\0${b.nodeId}`)],
-];
-
-/** The first by every tie breaker in turn, and which of them had to speak. */
-function best(candidates: readonly PlacementCandidate[]) {
-  const tieBreakers: string[] = [];
-  let left = candidates;
-  for (const [name, compare] of TIE_BREAKERS) {
-    if (left.length === 1) break;
-    const [winner] = left.toSorted(compare);
-    if (winner === undefined) break;
-    const kept = left.filter((candidate) => compare(candidate, winner) === 0);
-    if (kept.length < left.length) tieBreakers.push(name);
-    left = kept;
-  }
-  const [candidate] = left;
-  if (candidate === undefined) throw new RangeError('there is nothing to choose from');
-  return { candidate, tieBreakers };
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { readSettings } from '../../contracts/settings.js';
 import { MemoryNodes, readyPool } from '../testing/memory-nodes.js';
 import { startTestApi, taskBody, type TestApi } from '../testing/test-api.js';
 
@@ -86,5 +87,45 @@ describe('placing a task', () => {
     assert.equal(line['candidates_considered'], 2);
     assert.deepEqual(line['tie_breakers_applied'], ['lexicographic']);
     assert.deepEqual([line['pinned'], line['fallback_used']], [false, false]);
+  });
+});
+
+describe('placing a task as the installation was told to', () => {
+  const placedAt = async (env: Record<string, string>, count: number, over: Record<string, unknown> = {}) => {
+    const nodes = new MemoryNodes(['node-1', 'node-2']);
+    const api = await startTestApi({ nodes, env });
+    const answers = [];
+    for (let n = 0; n < count; n += 1) {
+      answers.push(await api.ask('POST', '/v2/tasks', { payload: taskBody({ task_id: `q-${n}`, ...over }) }));
+    }
+    await api.close();
+    const offers = nodes.calls
+      .filter((call) => call.split(' ')[1] === 'offer')
+      .map((call) => call.split(' ')[0]);
+    return { answers, offers };
+  };
+
+  it('B-PL-004, B-CFG-014: each node in turn under round-robin, the first by name under least-loaded', async () => {
+    const { offers } = await placedAt({ DROVER_PLACEMENT_STRATEGY: 'round-robin' }, 4);
+    assert.deepEqual(offers, ['node-1', 'node-2', 'node-1', 'node-2']);
+    assert.deepEqual((await placedAt({}, 2)).offers, ['node-1', 'node-1']);
+  });
+
+  it('B-PL-004, B-CFG-014: a strategy that there is not stops the start', () => {
+    assert.throws(() => readSettings({ DROVER_PLACEMENT_STRATEGY: 'busiest' }), /DROVER_PLACEMENT_STRATEGY/);
+    assert.equal(readSettings({}).DROVER_PLACEMENT_STRATEGY, 'least-loaded');
+  });
+
+  it('B-PL-008: no request pins a pool where that is not allowed, others go on', async () => {
+    const pin = { placement: { mode: 'pin', pin_pool_id: 'default' } };
+    const { answers } = await placedAt({ DROVER_PLACEMENT_PINNING: 'refuse' }, 1, pin);
+    const refused = answers[0]?.json<{ code: string; details: { field: string }[] }>();
+    assert.deepEqual(
+      [answers[0]?.statusCode, refused?.code, refused?.details[0]?.field],
+      [400, 'INVALID_PARAMS', 'placement.pin_pool_id'],
+    );
+    const free = await placedAt({ DROVER_PLACEMENT_PINNING: 'refuse' }, 1);
+    assert.equal(free.answers[0]?.statusCode, 202);
+    assert.equal((await placedAt({}, 1, pin)).answers[0]?.statusCode, 202);
   });
 });

@@ -4,6 +4,7 @@ import {
   placeTask,
   type PlacementCandidate,
   type PlacementFacts,
+  type PlacementPolicy,
   type PlacementProblem,
   type PlacementRequest,
   type PlacementVerdict,
@@ -19,13 +20,14 @@ export interface PlacerDeps {
   board: PoolBoard;
   metrics: Metrics;
   now: () => number;
+  policy: PlacementPolicy;
 }
 
 /** How long a client waits before it asks again for a pool that is not ready. */
 const RETRY_AFTER_MS = 1_000;
 
 /** Chooses the pool and node of a request, any node but `without`. @throws DroverError with the reason for the client */
-export function createPlacer({ board, metrics, now }: PlacerDeps) {
+export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
   return async function place(
     request: AskedTask['request'],
     call: CallContext & { log: Pick<Logger, 'debug'> },
@@ -35,9 +37,10 @@ export function createPlacer({ board, metrics, now }: PlacerDeps) {
     const beganAtMs = now();
     // What has been accepted already is refused by no node: where it goes must be true now.
     const notBeforeMs = without === undefined ? 0 : beganAtMs;
-    let verdict = placeTask(asked, factsOf(await board.reports(call, notBeforeMs), without));
+    const verdictOn = (reports: readonly NodeReport[]) => placeTask(asked, factsOf(reports, without), policy);
+    let verdict = verdictOn(await board.reports(call, notBeforeMs));
     // What was kept said no: what the nodes say now decides.
-    if (!verdict.placed) verdict = placeTask(asked, factsOf(await board.reports(call, beganAtMs), without));
+    if (!verdict.placed) verdict = verdictOn(await board.reports(call, beganAtMs));
     note(verdict, call.log);
     if (verdict.placed) return verdict.candidate;
     throw refusalOf(verdict.problem, request, verdict.poolId, verdict.ctxMax);
@@ -101,6 +104,11 @@ function factsOf(reports: readonly NodeReport[], without?: string): PlacementFac
 }
 
 const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; message: string }> = {
+  pinning_is_off: {
+    code: 'INVALID_PARAMS',
+    field: 'placement.pin_pool_id',
+    message: 'this installation places every task itself',
+  },
   unknown_pinned_pool: {
     code: 'INVALID_PARAMS',
     field: 'placement.pin_pool_id',
