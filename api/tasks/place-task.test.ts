@@ -96,7 +96,11 @@ describe('placing a task as the installation was told to', () => {
     const api = await startTestApi({ nodes, env });
     const answers = [];
     for (let n = 0; n < count; n += 1) {
-      answers.push(await api.ask('POST', '/v2/tasks', { payload: taskBody({ task_id: `q-${n}`, ...over }) }));
+      answers.push(
+        await api.ask('POST', '/v2/tasks', {
+          payload: taskBody({ task_id: `q-${n}`, session_id: `q-${n}`, ...over }),
+        }),
+      );
     }
     await api.close();
     const offers = nodes.calls
@@ -127,5 +131,32 @@ describe('placing a task as the installation was told to', () => {
     const free = await placedAt({ DROVER_PLACEMENT_PINNING: 'refuse' }, 1);
     assert.equal(free.answers[0]?.statusCode, 202);
     assert.equal((await placedAt({}, 1, pin)).answers[0]?.statusCode, 202);
+  });
+
+  it('B-PL-016: a session goes where it was served, while that is ready and free; elsewhere it begins cold', async () => {
+    const nodes = new MemoryNodes(['node-1', 'node-2']);
+    let now = 1_000_000;
+    const api = await startTestApi({ nodes, now: () => now });
+    let turns = 0;
+    const turn = async (session_id: string) => {
+      now += 2_000;
+      await api.ask('POST', '/v2/tasks', { payload: taskBody({ task_id: `s-${++turns}`, session_id }) });
+      return nodes.calls.findLast((call) => call.split(' ')[1] === 'offer')?.split(' ')[0];
+    };
+    const free = (nodeId: string, slots_free: number) =>
+      nodes.poolsOf.set(nodeId, [{ ...readyPool(), slots_free }]);
+    assert.equal(await turn('a'), 'node-1');
+    free('node-1', 1);
+    free('node-2', 3);
+    assert.deepEqual([await turn('a'), await turn('b'), await turn('a')], ['node-1', 'node-2', 'node-1']);
+    const moved = () => api.log.filter((line) => line['event'] === 'placement' && 'kv_migrated' in line);
+    assert.deepEqual(moved(), []);
+    free('node-1', 0);
+    assert.equal(await turn('a'), 'node-2');
+    assert.deepEqual(
+      moved().map((line) => [line['kv_warmth'], line['kv_migrated']]),
+      [[false, false]],
+    );
+    await api.close();
   });
 });

@@ -9,11 +9,13 @@ import {
   type PlacementRequest,
   type PlacementVerdict,
 } from '../../domain/placement.js';
+import { leastLoaded } from '../../domain/placement-strategy.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Metrics } from '../../telemetry/metrics.js';
 import type { CallContext } from '../clients/node-link.js';
 import type { AskedTask } from './admit-task.js';
 import type { NodeReport, PoolBoard } from './pool-board.js';
+import { SessionHomes, type HomeUse } from './session-homes.js';
 
 /** What placement is given. */
 export interface PlacerDeps {
@@ -28,6 +30,9 @@ const RETRY_AFTER_MS = 1_000;
 
 /** Chooses the pool and node of a request, any node but `without`. @throws DroverError with the reason for the client */
 export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
+  const homes = new SessionHomes();
+  const { choose = leastLoaded, pinning = true } = policy;
+
   return async function place(
     request: AskedTask['request'],
     call: CallContext & { log: Pick<Logger, 'debug'> },
@@ -37,16 +42,23 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
     const beganAtMs = now();
     // What has been accepted already is refused by no node: where it goes must be true now.
     const notBeforeMs = without === undefined ? 0 : beganAtMs;
-    const verdictOn = (reports: readonly NodeReport[]) => placeTask(asked, factsOf(reports, without), policy);
+    const { session_id: session } = request;
+    const how = { choose: homes.chooserFor(session, choose), pinning };
+    const verdictOn = (reports: readonly NodeReport[]) => placeTask(asked, factsOf(reports, without), how);
     let verdict = verdictOn(await board.reports(call, notBeforeMs));
     // What was kept said no: what the nodes say now decides.
     if (!verdict.placed) verdict = verdictOn(await board.reports(call, beganAtMs));
-    note(verdict, call.log);
+    const home = verdict.placed ? homes.placed(session, verdict.candidate) : 'none';
+    note(verdict, home, call.log);
     if (verdict.placed) return verdict.candidate;
     throw refusalOf(verdict.problem, request, verdict.poolId, verdict.ctxMax);
   };
 
-  function note({ placed, trace, ...verdict }: PlacementVerdict, log: Pick<Logger, 'debug'>): void {
+  function note(
+    { placed, trace, ...verdict }: PlacementVerdict,
+    home: HomeUse,
+    log: Pick<Logger, 'debug'>,
+  ): void {
     metrics.placementDecisions.inc({
       outcome: placed ? 'assigned' : 'no_capacity',
       pinned: String(trace.pinned),
@@ -63,6 +75,8 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
         tie_breakers_applied: trace.tieBreakersApplied,
         pinned: trace.pinned,
         fallback_used: trace.fallbackUsed,
+        // What an engine remembers of a session never moves: elsewhere it begins cold.
+        ...(home === 'left' ? { kv_warmth: false, kv_migrated: false } : {}),
       },
       placed ? 'task placed' : 'task not placed',
     );

@@ -1,5 +1,5 @@
 /** How a run ends when it does not complete: state, code and words by who asked and how far it had come (data-plane 4, 5). */
-import { DroverError, type ErrorCode, type ErrorEnvelope } from '../../contracts/errors.js';
+import { DroverError, type ErrorEnvelope } from '../../contracts/errors.js';
 import type { Run, RunEnd } from './run.js';
 
 /** A queue that was full a second ago may have room now. */
