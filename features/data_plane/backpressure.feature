@@ -75,7 +75,7 @@ Feature: A full queue refuses, and says when to come again
   @B-DP-068 @B-DP-180
   Scenario: A waiting task whose deadline passes leaves the queue, and says so
     Given the counters are read
-    And a task "impatient" with a deadline of 700 ms is posted, and waits
+    And a task "impatient" with as short a deadline as the pool takes is posted, and waits
     And a reader opens the stream of "impatient"
     And the task "patient" is posted
     And "patient" waits at position 1
