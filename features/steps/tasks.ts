@@ -146,8 +146,9 @@ Given(
   'a task {string} with as short a deadline as the pool takes is posted, and waits',
   async function (this: DroverWorld, name: string) {
     // One token is what an engine of any pace gives in time; what earlier tasks took of the slot is the pool's measure.
-    let deadline_ms = 700;
-    const post = async () => this.tasks.post(name, { deadline_ms, max_tokens: 1, expected_tokens: 1 });
+    let deadline_ms = 2000;
+    const post = async () =>
+      this.http.lookAt(await this.tasks.post(name, { deadline_ms, max_tokens: 1, expected_tokens: 1 }));
     while ((await post()).status === 400 && deadline_ms < 30_000) deadline_ms *= 2;
     await this.tasks.shouldWaitAt([name], 0);
   },
