@@ -12,7 +12,7 @@ Feature: The end of a node worker is no accident for its engines
   @B-PROC-024
   Scenario: Engines are left, and the next node worker adopts them
     Given a fresh installation whose node worker leaves its engines
-    And a task "a" of 3000 tokens is posted
+    And a task "a" of 900 tokens is posted
     And a reader opens the stream of "a"
     And the reader of "a" gets 20 tokens
     And the workflow of "a" comes to wait for the activity "followRun" on the task queue "node:<node>:runs"
@@ -21,4 +21,4 @@ Feature: The end of a node worker is no accident for its engines
     Then it has adopted the engine that ran before
     And the pool "default" is ready
     And the stream of "a" ends with "end"
-    And the reader of "a" has got each of the 3000 tokens once
+    And the reader of "a" has got each of the 900 tokens once

@@ -131,7 +131,7 @@ When('the node worker is killed', async function (this: DroverWorld) {
 });
 
 Given('a fresh installation whose node worker leaves its engines', async function (this: DroverWorld) {
-  await this.useFreshStack({ onExit: 'leave' });
+  await this.useFreshStack({ ...ONE_SLOT, onExit: 'leave' });
 });
 
 When('the node worker is told to end', async function (this: DroverWorld) {
