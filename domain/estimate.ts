@@ -1,7 +1,8 @@
 /**
- * What a pool's past says of a task's future: when it starts, how long it decodes, whether it ends in time.
+ * What a pool's past says of a task's future: when it starts, how long it decodes.
  * Measured values only; without any, the inherited 100 ms a place (B-DP-020).
  */
+import { remember, type PastRun } from './on-time.js';
 
 /** Moving averages of a pool; undefined until something was measured. */
 export interface Throughput {
@@ -11,6 +12,8 @@ export interface Throughput {
   serviceMs?: number;
   /** Tokens that a run gave. */
   tokensOut?: number;
+  /** The last runs one by one, oldest first. */
+  runs?: readonly PastRun[];
 }
 
 /** Estimate of a place in the queue without data. */
@@ -19,9 +22,6 @@ export const DEFAULT_MS_PER_PLACE = 100;
 /** Weight of the newest run in the averages: about the last ten runs count. */
 const NEWEST_WEIGHT = 0.2;
 
-/** Spread of decode times about their estimate, as a share of it: how fast certainty falls near the deadline. */
-const SPREAD = 0.35;
-
 function blend(old: number | undefined, value: number): number {
   return old === undefined ? value : old + NEWEST_WEIGHT * (value - old);
 }
@@ -29,13 +29,14 @@ function blend(old: number | undefined, value: number): number {
 /** The averages after one more finished run. */
 export function measured(
   past: Throughput,
-  run: { tokensOut: number; decodeMs: number; serviceMs: number },
+  run: { tokensOut: number; decodeMs: number; serviceMs: number; maxTokens: number },
 ): Throughput {
   if (run.tokensOut === 0) return past;
   return {
     tokensPerSecond: blend(past.tokensPerSecond, (run.tokensOut * 1000) / Math.max(1, run.decodeMs)),
     serviceMs: blend(past.serviceMs, run.serviceMs),
     tokensOut: blend(past.tokensOut, run.tokensOut),
+    runs: remember(past.runs ?? [], run),
   };
 }
 
@@ -64,15 +65,4 @@ export function isInfeasible(
   task: { predictedStartMs: number; tokens: number; deadlineMs: number },
 ): boolean {
   return task.predictedStartMs + (decodeMs(past, task.tokens) ?? 0) > task.deadlineMs;
-}
-
-/**
- * Probability that `tokensLeft` are decoded in `remainingMs`: a logistic curve about the estimate (B-DP-127).
- * @param tokensPerSecond - pace of this run so far
- */
-export function onTimeProbability(remainingMs: number, tokensLeft: number, tokensPerSecond: number): number {
-  if (remainingMs <= 0) return 0;
-  const expectedMs = (tokensLeft * 1000) / Math.max(tokensPerSecond, 0.001);
-  const distance = (remainingMs - expectedMs) / (SPREAD * Math.max(expectedMs, 1));
-  return 1 / (1 + Math.exp(-Math.max(-40, Math.min(40, distance))));
 }

@@ -17,6 +17,8 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   latency_decode_ms: ['histogram', 'engine', 'engine_version', 'pool_id', 'priority'],
   tokens_in_total: ['counter', 'engine', 'engine_version', 'pool_id', 'replica_id'],
   tokens_out_total: ['counter', 'engine', 'engine_version', 'pool_id', 'replica_id'],
+  deadline_forecasts_total: ['counter', 'pool_id', 'predicted', 'outcome'],
+  deadline_forecast_brier_score: ['gauge', 'pool_id'],
   admission_backpressure_events_total: ['counter', 'engine', 'policy'],
   catalog_verifications_total: ['counter', 'result', 'reason', 'engine'],
   model_state: ['gauge', 'model_id', 'state'],
@@ -66,7 +68,7 @@ const BOUNDED_LABELS = [
     'model_id',
   ],
   ...['outcome', 'pinned', 'fallback', 'device', 'device_id', 'policy', 'event_type'],
-  ...['crash_reason', 'circuit'],
+  ...['crash_reason', 'circuit', 'predicted'],
 ];
 
 function declared(): { registry: Registry; metrics: MetricObject[] } {

@@ -54,6 +54,16 @@ export function declareMetrics(registry: Registry) {
     latencyDecode: histogram('latency_decode_ms', 'Decode time of a whole stream.', CLASS, DECODE_BUCKETS_MS),
     tokensIn: counter('tokens_in_total', 'Prompt tokens of finished streams.', REPLICA),
     tokensOut: counter('tokens_out_total', 'Tokens put out.', REPLICA),
+    deadlineForecasts: counter(
+      'deadline_forecasts_total',
+      'Runs whose chance of ending in time was told, by the tenth of the scale (its upper bound) and by how they ended.',
+      ['pool_id', 'predicted', 'outcome'],
+    ),
+    deadlineBrierScore: gauge(
+      'deadline_forecast_brier_score',
+      'Mean squared error of the last 200 forecasts: 0 is perfect, 0.25 knows nothing.',
+      ['pool_id'],
+    ),
     backpressure: counter(
       'admission_backpressure_events_total',
       'Times that the policy of a full queue acted.',

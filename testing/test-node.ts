@@ -139,6 +139,7 @@ export interface NodeOptions {
   openLog?: typeof openRunLog;
   /** Told of the queue's gauges. */
   queueDepth?: RunMetrics['queueDepth'];
+  judged?: RunMetrics['judged'];
   /** Without it nothing is logged. */
   log?: Logger;
   /** Told of every stream that broke off; without it the engine lives. */
@@ -167,6 +168,7 @@ export async function nodeOnDisk(options: NodeOptions) {
       firstToken: ignore,
       completed: ignore,
       queueDepth: options.queueDepth ?? ignore,
+      judged: options.judged ?? ignore,
       evicted: (engine) => evicted.push(engine),
       canceled: (_labels, reason) => canceled.push(reason),
     },

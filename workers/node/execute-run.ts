@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import type { EngineAdapter, EngineEvent } from '../../activities/engine/adapters/engine-adapter.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
-import { onTimeProbability } from '../../domain/estimate.js';
+import { onTimeProbability, type PastRun } from '../../domain/on-time.js';
 import type { StopReason } from '../../domain/task.js';
 import { withTokens } from './admit-run.js';
 import { onceThereIsRoom } from './disk-room.js';
@@ -25,6 +25,8 @@ export interface ExecutionContext {
   metricsFrameMs: number;
   /** Waiting tasks of the pool. */
   queueDepth: () => number;
+  /** How the last runs of the pool went, oldest first. */
+  pastRuns: () => readonly PastRun[];
   /** Whether the session has produced a token on this replica; called once the run's own first token is there. */
   warmUp: () => boolean;
   /** Called once a run, at its first dispatch. */
@@ -151,6 +153,8 @@ function budgetsDuring({ offer, tokensOut }: Run, timeMs: number) {
 class FrameWriter {
   private pendingIds: number[] = [];
   private readonly tokensBefore: number;
+  /** Tokens up to the first batch of this engine: how long they took says nothing of its pace. */
+  private tokensUntimed = 0;
   private firstTokenAtMs: number | null = null;
   private lastMetricsAtMs = 0;
   private lastCheckpointAtMs: number;
@@ -189,6 +193,7 @@ class FrameWriter {
       if (this.run.firstTokenAtMs === null) this.ctx.onFirstToken(now - this.run.admittedAtMs);
     }
     await written(this.run, this.ctx, () => this.run.publish(frames, now));
+    if (this.tokensUntimed === 0) this.tokensUntimed = this.run.tokensOut;
     if (this.run.metricsDue || now - this.lastMetricsAtMs >= this.ctx.metricsFrameMs) {
       this.run.metricsDue = false;
       this.lastMetricsAtMs = now;
@@ -203,20 +208,31 @@ class FrameWriter {
 
   private metrics(now: number): FrameBody {
     const { run, ctx } = this;
-    const { max_tokens, expected_tokens } = run.offer.request;
-    const elapsedMs = Math.max(1, now - (this.firstTokenAtMs ?? now));
-    const pace = ((run.tokensOut - this.tokensBefore) * 1000) / elapsedMs;
-    const tokensLeft = Math.max(0, Math.min(expected_tokens ?? max_tokens, max_tokens) - run.tokensOut);
     return {
       type: 'metrics',
       data: {
         queue_depth: ctx.queueDepth(),
-        on_time_probability: onTimeProbability(run.deadlineAtMs - now, tokensLeft, pace),
+        on_time_probability: this.forecast(now),
         kv_warmth: ctx.warmUp(),
         tokens_out: run.tokensOut,
         ...budgetsDuring(run, now - (run.firstTokenAtMs ?? now)),
       },
     };
+  }
+
+  /** The run's first forecast is the one that is judged by its end: later ones are easy. */
+  private forecast(now: number): number {
+    const { run, ctx } = this;
+    const { max_tokens, expected_tokens } = run.offer.request;
+    const probability = onTimeProbability(ctx.pastRuns(), {
+      remainingMs: run.deadlineAtMs - now,
+      tokensOut: run.tokensOut,
+      maxTokens: max_tokens,
+      ...(expected_tokens === undefined ? {} : { expectedTokens: expected_tokens }),
+      timed: { tokens: run.tokensOut - this.tokensUntimed, ms: now - (this.firstTokenAtMs ?? now) },
+    });
+    run.forecast ??= probability;
+    return probability;
   }
 
   /**

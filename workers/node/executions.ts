@@ -74,6 +74,7 @@ export class Executions {
         now: deps.now,
         metricsFrameMs: deps.metricsFrameMs,
         queueDepth: () => pool.scheduler.depth(),
+        pastRuns: () => pool.throughput.runs ?? [],
         warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
         onStarted: () => deps.metrics.started(deps.reports.labels(run)),
         onTokens: () => (replica.tokenAtMs = deps.now()),
@@ -85,7 +86,8 @@ export class Executions {
       });
       const { tokensOut } = run;
       const serviceMs = deps.now() - dispatchedAtMs;
-      deps.pools().learn(pool.poolId, { tokensOut, decodeMs, serviceMs });
+      const maxTokens = run.offer.request.max_tokens;
+      deps.pools().learn(pool.poolId, { tokensOut, decodeMs, serviceMs, maxTokens });
       const tokensIn = run.tokensIn ?? 0;
       deps.metrics.completed(deps.reports.labels(run), { tokensIn, tokensOut, decodeMs });
       await deps.completed(run, stopReason);

@@ -55,7 +55,7 @@ test('B-REG-010 B-REG-011 B-REG-012 B-REG-013: an error stays through all that h
   pools.failed('a', 'no memory');
   clock.now += 86_400_000;
   lease('a', 't');
-  pools.learn('a', { tokensOut: 1, decodeMs: 1, serviceMs: 1 });
+  pools.learn('a', { tokensOut: 1, decodeMs: 1, serviceMs: 1, maxTokens: 1 });
   pools.starting(launch('a', {}));
   assert.equal(pools.status('a')?.last_error, 'no memory');
   pools.failed('a', 'no port');
@@ -335,4 +335,15 @@ test('B-POOL-001, B-REG-081, B-REG-082: a pool that was only registered is unini
   const before = pools.status('a');
   assert.equal(pools.register('a'), false);
   assert.deepEqual(pools.status('a'), before);
+});
+
+test('what was measured of one model says nothing of the next one', () => {
+  const { pools, ready } = registry();
+  ready('a');
+  pools.learn('a', { tokensOut: 10, decodeMs: 100, serviceMs: 120, maxTokens: 20 });
+  assert.equal(pools.ensure('a').throughput.runs?.length, 1);
+  pools.starting(launch('a', {}));
+  assert.equal(pools.ensure('a').throughput.tokensPerSecond, 100, 'the same model on a new engine');
+  pools.starting(launch('a', { model_ref: 'another' }));
+  assert.deepEqual(pools.ensure('a').throughput, {});
 });

@@ -148,7 +148,7 @@ export class PoolRegistry implements PoolKeeper {
 
   starting(prepared: PreparedEngine): void {
     const pool = this.ensure(prepared.pool_id);
-    pool.prepared = prepared;
+    this.nowServes(pool, prepared);
     this.move(pool, 'starting');
   }
 
@@ -164,7 +164,7 @@ export class PoolRegistry implements PoolKeeper {
   private bind(engine: RunningEngine, state: 'ready' | 'draining'): void {
     const { prepared } = engine;
     const pool = this.ensure(prepared.pool_id);
-    pool.prepared = prepared;
+    this.nowServes(pool, prepared);
     pool.lastError = null;
     pool.heartbeatAtMs = this.now();
     const before = pool.replicas.get(prepared.replica_id);
@@ -229,7 +229,7 @@ export class PoolRegistry implements PoolKeeper {
     if (before !== undefined) pool.replicas.set(retired, before);
     pool.scheduler.retire(replica_id, retired);
     pool.scheduler.setSlots(replica_id, prepared.slots_total ?? 1);
-    pool.prepared = prepared;
+    this.nowServes(pool, prepared);
     this.move(pool, 'ready');
     pool.scheduler.pump();
   }
@@ -302,9 +302,15 @@ export class PoolRegistry implements PoolKeeper {
   }
 
   /** Takes a finished run into the pool's averages. */
-  learn(poolId: string, run: { tokensOut: number; decodeMs: number; serviceMs: number }): void {
+  learn(poolId: string, run: Parameters<typeof measured>[1]): void {
     const pool = this.ensure(poolId);
     pool.throughput = measured(pool.throughput, run);
+  }
+
+  /** What was measured of one model says nothing of another. */
+  private nowServes(pool: Pool, prepared: ServedEngine): void {
+    if (pool.prepared?.model_ref !== prepared.model_ref) pool.throughput = {};
+    pool.prepared = prepared;
   }
 
   private unbind(pool: Pool, only?: string): void {

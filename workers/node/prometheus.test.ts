@@ -78,3 +78,21 @@ test('B-CP-032, C-131: after a reload the new model is active and the old one re
   pools.switched(engine('b', 'two', 4));
   assert.deepEqual(await states(), ['one Active 0', 'one Retired 1', 'two Active 1', 'two Retired 0']);
 });
+
+test('forecasts are counted by what they said and how it ended, and a pool is told how good its own were', async () => {
+  const { runs, text } = nodeMetrics();
+  runs.judged('a', 0.97, true);
+  runs.judged('a', 0.93, true);
+  runs.judged('a', 0.5, false);
+  runs.judged('b', 0, true);
+  const lines = (await text()).split('\n').filter((line) => line.startsWith('deadline_'));
+  assert.deepEqual(lines.slice(0, 3), [
+    'deadline_forecasts_total{pool_id="a",predicted="1.0",outcome="met"} 2',
+    'deadline_forecasts_total{pool_id="a",predicted="0.6",outcome="missed"} 1',
+    'deadline_forecasts_total{pool_id="b",predicted="0.1",outcome="met"} 1',
+  ]);
+  const score = Number(lines[3]?.split(' ')[1]);
+  assert.ok(lines[3]?.includes('deadline_forecast_brier_score{pool_id="a"}'));
+  assert.ok(Math.abs(score - (0.03 ** 2 + 0.07 ** 2 + 0.5 ** 2) / 3) < 1e-9, lines[3]);
+  assert.equal(lines[4], 'deadline_forecast_brier_score{pool_id="b"} 1');
+});

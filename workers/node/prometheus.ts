@@ -4,6 +4,7 @@ import type { PoolMetrics } from '../../activities/deps.js';
 import type { PoolStatus } from '../../contracts/pool.js';
 import type { GpuDevice } from '../../domain/gpu.js';
 import { CIRCUIT_GAUGE } from '../../domain/circuit.js';
+import { Forecasts, tenthOf } from '../../domain/on-time.js';
 import { countWithin, withOneMore } from '../../domain/restart-window.js';
 import { declareMetrics, type Metrics } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
@@ -29,6 +30,12 @@ export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): 
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const restarts = new Map<string, number[]>();
+  const forecasts = new Map<string, Forecasts>();
+  const forecastsOf = (poolId: string) => {
+    const known = forecasts.get(poolId) ?? new Forecasts();
+    forecasts.set(poolId, known);
+    return known;
+  };
   const runs: RunMetrics = {
     started: (labels) => metrics.tasksStarted.inc({ ...labels }),
     firstToken: (labels, afterMs) => {
@@ -45,6 +52,11 @@ export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): 
     },
     canceled: (labels, reason) => {
       metrics.tasksCanceled.inc({ ...ofReplica(labels), reason });
+    },
+    judged: (pool_id, forecast, inTime) => {
+      const outcome = inTime ? 'met' : 'missed';
+      metrics.deadlineForecasts.inc({ pool_id, predicted: tenthOf(forecast), outcome });
+      metrics.deadlineBrierScore.set({ pool_id }, forecastsOf(pool_id).judge(forecast, inTime));
     },
     queueDepth: (labels, depth) => {
       metrics.queueDepth.set({ ...labels }, depth);

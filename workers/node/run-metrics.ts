@@ -17,5 +17,7 @@ export interface RunMetrics {
   completed(labels: RunLabels, run: { tokensIn: number; tokensOut: number; decodeMs: number }): void;
   evicted(engine: string): void;
   canceled(labels: RunLabels, reason: CancelReason): void;
+  /** A run whose chance was told has met its deadline, or missed it. */
+  judged(poolId: string, forecast: number, inTime: boolean): void;
   queueDepth(labels: Omit<RunLabels, 'replica_id'>, depth: number): void;
 }

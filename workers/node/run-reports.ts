@@ -112,6 +112,7 @@ export class RunReports {
   }
 
   ended(run: Run, end: RunEnd): void {
+    this.judge(run, end);
     const human = `Ends a stream of ${run.tokensOut} tokens as ${end.state}`;
     const decode_time_ms = (run.endedAtMs ?? 0) - (run.firstTokenAtMs ?? run.endedAtMs ?? 0);
     this.deps.log.info(
@@ -131,6 +132,14 @@ export class RunReports {
       },
       'run ended',
     );
+  }
+
+  /** What was called off, or broke, says nothing of the forecast. */
+  private judge(run: Run, { state }: RunEnd): void {
+    if (run.forecast === null || run.endedAtMs === null) return;
+    const inTime = run.endedAtMs <= run.deadlineAtMs;
+    if (state !== 'completed' && run.cancelReason !== 'deadline') return;
+    this.deps.metrics.judged(run.offer.pool_id, run.forecast, state === 'completed' && inTime);
   }
 
   failed(run: Run, err: unknown, code: string | undefined): void {

@@ -68,6 +68,8 @@ export class Run {
   wallMs: number | null = null;
   /** The next token brings a `metrics` frame, however soon after the last one. */
   metricsDue = false;
+  /** Probability that it would end in time, as its first `metrics` frame told. */
+  forecast: number | null = null;
   tokensIn: number | null = null;
   tokensOut = 0;
   startedAtMs: number | null = null;

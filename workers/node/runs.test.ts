@@ -119,6 +119,35 @@ test('B-DP-121, B-DP-123, B-DP-124: frames are started, tokens numbered from 0, 
   );
 });
 
+test('B-DP-127: the first forecast of a run is judged by its end: in time or not, and not at all when it was called off', async () => {
+  const judged: [string, boolean][] = [];
+  const { runs, engine } = await aNode({
+    judged: (pool, forecast, inTime) => {
+      assert.ok(forecast > 0 && forecast <= 1);
+      judged.push([pool, inTime]);
+    },
+  });
+  await runs.attach(offerOf('whole'));
+  await engine.asked(1);
+  for (const text of ['one', 'two']) engine.say(text);
+  engine.finish('EOS');
+  await runs.waitForEnd('whole', AbortSignal.timeout(5_000));
+  await gone(() => judged.length === 1);
+  assert.deepEqual(judged, [['default', true]]);
+  await runs.attach(offerOf('called-off'));
+  await engine.asked(2);
+  engine.say('one');
+  await engine.heard();
+  await runs.cancel('called-off', 'client');
+  assert.equal(judged.length, 1);
+  await runs.attach(offerOf('late', { request: { deadline_ms: 300 } }));
+  await engine.asked(3);
+  engine.say('one');
+  await runs.waitForEnd('late', AbortSignal.timeout(5_000));
+  await gone(() => judged.length === 2);
+  assert.deepEqual(judged[1], ['default', false]);
+});
+
 test('B-DP-131, B-DP-133, B-DP-206: a cancel frees the slot, lets no later token in and ends with one error', async () => {
   const { runs, engine, pools } = await aNode();
   await runs.attach(offerOf('t'));
