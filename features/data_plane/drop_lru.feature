@@ -45,9 +45,6 @@ Feature: A full queue may drop the task that waits longest
     When the batch task "new" is posted
     Then it is refused with 429 "QUEUE_FULL_DROP_LRU", retriable, and a message
     And the answer holds:
-      | policy_label   | drop-lru |
-      | retry_after_ms | 1000     |
-    And the answer has the headers:
-      | Retry-After  | 1    |
-      | X-Backoff-Ms | 1000 |
+      | policy_label | drop-lru |
+    And header and body say alike when to come again, in a second or later
     And the tasks "one" and "two" wait at the positions 0 to 1

@@ -131,6 +131,14 @@ Then('the answer has the headers:', function (this: DroverWorld, table: DataTabl
   assert.deepEqual(Object.fromEntries(told), table.rowsHash());
 });
 
+Then('header and body say alike when to come again, in a second or later', function (this: DroverWorld) {
+  const { headers, json } = this.http.lookAt();
+  const afterMs = Number(valueAt(json, 'retry_after_ms'));
+  assert.ok(afterMs >= 1000, String(afterMs));
+  const told = [headers.get('x-backoff-ms'), headers.get('retry-after')];
+  assert.deepEqual(told, [String(afterMs), String(Math.floor(afterMs / 1000))]);
+});
+
 const pick = (json: unknown, table: DataTable) =>
   Object.fromEntries(Object.keys(table.rowsHash()).map((path) => [path, valueAt(json, path)]));
 

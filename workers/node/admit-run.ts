@@ -83,21 +83,22 @@ function likelyTokens({ throughput }: Pool, { fit_context, request }: RunOffer):
 }
 
 /** The refusal of a full queue: under `reject` of everybody, under `drop-lru` of who may displace nobody (B-DP-013, B-DP-066). */
-function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy): DroverError {
-  const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: policy };
+function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy, nowMs: number): DroverError {
+  const { poolId, retryAdvice, scheduler, throughput } = pool;
+  const advice = {
+    retry_after_ms: retryAdvice.adviseMs(nowMs, throughput, scheduler.slotsTotal),
+    ...{ pool_id: poolId, engine: offer.request.engine, policy_label: policy },
+  };
   return policy === 'reject'
-    ? new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', { ...RETRY, ...whose })
-    : new DroverError('QUEUE_FULL_DROP_LRU', 'the queue of the pool is full of tasks that go before', {
-        ...RETRY,
-        ...whose,
-      });
+    ? new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', advice)
+    : new DroverError('QUEUE_FULL_DROP_LRU', 'the queue of the pool is full of tasks that go before', advice);
 }
 
 /** @throws DroverError as {@link queueFull}, when the queue is full and nobody would go for this task */
-export function requireRoom(pool: Pool, offer: RunOffer, displacement: Displacement): void {
+export function requireRoom(pool: Pool, offer: RunOffer, displacement: Displacement, nowMs: number): void {
   if (pool.scheduler.hasRoom) return;
   if (displacement.victimFor(pool.scheduler, offer.request.priority) === undefined) {
-    throw queueFull(pool, offer, displacement.policy);
+    throw queueFull(pool, offer, displacement.policy, nowMs);
   }
 }
 
@@ -111,13 +112,14 @@ export function takePlace(
   offer: RunOffer,
   accepted: boolean,
   displacement: Displacement,
+  nowMs: number,
 ): Admission {
   const { scheduler } = pool;
   const { task_id, request } = offer;
   const isFull = !accepted && !scheduler.hasRoom;
   const victim = isFull ? displacement.victimFor(scheduler, request.priority) : undefined;
   const position = scheduler.enqueue(task_id, request.priority, accepted || victim !== undefined);
-  if (position === null) throw queueFull(pool, offer, displacement.policy);
+  if (position === null) throw queueFull(pool, offer, displacement.policy, nowMs);
   if (victim === undefined) return admissionAt(pool, position);
   displacement.promise(task_id);
   const isVictimAhead = (scheduler.position(victim) ?? Infinity) < position;

@@ -8,6 +8,7 @@ import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import type { EngineKind } from '../../contracts/task.js';
 import { measured, type Throughput } from '../../domain/estimate.js';
+import { RetryAdvice } from '../../domain/retry-after.js';
 import type { DeviceClaim } from '../../domain/device-mask.js';
 import { replicaBefore } from '../../domain/identity.js';
 import { isLive, isReady, mayBecomeReady, mayBeRestarted, type PoolState } from '../../domain/pool.js';
@@ -39,6 +40,8 @@ export interface Pool {
   scheduler: Scheduler;
   replicas: Map<string, Replica>;
   throughput: Throughput;
+  /** What it tells those whom its full queue refuses. */
+  retryAdvice: RetryAdvice;
 }
 
 /** A pool has come to another state, failed for another reason, or was forgotten as it stood (B-POOL-009). */
@@ -82,6 +85,7 @@ export class PoolRegistry implements PoolKeeper {
       scheduler: new Scheduler(this.capacity, this.effects),
       replicas: new Map(),
       throughput: {},
+      retryAdvice: new RetryAdvice(),
     };
     this.pools.set(poolId, pool);
     return pool;

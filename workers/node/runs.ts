@@ -132,7 +132,7 @@ export class RunRegister implements RunKeeper {
     const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
     requireDiskRoom(this.deps.runsDir, this.deps.diskReserveBytes);
     // Before the engine is asked anything: overload must stay cheap to refuse.
-    requireRoom(pool, offer, this.displacement);
+    requireRoom(pool, offer, this.displacement, this.deps.now());
     const model = vocabularyOf(pool.prepared);
     const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs);
     const raced = this.sameRun(offer);
@@ -368,10 +368,10 @@ export class RunRegister implements RunKeeper {
   }
 
   private admit(pool: Pool, { past, ...offer }: PlacedRun, accepted: boolean): Run {
-    const admission = takePlace(pool, offer, accepted, this.displacement);
+    const now = this.deps.now();
+    const admission = takePlace(pool, offer, accepted, this.displacement, now);
     try {
       if (!accepted) requireFeasible(pool, offer, admission);
-      const now = this.deps.now();
       const { openLog = openRunLog } = this.deps;
       const log = openLog(join(this.deps.runsDir, runLogFileName(offer.task_id)), this.deps.ring, true);
       const first_offset = past?.[0]?.offset ?? firstOffset(offer.epoch);
