@@ -16,6 +16,7 @@ import type { Bench, Scenario } from './scenario.js';
 import { firstToken } from './scenarios/first-token.js';
 import { lateness } from './scenarios/lateness.js';
 import { memory } from './scenarios/memory.js';
+import { overload } from './scenarios/overload.js';
 import { pools } from './scenarios/pools.js';
 import { recovery } from './scenarios/recovery.js';
 import { refusals } from './scenarios/refusals.js';
@@ -27,7 +28,7 @@ import { BENCH_MODEL } from './load/subjects.js';
 
 const DOCUMENT = join(PACKAGE_ROOT, 'docs', 'benchmarks.md');
 /** More than any scenario has open at once. */
-const SLOTS = 640;
+const SLOTS = 1_024;
 /** Starts on an earlier one's state folder. */
 const LATER_STARTS = 3;
 
@@ -37,6 +38,7 @@ const RUNS: Record<Exclude<ScenarioName, 'start'>, Scenario['run']> = {
   lateness,
   throughput,
   refusals,
+  overload,
   pools,
   recovery,
 };

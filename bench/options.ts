@@ -15,7 +15,8 @@ export interface Options {
 
 /** Names that `--only` takes. */
 export const SCENARIOS = [
-  ...(['start', 'memory', 'first-token', 'lateness', 'throughput', 'refusals', 'pools', 'recovery'] as const),
+  ...(['start', 'memory', 'first-token', 'lateness', 'throughput', 'refusals', 'overload'] as const),
+  ...(['pools', 'recovery'] as const),
 ] as const;
 
 /** Name of a scenario. */

@@ -41,7 +41,12 @@ export function taskIdOf(task: number): string {
 }
 
 /** Body of `POST /v2/tasks`. */
-export function taskBody(task: number, { tokens, pauseMs }: Wish, pool = BENCH_MODEL): TaskRequest {
+export function taskBody(
+  task: number,
+  { tokens, pauseMs }: Wish,
+  pool = BENCH_MODEL,
+  priority: TaskRequest['priority'] = 'interactive',
+): TaskRequest {
   return {
     task_id: taskIdOf(task),
     session_id: taskIdOf(task),
@@ -49,7 +54,7 @@ export function taskBody(task: number, { tokens, pauseMs }: Wish, pool = BENCH_M
     model_ref: BENCH_MODEL,
     engine: 'llamacpp',
     ctx: 0,
-    priority: 'interactive',
+    priority,
     max_tokens: tokens,
     deadline_ms: DEADLINE_MS,
     seed: pauseMs,
@@ -82,12 +87,17 @@ export function engineSubject(engine: HttpClient): Subject {
 }
 
 /** `POST /v2/tasks`, then its events. */
-export function tasksSubject(api: HttpClient, pool = BENCH_MODEL): Subject {
+export function tasksSubject(
+  api: HttpClient,
+  pool = BENCH_MODEL,
+  priority: TaskRequest['priority'] = 'interactive',
+): Subject {
   return async (wish, onFirst) => {
     const task = nextTask();
     const answer = new Answer(task, wish.tokens, onFirst);
     answer.taskId = taskIdOf(task);
-    const accepted = await api.send({ method: 'POST', path: '/v2/tasks', body: taskBody(task, wish, pool) });
+    const body = taskBody(task, wish, pool, priority);
+    const accepted = await api.send({ method: 'POST', path: '/v2/tasks', body });
     if (accepted.status !== 202)
       throw new Error(`task ${task}: ${accepted.status} ${accepted.text.slice(0, 300)}`);
     const take = eventBlocks((block) => takeFrame(answer, block));
