@@ -59,6 +59,13 @@ Feature: A stream can be left and taken up again
       Lanterns of the night, they are older than every road below them. Read them slowly: first comes the bright one in the west, then the seven sisters, then a pale band of dust that nobody has ever crossed on foot.
       """
 
+  @B-DP-169
+  Scenario: A thousand readers of one task see the same
+    Given an engine with one slot
+    And a task "a" of 400 tokens is posted
+    When 1000 readers read the stream of "a" to its end at the same time
+    Then each of the 1000 readers has got each of the 400 tokens once, in the same frames
+
   Scenario Outline: A place that is none: <header>
     Given the task "a" is posted
     When "GET /v2/tasks/<a>/events" is requested with Last-Event-ID "<header>"

@@ -56,6 +56,36 @@ When(
   },
 );
 
+When(
+  '{int} readers read the stream of {string} to its end at the same time',
+  { timeout: 120_000 },
+  async function (this: DroverWorld, count: number, task: string) {
+    const crowd = crowdOf(count);
+    // As many at once as a server's backlog takes; those before them read on meanwhile.
+    for (let from = 0; from < count; from += OPENED_AT_ONCE) {
+      const next = crowd.slice(from, from + OPENED_AT_ONCE);
+      await Promise.all(next.map((reader) => this.readers.open(task, {}, reader)));
+    }
+    await Promise.all(crowd.map((reader) => this.readers.of(reader).waitForClose(60_000)));
+  },
+);
+
+Then(
+  'each of the {int} readers has got each of the {int} tokens once, in the same frames',
+  function (this: DroverWorld, count: number, tokens: number) {
+    const [first = '', ...others] = crowdOf(count);
+    assert.deepEqual(numbersOf(this, first), countUpTo(tokens));
+    // Of live figures a reader who is far behind gets fewer.
+    const lasting = (reader: string) =>
+      bytesFrom(this.readers.of(reader).frames.filter(({ event }) => event !== 'metrics'));
+    const expected = lasting(first);
+    for (const reader of others) assert.equal(lasting(reader), expected, reader);
+  },
+);
+
+const OPENED_AT_ONCE = 50;
+const crowdOf = (count: number) => Array.from({ length: count }, (_, index) => `reader-${index}`);
+
 Given(
   'the reader of {string} gets {int} (more )tokens',
   async function (this: DroverWorld, name: string, count: number) {
