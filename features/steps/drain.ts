@@ -26,6 +26,10 @@ When(
   },
 );
 
+When('the pool {string} has been drained', async function (this: DroverWorld, pool: string) {
+  await drain(this, pool, 0, DRAIN_WAIT_MS);
+});
+
 When(
   'the pool is drained with a deadline of {int} ms, and its end is waited for',
   async function (this: DroverWorld, deadlineMs: number) {

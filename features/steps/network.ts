@@ -3,7 +3,6 @@ import { Given, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { eventually } from '../../testing/changes.js';
 import type { NodeCable } from '../support/node-host.js';
-import { PRELOAD_WAIT_MS } from '../support/stack.js';
 import type { DroverWorld } from '../support/world.js';
 
 /** A missed heartbeat, 30 s in which nobody polls for the node, and a busy machine. */
@@ -18,18 +17,7 @@ const CABLES: Readonly<Record<string, readonly NodeCable[]>> = {
 const cablesOf = (what: string): readonly NodeCable[] => CABLES[what] ?? assert.fail(`no cable to ${what}`);
 
 Given('a fresh installation with a far node, which has the larger pool', async function (this: DroverWorld) {
-  await this.useFreshStack({ model: 'slow', slots: 2, nodePools: 'default', farNode: true });
-  const { stack } = this;
-  const engine = await stack.prepareEngine('slow');
-  const port = engine.flags.indexOf(String(engine.port));
-  const flags = engine.flags.with(port, '8001').with(engine.flags.indexOf('--parallel') + 1, '4');
-  const prepared = { ...engine, pool_id: stack.mustFarNode().pool, port: 8001, flags, slots_total: 4 };
-  prepared.flags[prepared.flags.indexOf('--ctx-size') + 1] = String(4 * 4096);
-  const path = `/v2/pools/${prepared.pool_id}/preload`;
-  const answer = await this.client.request('POST', path, {
-    body: { prepared, wait_ms: PRELOAD_WAIT_MS },
-  });
-  assert.equal(answer.status, 200, answer.text);
+  await this.useFreshStack({ model: 'slow', slots: 2, nodePools: 'default', farNode: 'host' });
 });
 
 When('the far node loses {}', async function (this: DroverWorld, what: string) {

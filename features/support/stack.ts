@@ -54,8 +54,8 @@ export interface StackWish {
   ownTemporal?: boolean;
   /** True: the node is on a host of its own, whose cables may be cut. */
   nodeOnHost?: boolean;
-  /** True: a second node, on a host of its own. */
-  farNode?: boolean;
+  /** A second node, with a larger pool: on a host of its own, or on this machine. Default: none. */
+  farNode?: 'host' | 'machine';
   /** True: a PostgreSQL of its own, which the scenario may stop; default: SQLite in the state folder. */
   postgres?: boolean;
   /** True: artifacts in a bucket of an S3 server of its own, which the scenario may stop; default: in the database. */
@@ -153,9 +153,10 @@ export class Stack {
     if (this.wish.bucket === true) this.bucket = await S3Server.start(join(this.stateDir, 's3'));
     if (this.wish.nodeOnHost === true) await this.makeHost();
     else this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
-    if (this.wish.farNode === true) this.farNode = await FarNode.make(this);
+    if (this.wish.farNode !== undefined) this.farNode = await FarNode.make(this, this.wish.farNode);
     await Promise.all([this.startNode(), this.farNode?.start(), this.startApi(), this.startControl()]);
     if (this.wish.preload !== false) await this.preload();
+    await this.farNode?.preload();
   }
 
   private async makeHost(): Promise<void> {

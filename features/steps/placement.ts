@@ -1,0 +1,67 @@
+/** Two nodes on this machine, and which of them a task went to. */
+import { Given, Then, When } from '@cucumber/cucumber';
+import assert from 'node:assert/strict';
+import { logLine } from '../support/logs.js';
+import type { DroverWorld } from '../support/world.js';
+
+const TWO_NODES = { slots: 1, model: 'slow', nodePools: 'default', farNode: 'machine' } as const;
+
+Given('two nodes, of which the far one has the larger pool', async function (this: DroverWorld) {
+  await this.useStack(TWO_NODES);
+});
+
+Given('two nodes of its own, of which the far one has the larger pool', async function (this: DroverWorld) {
+  await this.useFreshStack(TWO_NODES);
+});
+
+Given(
+  'an API that places tasks by {string} and logs every decision',
+  async function (this: DroverWorld, strategy: string) {
+    await this.stack.startApi({ DROVER_PLACEMENT_STRATEGY: strategy, DROVER_LOG_LEVEL: 'debug' });
+  },
+);
+
+Given(
+  'a task {string} of the session {string} has completed on the pool {string}',
+  async function (this: DroverWorld, name: string, session_id: string, pool: string) {
+    const placement = { mode: 'pin', pin_pool_id: pool };
+    await this.tasks.admit(name, { session_id, placement, max_tokens: 20 });
+    await this.tasks.waitForState(name, ['completed']);
+  },
+);
+
+When(
+  'a task {string} of the session {string} is posted',
+  async function (this: DroverWorld, name: string, session_id: string) {
+    await this.tasks.admit(name, { session_id });
+  },
+);
+
+When('the tasks {names} are posted one after the other', async function (this: DroverWorld, names: string[]) {
+  for (const name of names) await this.tasks.admit(name);
+});
+
+When('the far node ends', async function (this: DroverWorld) {
+  await this.breakStack().mustFarNode().program?.stop();
+});
+
+Then('two of {names} are on each node', async function (this: DroverWorld, names: string[]) {
+  const nodes = await Promise.all(names.map(async (name) => (await this.tasks.status(name)).node_id));
+  const { nodeId } = this.stack;
+  const count = (id: string) => nodes.filter((node) => node === id).length;
+  assert.deepEqual([count(nodeId), count(this.stack.mustFarNode().id)], [2, 2], nodes.join(' '));
+});
+
+Then(
+  'the API has logged where {string} went, out of {int}, and what broke the tie',
+  async function (this: DroverWorld, name: string, candidates: number) {
+    const { correlation_id } = this.tasks.answerOf(name).json as { correlation_id?: string };
+    const id = correlation_id ?? this.tasks.answerOf(name).headers.get('x-correlation-id');
+    const line = await logLine(this.operator.processOf('api'), { event: 'placement', correlation_id: id });
+    assert.equal(line['selected_pool_id'], this.stack.mustFarNode().pool);
+    assert.equal(line['candidates_considered'], candidates);
+    assert.ok(Array.isArray(line['filters_applied']));
+    assert.deepEqual(line['tie_breakers_applied'], ['most_free_slots']);
+    assert.deepEqual([line['pinned'], line['fallback_used']], [false, false]);
+  },
+);
