@@ -43,3 +43,37 @@ Feature: Each process tells Prometheus what it did
     And "tokens_out_total" has risen by 60 for:
       | engine         | llamacpp           |
       | engine_version | <engine_version> |
+
+  @B-OBS-017
+  Scenario: A workflow that is replayed counts nothing again
+    Given a fresh installation with a slow engine
+    And the counters are read
+    And a task "a" of 200 tokens is posted
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 20 tokens
+    And "tasks_enqueued_total" has risen by 1
+    When the API is killed and another one is started
+    And a reader has read the stream of "a" to its end
+    And the record of "a" in Temporal says "completed"
+    # The new API began to count at nothing, and the admission was the old one's.
+    Then "tasks_enqueued_total" has risen by 0
+    And "tasks_started_total" has risen by 1
+    And "latency_decode_ms_count" has risen by 1
+    And "tokens_out_total" has risen by 200
+
+  @B-OBS-017
+  Scenario: A run that another node worker goes on with is counted where its facts came about
+    Given a fresh installation with a slow engine
+    And the counters are read
+    And a task "a" of 200 tokens is posted
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 20 tokens
+    And "tasks_started_total" has risen by 1
+    When the node worker is killed and started again
+    Then the stream of "a" ends with "end"
+    And the record of "a" in Temporal says "completed"
+    # The new node worker began to count at nothing: the start was the old one's, and the tokens were not counted before the end.
+    And "tasks_started_total" has risen by 0
+    And "tasks_enqueued_total" has risen by 1
+    And "latency_decode_ms_count" has risen by 1
+    And "tokens_out_total" has risen by 200
