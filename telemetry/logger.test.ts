@@ -97,3 +97,50 @@ test('B-LOG-008: whatever is logged, and however many lines it has, is one objec
   assert.deepEqual([message, error?.['flags']], ['failed\nfor two reasons', ['a\r\nb']]);
   assert.ok(stack.includes('\n'));
 });
+
+test('B-NARR-005, B-NARR-006: a narrated event says who emitted it and when, unless it says so itself; no other line does', async () => {
+  const child = program(`
+    const narrated = { actor: 'a', action: 'b', target: 'c', human: 'Does it' };
+    log.info(narrated, 'first');
+    Date.now = () => 5;
+    log.info(narrated, 'second');
+    log.info({ ...narrated, emitted_by: 'other@1', emitted_at_ms: 7 }, 'third');
+    log.info({ event: 'plain' }, 'fourth');`);
+  const before = Date.now();
+  const lines = (await text(child.stdout))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const told = lines.map((line) => [line['emitted_by'], line['emitted_at_ms']]);
+  assert.match(String(told[0]?.[0]), /^drover-test@\d+\.\d+\.\d+$/);
+  assert.ok(Number(told[0]?.[1]) >= before - 1_000);
+  assert.deepEqual(told.slice(1), [told[0], ['other@1', 7], [undefined, undefined]]);
+});
+
+test('B-NARR-007: levels are error, warn, info and debug, and silent emits nothing', async () => {
+  const child = program(`
+    for (const level of ['fatal', 'error', 'warn', 'info', 'debug']) log[level]({ event: level }, level);
+    for (const level of ['fatal', 'error', 'info']) createLogger('muted', 'silent')[level]({ human: 'Speaks' }, level);
+    createLogger('wordy', 'debug').debug({ event: 'seen' }, 'seen');`);
+  const lines = (await text(child.stdout))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual(
+    lines.map(({ component, level }) => [component, level]),
+    [...['fatal', 'error', 'warn', 'info'].map((level) => ['test', level]), ['wordy', 'debug']],
+  );
+});
+
+test('B-COR-006: work that nobody asked for has an id of its own, another one each time', async () => {
+  const child = program(`
+    const { withOwnCorrelation } = await import(${JSON.stringify(CORRELATION)});
+    for (let look = 0; look < 2; look++)
+      withOwnCorrelation(() => { log.info({}, 'one'); log.info({}, 'two'); });`);
+  const ids = (await text(child.stdout))
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { correlation_id: string }).correlation_id);
+  assert.equal(ids.length, 4);
+  assert.deepEqual([ids[0] === ids[1], ids[2] === ids[3], new Set(ids).size], [true, true, 2]);
+});

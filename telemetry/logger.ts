@@ -1,6 +1,7 @@
 /** Structured logs: one JSON object a line on stdout, redacted by name and by what stands in running text (B-OBS-021, B-RED-001..005). */
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { correlationFields } from './correlation.js';
+import { packageVersion } from './package-version.js';
 import { REDACTED, redactSecrets } from './redact.js';
 
 /** Logger of a process or a part of it. */
@@ -49,6 +50,20 @@ function standardOutput(): DestinationStream {
 }
 
 /**
+ * A narrated event says who emitted it and when, unless it says so itself (B-NARR-005, B-NARR-006). A clock that is set back
+ * does not make it the earlier one.
+ */
+function provenance(component: string) {
+  const emitted_by = `drover-${component}@${packageVersion()}`;
+  let latestMs = 0;
+  return (fields: Record<string, unknown>): Record<string, unknown> => {
+    if (typeof fields['human'] !== 'string') return fields;
+    latestMs = Math.max(latestMs, Date.now());
+    return { emitted_by, emitted_at_ms: latestMs, ...fields };
+  };
+}
+
+/**
  * Makes a process' logger.
  * @param component - who speaks: `api`, `node`, `control`, `stack`
  * @param level - least level written, default `info`
@@ -60,7 +75,7 @@ export function createLogger(component: string, level = 'info'): Logger {
       base: { component },
       messageKey: 'msg',
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: provenance(component) },
       mixin: correlationFields,
       redact: { paths: SECRET_PATHS, censor: REDACTED },
       hooks: { streamWrite: (line) => redactSecrets(line) },

@@ -32,3 +32,18 @@ Feature: A client's tasks have a session
     And the task "ninth" is posted with session_id: "of-eight"
     Then it is refused with 400 "INVALID_PARAMS", not retriable, and a message
     And the session "of-eight" comes to be warm, with 8 turns
+
+  @B-SS-023 @B-DP-093
+  Scenario: A session is charged once, whatever dies meanwhile
+    Given a fresh installation with a slow engine
+    When the task "a" is posted with:
+      | session_id | kept                       |
+      | prompt     | Tell me something endless. |
+      | max_tokens | 400                        |
+    And a reader opens the stream of "a"
+    And the reader of "a" gets 20 tokens
+    And the node worker is killed and started again
+    And the reader of "a" gets 20 more tokens
+    And the API is killed and another one is started
+    And a reader has read the stream of "a" to its end
+    Then the session "kept" comes to be charged the decode time of "a" once, for 1 turn

@@ -15,6 +15,16 @@ Feature: An engine that somebody else started is bound by its handoff
     When that engine is ended and its handoff removed
     Then the pool "others" comes to be "failed", not ready, and its last error has "does not answer"
 
+  @B-COR-006 @B-NARR-005 @B-NARR-006
+  Scenario: What a watcher finds is told under an id of its own, and by whom and when
+    Given a fresh installation whose pool is not loaded
+    When an engine of somebody else is announced for the pool "others" with the version "b77" and the model "theirs"
+    Then the pool "others" comes to be ready with the version "b77" at that engine
+    When that engine is ended and its handoff removed
+    Then the pool "others" comes to be "failed", not ready, and its last error has "does not answer"
+    And what the node has told of "others" has two ids, which are no request's
+    And each of these says that "drover-node" emitted it, and when, in their order
+
   @B-BG-013 @B-BG-014 @B-BG-019 @B-BG-025
   Scenario: Handoffs that nobody can use hold up no others
     Given a fresh installation whose pool is not loaded

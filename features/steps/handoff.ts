@@ -95,6 +95,33 @@ Then(
   },
 );
 
+Then(
+  "what the node has told of {string} has two ids, which are no request's",
+  function (this: DroverWorld, pool_id: string) {
+    const ids = ['handoff_bound', 'handoff_unbound'].map(
+      (event) => logLines(this.stack.mustNode(), { event, pool_id })[0]?.['correlation_id'],
+    );
+    for (const id of ids) assert.match(String(id), /^[\da-f]{8}-/);
+    assert.notEqual(ids[0], ids[1]);
+  },
+);
+
+Then(
+  'each of these says that {string} emitted it, and when, in their order',
+  function (this: DroverWorld, by: string) {
+    const told = logLines(this.stack.mustNode(), {}).filter(({ human }) => typeof human === 'string');
+    assert.ok(told.length > 0);
+    for (const { emitted_by } of told)
+      assert.match(String(emitted_by), new RegExp(`^${by}@\\d+\\.\\d+\\.\\d+$`));
+    const times = told.map(({ emitted_at_ms }) => Number(emitted_at_ms));
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => a - b),
+    );
+    assert.ok(times.every((at) => Math.abs(at - Date.now()) < 300_000));
+  },
+);
+
 Then('the node has warned once of each of {string}', async function (this: DroverWorld, names: string) {
   for (const file of names.split(', ')) {
     const { level } = await logLine(this.stack.mustNode(), { event: 'handoff_skipped', file });

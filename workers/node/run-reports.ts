@@ -113,7 +113,8 @@ export class RunReports {
 
   ended(run: Run, end: RunEnd): void {
     this.judge(run, end);
-    const human = `Ends a stream of ${run.tokensOut} tokens as ${end.state}`;
+    const duration_ms = (run.endedAtMs ?? run.admittedAtMs) - run.admittedAtMs;
+    const human = `Ends a stream of ${run.tokensOut} tokens after ${duration_ms} ms as ${end.state}`;
     const decode_time_ms = (run.endedAtMs ?? 0) - (run.firstTokenAtMs ?? run.endedAtMs ?? 0);
     this.deps.log.info(
       {
@@ -129,6 +130,7 @@ export class RunReports {
         tokens_in: run.tokensIn,
         tokens_out: run.tokensOut,
         decode_time_ms,
+        duration_ms,
       },
       'run ended',
     );

@@ -7,6 +7,7 @@ import { engineFields } from '../../activities/pool/pool-fields.js';
 import type { NodeDevices } from '../../contracts/node.js';
 import { missingDevices } from '../../domain/device-mask.js';
 import { namesOf, type DeviceQuery, type GpuDevice } from '../../domain/gpu.js';
+import { withOwnCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { PoolRegistry } from './pool-registry.js';
 
@@ -32,7 +33,7 @@ export class DeviceWatch {
   /** Looks now, and every `intervalMs` from now on. */
   start(intervalMs: number): void {
     void this.look();
-    this.timer = setInterval(() => void this.look(), intervalMs).unref();
+    this.timer = setInterval(() => void withOwnCorrelation(() => this.look()), intervalMs).unref();
   }
 
   stop(): void {

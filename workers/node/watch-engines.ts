@@ -9,6 +9,7 @@ import type { PoolMetrics, RunningEngine } from '../../activities/deps.js';
 import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
 import { engineFields } from '../../activities/pool/pool-fields.js';
 import type { CrashReport } from '../../contracts/supervision.js';
+import { withOwnCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { reportCrash, tellCrash, type CrashScene, type CrashSigns, type OwnEngine } from './crash-report.js';
 import type { PoolRegistry, Replica } from './pool-registry.js';
@@ -48,8 +49,8 @@ export class EngineWatch {
 
   start(): void {
     this.timers = [
-      setInterval(() => void this.lookAtAll(), WATCH_INTERVAL_MS).unref(),
-      setInterval(() => void this.ask(), this.deps.healthIntervalMs).unref(),
+      setInterval(() => void withOwnCorrelation(() => this.lookAtAll()), WATCH_INTERVAL_MS).unref(),
+      setInterval(() => void withOwnCorrelation(() => this.ask()), this.deps.healthIntervalMs).unref(),
     ];
   }
 

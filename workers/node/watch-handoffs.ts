@@ -14,6 +14,7 @@ import { replicaFiles } from '../../activities/replica-files.js';
 import { readAnnouncement, type Announcement } from '../../contracts/handoff.js';
 import type { EngineKind } from '../../contracts/task.js';
 import { canonicalJson } from '../../domain/canonical-json.js';
+import { withOwnCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { answersHealth, generates } from './engine-health.js';
 import type { PoolRegistry } from './pool-registry.js';
@@ -64,7 +65,7 @@ export class HandoffWatch {
   /** Scans now, and every `intervalMs` from now on. */
   start(intervalMs: number): void {
     void this.scan();
-    this.timer = setInterval(() => void this.scan(), intervalMs).unref();
+    this.timer = setInterval(() => void withOwnCorrelation(() => this.scan()), intervalMs).unref();
   }
 
   async stop(): Promise<void> {
