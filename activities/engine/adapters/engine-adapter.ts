@@ -3,6 +3,7 @@ import type { EngineKind, TaskRequest } from '../../../contracts/task.js';
 import type { RunInput } from '../../../contracts/node.js';
 import type { StopReason } from '../../../domain/task.js';
 import { llamacppAdapter } from './llamacpp.js';
+import { vllmAdapter } from './vllm.js';
 
 /** A completion by token ids, so that it can go on from any point (design §4). */
 export interface CompletionRequest {
@@ -58,5 +59,6 @@ export const DEFAULT_ENGINE_WAITS: EngineWaits = { firstByteMs: 30_000, idleMs: 
  */
 export function adapterFor(kind: EngineKind, url: string, waits = DEFAULT_ENGINE_WAITS): EngineAdapter {
   if (kind === 'llamacpp') return llamacppAdapter(url, waits);
+  if (kind === 'vllm') return vllmAdapter(url, waits);
   throw new Error(`no adapter for engine ${kind}`);
 }

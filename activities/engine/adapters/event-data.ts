@@ -21,3 +21,12 @@ export async function* readEventData(body: AsyncIterable<Buffer>): AsyncGenerato
     if (data.length > 0) yield data;
   }
 }
+
+/** An event's JSON. @throws DroverError WORKER_RESET when it is none: an engine that talks nonsense has broken off */
+export function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data) as unknown;
+  } catch (err) {
+    throw new DroverError('WORKER_RESET', 'the engine sent what is no JSON', {}, { cause: err });
+  }
+}

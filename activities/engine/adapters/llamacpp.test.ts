@@ -1,52 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, test } from 'node:test';
+import { test } from 'node:test';
 import { DroverError } from '../../../contracts/errors.js';
-import { adapterFor, type EngineAdapter, type EngineEvent } from './engine-adapter.js';
+import { all, enginesOfTests, event, json } from '../../../testing/engine-routes.js';
+import { adapterFor } from './engine-adapter.js';
 
-type Handler = (body: Record<string, unknown>, res: ServerResponse, req: IncomingMessage) => void;
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
-
-async function engine(
-  routes: Record<string, Handler>,
-  waits = { firstByteMs: 2_000, idleMs: 2_000 },
-): Promise<EngineAdapter> {
-  const server = createServer((req, res) => {
-    let text = '';
-    req.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    req.on('end', () => {
-      const handler = routes[req.url ?? ''];
-      if (handler === undefined) res.writeHead(404).end('{}');
-      else handler(text === '' ? {} : (JSON.parse(text) as Record<string, unknown>), res, req);
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const adapter = adapterFor('llamacpp', `http://127.0.0.1:${(server.address() as AddressInfo).port}`, waits);
-  closers.push(async () => {
-    await adapter.close();
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  });
-  return adapter;
-}
-
-const json = (res: ServerResponse, body: object, status = 200) =>
-  res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-const event = (body: object) => `data: ${JSON.stringify(body)}\n\n`;
+const engine = enginesOfTests('llamacpp');
 const signal = () => AbortSignal.timeout(5_000);
-
-async function all(adapter: EngineAdapter, abort = signal()): Promise<EngineEvent[]> {
-  const events: EngineEvent[] = [];
-  for await (const batch of adapter.complete({ promptIds: [1, 2], maxTokens: 4 }, abort))
-    events.push(...batch);
-  return events;
-}
 const refusedWith = (code: string) => (err: unknown) => err instanceof DroverError && err.code === code;
 
 test('B-AD-002: a completion is asked for by ids, streamed, with the ids of its tokens', async () => {
@@ -145,8 +104,8 @@ test('B-DP-182: an engine that falls silent is given up with DECODE_TIMEOUT', as
 
 test('an engine that is gone is POOL_UNAVAILABLE', async () => {
   const adapter = adapterFor('llamacpp', 'http://127.0.0.1:1');
-  closers.push(() => adapter.close());
   await assert.rejects(all(adapter), refusedWith('POOL_UNAVAILABLE'));
+  await adapter.close();
 });
 
 test('a request on a connection that the engine dropped meanwhile is sent once more', async () => {
