@@ -5,16 +5,20 @@ import type { AddressInfo } from 'node:net';
 import { afterEach } from 'node:test';
 import {
   adapterFor,
-  type EngineAdapter,
   type EngineEvent,
+  type IdsAdapter,
+  type TextAdapter,
 } from '../activities/engine/adapters/engine-adapter.js';
 import type { EngineKind } from '../contracts/task.js';
 
 /** What answers at a path: the body as it was parsed, the response, and the request. */
 export type EngineRoute = (body: Record<string, unknown>, res: ServerResponse, req: IncomingMessage) => void;
 
+/** The adapter of a kind, by what such an engine takes. */
+type AdapterOf<K extends EngineKind> = K extends 'llamacpp' | 'vllm' ? IdsAdapter : TextAdapter;
+
 /** Engines of a file's tests: each is closed when its test has ended. */
-export function enginesOfTests(kind: EngineKind) {
+export function enginesOfTests<K extends EngineKind>(kind: K) {
   const closers: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (const close of closers.splice(0)) await close();
@@ -23,7 +27,7 @@ export function enginesOfTests(kind: EngineKind) {
   return async (
     routes: Record<string, EngineRoute>,
     waits = { firstByteMs: 2_000, idleMs: 2_000 },
-  ): Promise<EngineAdapter> => {
+  ): Promise<AdapterOf<K>> => {
     const server = createServer((req, res) => {
       let text = '';
       req.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -41,7 +45,7 @@ export function enginesOfTests(kind: EngineKind) {
       server.close();
       await once(server, 'close');
     });
-    return adapter;
+    return adapter as AdapterOf<K>;
   };
 }
 
@@ -53,12 +57,20 @@ export const json = (res: ServerResponse, body: object, status = 200) =>
 export const event = (body: object) => `data: ${JSON.stringify(body)}\n\n`;
 
 /** Everything that a completion of two prompt ids says. */
-export async function all(
-  adapter: EngineAdapter,
+export function all(
+  adapter: Pick<IdsAdapter, 'complete'>,
   signal = AbortSignal.timeout(5_000),
 ): Promise<EngineEvent[]> {
+  return gather(adapter.complete({ promptIds: [1, 2], maxTokens: 4 }, signal));
+}
+
+/** Everything that a stream says. */
+export async function gather(stream: AsyncIterable<EngineEvent[]>): Promise<EngineEvent[]> {
   const events: EngineEvent[] = [];
-  for await (const batch of adapter.complete({ promptIds: [1, 2], maxTokens: 4 }, signal))
-    events.push(...batch);
+  for await (const batch of stream) events.push(...batch);
   return events;
 }
+
+/** The text of all that was said. */
+export const textOf = (events: readonly EngineEvent[]) =>
+  events.map((said) => (said.kind === 'tokens' ? said.text : '')).join('');

@@ -7,6 +7,7 @@ import { pino, type Logger } from 'pino';
 import type {
   CompletionRequest,
   EngineAdapter,
+  IdsAdapter,
   EngineEvent,
 } from '../activities/engine/adapters/engine-adapter.js';
 import { DroverError } from '../contracts/errors.js';
@@ -26,7 +27,8 @@ const RING = parsePayloadKeys(newPayloadKey());
 const FIRST_ID = 10;
 
 /** An engine whose every event the test sends; the newest request hears it. */
-export class ManualEngine implements EngineAdapter {
+export class ManualEngine implements IdsAdapter {
+  readonly takes = 'ids';
   static readonly CONTEXT = 64;
   readonly requests: CompletionRequest[] = [];
   private inbox: (EngineEvent[] | Error)[] = [];

@@ -78,13 +78,6 @@ for (const { field, value } of [
   });
 }
 
-test('an engine that nobody here can speak to is refused', async (t) => {
-  const node = await poolNode(t);
-  const failure = await failureOf(node.run('preflight', await node.prepared([], { engine: 'triton' })));
-  assert.equal(failure.type, 'INVALID_PARAMS');
-  assert.match(failure.message, /triton/);
-});
-
 test('B-PREFLIGHT-001 B-PREFLIGHT-002 B-PREFLIGHT-003: nvcc or nvidia-smi on the PATH make CUDA available', async (t) => {
   const nvcc = await programs(t, { nvcc: '' });
   const smi = await programs(t, { 'nvidia-smi': '' });

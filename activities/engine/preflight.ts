@@ -9,14 +9,13 @@ import { poolFailure } from '../failures.js';
 import { replicaFiles } from '../replica-files.js';
 import { isSameProcess } from '../process/process-identity.js';
 import { readSpawnRecord } from '../process/spawn-record.js';
-import { adapterFor } from './adapters/engine-adapter.js';
 import type { EngineRoom } from './engine-room.js';
 import { findPort } from './find-port.js';
 import { findGpuTools, queryDevices } from './gpu-tools.js';
 import { inspectBinary, inspectModel } from './inspect-files.js';
 import { requireFreeDevices } from './require-free-devices.js';
 import { requireTurn } from './require-turn.js';
-import { engineUrl, isSameLaunch } from './same-launch.js';
+import { isSameLaunch } from './same-launch.js';
 
 /** What a preload goes on with. */
 export interface PreflightResult {
@@ -35,7 +34,6 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
    */
   return async function preflight(input: PreparedEngine): Promise<PreflightResult> {
     const wanted = parseLaunch(input);
-    await requireAdapter(wanted);
     const running = await findRunning(deps, wanted);
     if (running !== undefined) return running;
     requireTurn(deps, wanted.pool_id);
@@ -88,16 +86,6 @@ function startedHere(launch: PreparedEngine): PreparedEngine {
   if (launch.provisioning_mode !== 'external') return launch;
   const message = 'provisioning_mode: an external engine is not started here; its handoff file announces it';
   throw poolFailure('INVALID_PARAMS', message, keyOf(launch));
-}
-
-/** An engine that nobody here can speak to would start, and then serve nobody. */
-async function requireAdapter(wanted: PreparedEngine): Promise<void> {
-  try {
-    await adapterFor(wanted.engine, engineUrl(wanted)).close();
-  } catch (cause) {
-    const message = `engine: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw poolFailure('INVALID_PARAMS', message, keyOf(wanted), { cause });
-  }
 }
 
 /** The replica's engine that runs already, when it is the wanted one: its port stays. */

@@ -1,5 +1,5 @@
 /** What an offer must pass before it is recorded: a pool that can serve it, a prompt that fits, a deadline that can be met. */
-import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
+import type { IdsAdapter } from '../../activities/engine/adapters/engine-adapter.js';
 import { engineFailure } from '../../activities/engine/adapters/engine-failure.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { RunOffer } from '../../contracts/node.js';
@@ -24,7 +24,7 @@ export function requireServingPool(pool: Pool | undefined, offer: RunOffer): Poo
 }
 
 /**
- * Ids of the prompt, when an engine is up to ask; null while the pool is on its way.
+ * Ids of the prompt, when an engine is up to ask; null while the pool is on its way, or where its engine takes text.
  * @throws DroverError INVALID_PARAMS when the prompt has no tokens, or prompt and `max_tokens` do not fit the context (B-DP-043); POOL_UNAVAILABLE when
  * the engine breaks off or stands still: nothing was begun, so the client may come again
  */
@@ -34,7 +34,8 @@ export async function fittingPromptIds(
   limitMs: number,
 ): Promise<number[] | null> {
   const [replica] = pool.replicas.values();
-  if (replica === undefined) return null;
+  // An engine that takes text alone says itself what does not fit.
+  if (replica?.adapter.takes !== 'ids') return null;
   const ids = withTokens(await idsOf(offer, replica.adapter, Math.min(limitMs, TOKENIZE_LIMIT_MS)));
   const { ctx, max_tokens } = offer.request;
   const limit = Math.min(ctx === 0 ? Infinity : ctx, pool.prepared?.ctx_max ?? Infinity);
@@ -44,7 +45,7 @@ export async function fittingPromptIds(
   throw new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'max_tokens', problem }] });
 }
 
-async function idsOf(offer: RunOffer, adapter: EngineAdapter, limitMs: number): Promise<number[]> {
+async function idsOf(offer: RunOffer, adapter: IdsAdapter, limitMs: number): Promise<number[]> {
   try {
     return await adapter.tokenize(offer.input, AbortSignal.timeout(limitMs));
   } catch (err) {

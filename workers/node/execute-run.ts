@@ -3,12 +3,19 @@
  * that a dead worker began is continued here (design §4); it knows nothing of slots, which are the scheduler's.
  */
 import { basename } from 'node:path';
-import type { EngineAdapter, EngineEvent } from '../../activities/engine/adapters/engine-adapter.js';
+import type {
+  Decoding,
+  EngineAdapter,
+  EngineEvent,
+  IdsAdapter,
+  TextAdapter,
+} from '../../activities/engine/adapters/engine-adapter.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
 import { onTimeProbability, type PastRun } from '../../domain/on-time.js';
 import type { StopReason } from '../../domain/task.js';
 import { withTokens } from './admit-run.js';
+import { ContinuationError } from './continuation.js';
 import { onceThereIsRoom } from './disk-room.js';
 import type { LoggedFrame } from './run-log.js';
 import type { Run } from './run.js';
@@ -58,26 +65,58 @@ const CHECKPOINT_MS = 5_000;
  */
 export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Completion> {
   const { signal } = run.abort;
-  run.promptIds ??= withTokens(await ctx.adapter.tokenize(run.offer.input, signal));
-  signal.throwIfAborted();
-  await announce(run, ctx, run.promptIds.length);
+  const { adapter } = ctx;
+  const stream = adapter.takes === 'ids' ? await byIds(run, ctx, adapter) : await byText(run, ctx, adapter);
   const writer = new FrameWriter(run, ctx);
-  const left = run.offer.request.max_tokens - run.ids.length;
-  if (left <= 0) return await writer.finish('MAX_TOKENS', null, 0);
-  const completion = completionOf(run, await idsSoFar(run, run.promptIds, ctx.adapter), left);
-  for await (const events of ctx.adapter.complete(completion, signal)) {
+  if (stream === undefined) return await writer.finish(NOTHING_LEFT);
+  for await (const events of stream) {
     signal.throwIfAborted();
     const end = await writer.take(events);
-    if (end !== undefined) return await writer.finish(end.stopReason, end.stopSequence, end.tokensOut);
+    if (end !== undefined) return await writer.finish(end);
   }
   throw new DroverError('WORKER_RESET', 'the engine closed the stream before its end');
 }
 
-async function announce(run: Run, ctx: ExecutionContext, tokensIn: number): Promise<void> {
+type EngineEnd = Extract<EngineEvent, { kind: 'end' }>;
+
+/** A run whose tokens were all said when its engine died, or before its node did. */
+const NOTHING_LEFT: EngineEnd = {
+  ...{ kind: 'end', stopReason: 'MAX_TOKENS', stopSequence: null },
+  ...{ tokensIn: 0, tokensOut: 0 },
+};
+
+type Stream = AsyncIterable<EngineEvent[]> | undefined;
+
+async function byIds(run: Run, ctx: ExecutionContext, adapter: IdsAdapter): Promise<Stream> {
+  const { signal } = run.abort;
+  run.promptIds ??= withTokens(await adapter.tokenize(run.offer.input, signal));
+  signal.throwIfAborted();
+  await announce(run, ctx, run.promptIds.length);
+  const maxTokens = run.offer.request.max_tokens - run.ids.length;
+  if (maxTokens <= 0) return undefined;
+  const promptIds = await idsSoFar(run, run.promptIds, adapter);
+  return adapter.complete({ ...decodingOf(run, maxTokens), promptIds }, signal);
+}
+
+async function byText(run: Run, ctx: ExecutionContext, adapter: TextAdapter): Promise<Stream> {
+  const { kind } = run.offer.input;
+  if (run.text !== '' && !adapter.goesOn(kind))
+    throw new ContinuationError(
+      'the engine of the pool does not go on amid an answer to chat turns or token ids',
+    );
+  await announce(run, ctx, 'unknown');
+  const maxTokens = run.offer.request.max_tokens - run.tokensOut;
+  if (maxTokens <= 0) return undefined;
+  const { input } = run.offer;
+  return adapter.complete({ ...decodingOf(run, maxTokens), input, said: run.text }, run.abort.signal);
+}
+
+async function announce(run: Run, ctx: ExecutionContext, tokensIn: number | 'unknown'): Promise<void> {
   const isFirst = run.lastFrame === undefined;
   const { replicaId: replica_id, model } = ctx;
+  const counted = tokensIn === 'unknown' ? { tokens_in: 0, by_text: true } : { tokens_in: tokensIn };
   await written(run, ctx, () =>
-    run.record({ kind: 'dispatched', replica_id, model, tokens_in: tokensIn, at_ms: ctx.now() }),
+    run.record({ kind: 'dispatched', replica_id, model, ...counted, at_ms: ctx.now() }),
   );
   if (!isFirst) return;
   ctx.onStarted();
@@ -114,7 +153,7 @@ async function written(
  * The prompt's ids and those of the text so far. An engine may have kept ids to itself, as llama-server does all but the
  * last of a character that several make up: where the logged ones do not spell the text, it is cut anew.
  */
-async function idsSoFar(run: Run, promptIds: readonly number[], adapter: EngineAdapter): Promise<number[]> {
+async function idsSoFar(run: Run, promptIds: readonly number[], adapter: IdsAdapter): Promise<number[]> {
   const { text } = run;
   if (text === '') return [...promptIds, ...run.ids];
   const { signal } = run.abort;
@@ -123,10 +162,9 @@ async function idsSoFar(run: Run, promptIds: readonly number[], adapter: EngineA
   return [...promptIds, ...(await adapter.tokenizeRest(text, signal))];
 }
 
-function completionOf(run: Run, promptIds: readonly number[], maxTokens: number) {
+function decodingOf(run: Run, maxTokens: number): Decoding {
   const { temperature, top_p, seed, stop, determinism, sampling } = run.offer.request;
   return {
-    promptIds,
     maxTokens,
     // Strict determinism implies greedy sampling (design §4, B-DP-194).
     temperature: determinism === 'strict' ? 0 : temperature,
@@ -168,11 +206,11 @@ class FrameWriter {
   }
 
   /** Publishes a batch; returns the engine's `end` when it was in it. */
-  async take(events: readonly EngineEvent[]): Promise<Extract<EngineEvent, { kind: 'end' }> | undefined> {
+  async take(events: readonly EngineEvent[]): Promise<EngineEnd | undefined> {
     const frames: LoggedFrame[] = [];
     const now = this.ctx.now();
     let index = this.run.tokenIndex;
-    let end: Extract<EngineEvent, { kind: 'end' }> | undefined;
+    let end: EngineEnd | undefined;
     for (const event of events) {
       if (event.kind === 'end') end = event;
       else {
@@ -239,15 +277,15 @@ class FrameWriter {
    * Writes the `end` frame. Ids that never became text count as tokens all the same, and so do those that the engine
    * counted and kept to itself: llama-server names only the last token of a character that several make up.
    */
-  async finish(stopReason: StopReason, stopSequence: string | null, counted: number): Promise<Completion> {
+  async finish({ stopReason, stopSequence, tokensIn, tokensOut }: EngineEnd): Promise<Completion> {
     const { run, ctx } = this;
     const now = ctx.now();
     const decodeMs = now - (run.firstTokenAtMs ?? now);
     const end: FrameBody = {
       type: 'end',
       data: {
-        tokens_out: Math.max(run.tokensOut + this.pendingIds.length, this.tokensBefore + counted),
-        tokens_in: run.tokensIn ?? 0,
+        tokens_out: this.countOf(tokensOut),
+        tokens_in: run.isByText ? tokensIn : (run.tokensIn ?? 0),
         decode_time_ms: decodeMs,
         decode_ms: decodeMs,
         stop_reason: stopReason,
@@ -256,5 +294,12 @@ class FrameWriter {
     };
     await written(run, ctx, () => run.publish([{ body: end, ids: this.pendingIds }], now));
     return { stopReason, decodeMs };
+  }
+
+  /** Of an engine that takes text what it counted itself is better than the number of its pieces. */
+  private countOf(counted: number): number {
+    const { run, pendingIds, tokensBefore } = this;
+    if (run.isByText && counted > 0) return tokensBefore + counted;
+    return Math.max(run.tokensOut + pendingIds.length, tokensBefore + counted);
   }
 }

@@ -46,7 +46,15 @@ export type LogRecord =
       at_ms: number;
     }
   | { kind: 'confirmed'; epoch: number; at_ms: number }
-  | { kind: 'dispatched'; replica_id: string; model: string | null; tokens_in: number; at_ms: number }
+  | {
+      kind: 'dispatched';
+      replica_id: string;
+      model: string | null;
+      tokens_in: number;
+      /** The engine takes text, and tells no ids. */
+      by_text?: boolean;
+      at_ms: number;
+    }
   /** Logs of before 2026-11-22 have the ids beside the frame. */
   | { kind: 'frame'; frame: Frame; ids?: readonly number[]; at_ms: number }
   | { kind: 'cancel'; reason: CancelReason; at_ms: number }

@@ -62,6 +62,8 @@ export class Run {
     return first?.type === 'started' ? first.model : undefined;
   }
 
+  /** Its engine takes text, and tells no ids. */
+  isByText = false;
   /** How often it was given to an engine without another token since. */
   fruitless = 0;
   /** Longest execution; null before it has a slot. */
@@ -161,6 +163,7 @@ export class Run {
       this.promptModel = record.model;
       this.fruitless += 1;
       this.tokensIn = record.tokens_in;
+      this.isByText = record.by_text === true;
       this.startedAtMs ??= record.at_ms;
       this.move('dispatched');
     } else if (record.kind === 'cancel') {
@@ -184,9 +187,14 @@ export class Run {
     this.last = frame;
     this.frameCount += 1;
     this.ids.push(...ids);
-    this.tokensOut += ids.length;
-    if (ids.length > 0) this.fruitless = 0;
-    if (frame.type === 'end') this.tokensOut = frame.data.tokens_out;
+    // Without ids each piece of text counts as a token, until the engine says how many there were.
+    const tokens = this.isByText && frame.type === 'token' ? 1 : ids.length;
+    this.tokensOut += tokens;
+    if (tokens > 0) this.fruitless = 0;
+    if (frame.type === 'end') {
+      this.tokensOut = frame.data.tokens_out;
+      if (this.isByText) this.tokensIn = frame.data.tokens_in;
+    }
     if (frame.type === 'token') {
       this.nextTokenIndex = frame.data.i + 1;
       this.firstTokenAtMs ??= atMs;

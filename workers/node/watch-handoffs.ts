@@ -26,7 +26,6 @@ export type HandoffOutcome = 'bound' | 'rebound' | 'unhealthy' | 'refused' | 'in
 export interface HandoffWatchDeps {
   paths: NodePaths;
   pools: Pick<PoolRegistry, 'ready' | 'running' | 'seen' | 'dropReplica'>;
-  /** @throws Error for a kind that has no adapter */
   adapterOf: (kind: EngineKind, url: string) => EngineAdapter;
   /** Why an engine at this url may not be spoken to; undefined when it may (B-BG-025). */
   hostProblem: (url: string) => string | undefined;
@@ -140,12 +139,7 @@ export class HandoffWatch {
     const { pools, log, processed, now } = this.deps;
     const { url, slots_free, ...prepared } = told;
     const { pool_id, engine } = told;
-    let adapter: EngineAdapter;
-    try {
-      adapter = this.deps.adapterOf(engine, url);
-    } catch (err) {
-      return this.reject(file, pool_id, 'refused', (err as Error).message, startedAtMs);
-    }
+    const adapter = this.deps.adapterOf(engine, url);
     const problem = (await answersHealth(adapter))
       ? await generates(adapter)
       : 'it does not answer its health';

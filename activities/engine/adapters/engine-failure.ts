@@ -1,14 +1,15 @@
 /** An engine's failures in our words (B-AD-008, B-AD-009); what the engine said of itself stays out of the message. */
 import { DroverError } from '../../../contracts/errors.js';
 
-/** How engines say that a prompt is too long: llama-server by its error's type, vLLM in words. */
-const TOO_LONG = /exceed_context_size|maximum context length/;
+/** How engines say that a prompt is too long: llama-server by its error's type, vLLM and TGI in words. */
+const TOO_LONG =
+  /exceed_context_size|maximum context length|`max_new_tokens` must be|`inputs` must have less/;
 
 /** An engine's refusal by HTTP status. The prompt's size is the client's to mend; anything else is the engine's. */
 export function refusal(status: number, body: string): DroverError {
   if (status === 503)
     return new DroverError('POOL_UNREADY', 'the engine is still loading', { retry_after_ms: 1000 });
-  if (status === 400 && TOO_LONG.test(body)) {
+  if ((status === 400 || status === 422) && TOO_LONG.test(body)) {
     return new DroverError('INVALID_PARAMS', 'the prompt does not fit the context of the engine');
   }
   if (status === 400 && body.includes('invalid tokens')) {

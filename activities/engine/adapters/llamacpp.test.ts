@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DroverError } from '../../../contracts/errors.js';
 import { all, enginesOfTests, event, json } from '../../../testing/engine-routes.js';
-import { adapterFor } from './engine-adapter.js';
+import { adapterFor, type IdsAdapter } from './engine-adapter.js';
 
 const engine = enginesOfTests('llamacpp');
 const signal = () => AbortSignal.timeout(5_000);
@@ -103,7 +103,7 @@ test('B-DP-182: an engine that falls silent is given up with DECODE_TIMEOUT', as
 });
 
 test('an engine that is gone is POOL_UNAVAILABLE', async () => {
-  const adapter = adapterFor('llamacpp', 'http://127.0.0.1:1');
+  const adapter = adapterFor('llamacpp', 'http://127.0.0.1:1') as IdsAdapter;
   await assert.rejects(all(adapter), refusedWith('POOL_UNAVAILABLE'));
   await adapter.close();
 });

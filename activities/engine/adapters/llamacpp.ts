@@ -5,7 +5,7 @@
 import { DroverError } from '../../../contracts/errors.js';
 import type { RunInput } from '../../../contracts/node.js';
 import type { StopReason } from '../../../domain/task.js';
-import type { CompletionRequest, EngineAdapter, EngineEvent, EngineWaits } from './engine-adapter.js';
+import type { CompletionRequest, EngineEvent, EngineWaits, IdsAdapter } from './engine-adapter.js';
 import { EngineHttp } from './engine-http.js';
 import { parsed } from './event-data.js';
 import { refusal } from './engine-failure.js';
@@ -24,9 +24,10 @@ interface CompletionChunk {
 const STOP_REASONS: Record<string, StopReason> = { eos: 'EOS', limit: 'MAX_TOKENS', word: 'STOP_SEQUENCE' };
 
 /** Adapter of one llama-server at `url`. */
-export function llamacppAdapter(url: string, waits: EngineWaits): EngineAdapter {
+export function llamacppAdapter(url: string, waits: EngineWaits): IdsAdapter {
   const http = new EngineHttp(url, waits);
   return {
+    takes: 'ids',
     healthy: async (signal) => (await http.statusOf('/health', signal)) === 200,
     probe: async (signal) => {
       const body = {
