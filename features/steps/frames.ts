@@ -133,6 +133,19 @@ Then(
 );
 
 Then(
+  'the "end" of {string} tells as many tokens as the engine has counted',
+  async function (this: DroverWorld, name: string) {
+    const reader = this.readers.of(name);
+    const { data } = await reader.waitForFrame('end');
+    // The engine counts the token of its end too, and tokens that are no text of their own.
+    assert.ok(
+      Number(data['tokens_out']) >= reader.tokens.length && Number(data['tokens_in']) > 0,
+      reader.url,
+    );
+  },
+);
+
+Then(
   'the stream of {string} ends with {string} and says the text about the {string}',
   async function (this: DroverWorld, name: string, event: string, topic: string) {
     assert.equal((await this.readers.of(name).waitForClose(60_000))?.event, event);

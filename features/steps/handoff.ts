@@ -42,6 +42,16 @@ When(
   },
 );
 
+When(
+  'its engine is announced for the pool {string} too, as one of the kind {string}',
+  async function (this: DroverWorld, pool_id: string, engine: string) {
+    const { prepared } = this.stack;
+    const url = `http://127.0.0.1:${prepared?.port ?? 0}`;
+    const told = { url, pool_id, engine, model: { id: 'theirs' }, ctx_max: 4096, slots_total: 1 };
+    await write(this, ANNOUNCED, JSON.stringify(told));
+  },
+);
+
 When('an engine of somebody else runs', async function (this: DroverWorld) {
   await startTheirs(this);
   await eventually(
