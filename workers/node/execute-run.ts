@@ -59,6 +59,9 @@ export interface Completion {
  */
 const CHECKPOINT_MS = 5_000;
 
+/** Pieces beyond a task's limit that are no flood: some engines tell the token of their end, or a flushed rest, apart. */
+const BEYOND_LIMIT = 8;
+
 /**
  * Runs the task to its end and writes its `end` frame.
  * @throws DroverError as the adapter classifies what went wrong; a reason of `run.abort` as the engine call reports it.
@@ -191,6 +194,7 @@ function budgetsDuring({ offer, tokensOut }: Run, timeMs: number) {
 class FrameWriter {
   private pendingIds: number[] = [];
   private readonly tokensBefore: number;
+  private taken = 0;
   /** Tokens up to the first batch of this engine: how long they took says nothing of its pace. */
   private tokensUntimed = 0;
   private firstTokenAtMs: number | null = null;
@@ -214,6 +218,7 @@ class FrameWriter {
     for (const event of events) {
       if (event.kind === 'end') end = event;
       else {
+        this.countIn(event.ids.length);
         this.pendingIds.push(...event.ids);
         if (event.text === '') continue;
         frames.push({ body: { type: 'token', data: { t: event.text, i: index++ } }, ids: this.pendingIds });
@@ -222,6 +227,13 @@ class FrameWriter {
     }
     if (frames.length > 0) await this.publish(frames, now);
     return end;
+  }
+
+  /** @throws DroverError INTERNAL for an engine that does not stop where it was told to */
+  private countIn(ids: number): void {
+    this.taken += Math.max(1, ids);
+    if (this.tokensBefore + this.taken <= this.run.offer.request.max_tokens + BEYOND_LIMIT) return;
+    throw new DroverError('INTERNAL', 'the engine says more than it was asked for');
   }
 
   private async publish(frames: LoggedFrame[], now: number): Promise<void> {

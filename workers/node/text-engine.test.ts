@@ -107,3 +107,16 @@ test('a run of words that a worker left is taken up by the next one, from its lo
   const view = await next.runs.waitForEnd('t', AbortSignal.timeout(5_000));
   assert.deepEqual([view.state, engine.requests[1]?.said], ['completed', 'one two']);
 });
+
+test('an engine that does not stop where it was told to is stopped, and its task ends with one clear error', async () => {
+  const flood = Array.from({ length: 100 }, (_, index) => ` ${index}`);
+  const engine = new WordEngine([flood]);
+  const { runs } = await aNode({ adapterOf: () => engine });
+  await runs.attach(offerOf('t', { request: { max_tokens: 8 } }));
+  const view = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  const frames = runs.mustGet('t').framesFrom(0);
+  const last = frames.at(-1);
+  assert.deepEqual([view.state, last?.type === 'error' && last.data.code], ['failed', 'INTERNAL']);
+  assert.ok(frames.filter(({ type }) => type === 'token').length <= 16);
+  assert.equal(engine.requests.length, 1);
+});

@@ -1,5 +1,4 @@
 /** Server-sent events read from an engine: the `data:` of each event, those of one network chunk together. */
-import { StringDecoder } from 'node:string_decoder';
 import { DroverError } from '../../../contracts/errors.js';
 
 /** An engine's single event is a few hundred bytes; one without an end must not fill the memory. */
@@ -7,13 +6,14 @@ const LONGEST_LINE = 1_048_576;
 
 /**
  * Yields the data lines of each chunk as it arrives; comments and other fields are passed over.
- * @throws DroverError WORKER_RESET when a line has no end within a mebibyte.
+ * @throws DroverError WORKER_RESET when a line has no end within a mebibyte; TypeError for what is not UTF-8
  */
 export async function* readEventData(body: AsyncIterable<Buffer>): AsyncGenerator<string[]> {
-  const decoder = new StringDecoder('utf8');
+  // Replacing what cannot be read would show a client letters that no engine said.
+  const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   for await (const chunk of body) {
-    const lines = (rest + decoder.write(chunk)).split('\n');
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     if (rest.length > LONGEST_LINE)
       throw new DroverError('WORKER_RESET', 'the engine sent a line without an end');

@@ -83,6 +83,17 @@ test('B-AD-008, B-AD-011: an engine that lies gives one clear error, and nothing
     ['WORKER_RESET', (_body, res) => res.write(text('a'), () => res.destroy())],
     ['WORKER_RESET', (_body, res) => void res.write(`data: ${'x'.repeat(2_000_000)}`)],
     ['WORKER_RESET', (_body, res) => json(res, { error: 'secret inside' })],
+    [
+      'WORKER_RESET',
+      (_body, res) =>
+        res.end(
+          Buffer.concat([Buffer.from('data: {"a":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}\n\n')]),
+        ),
+    ],
+    [
+      'WORKER_RESET',
+      (_body, res) => res.writeHead(200, { 'content-length': '9000' }).write(text('a'), () => res.destroy()),
+    ],
     ['POOL_UNREADY', (_body, res) => json(res, { error: { message: 'secret inside' } }, 503)],
   ];
   for (const [code, route] of rows) {
