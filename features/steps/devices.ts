@@ -8,7 +8,7 @@ import type { FakeGpu } from '../../testing/fake-gpus.js';
 import { eventually } from '../../testing/changes.js';
 import type { Answer } from '../support/api-client.js';
 import { NamedPool } from '../support/named-pool.js';
-import { PRELOAD_WAIT_MS } from '../support/stack.js';
+import { PRELOAD_WAIT_MS } from '../support/engines.js';
 import type { DroverWorld } from '../support/world.js';
 
 /** `0, 1 and 2`, or `0, and 1 without free memory`. */

@@ -18,6 +18,9 @@ export interface EngineWish {
   xllamacpp: string | undefined;
 }
 
+/** A preload waits for an engine that loads in a second. */
+export const PRELOAD_WAIT_MS = 60_000;
+
 /** The pool that every stack has. */
 export const POOL = 'default';
 

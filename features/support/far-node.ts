@@ -8,7 +8,8 @@ import { PROGRAMS } from './places.js';
 import assert from 'node:assert/strict';
 import { freePort } from '../../testing/free-port.js';
 import { gatewayOn, makeNodeHost, type NodeCable, type NodeHost } from './node-host.js';
-import { PRELOAD_WAIT_MS, type Stack } from './stack.js';
+import { PRELOAD_WAIT_MS } from './engines.js';
+import type { Stack } from './stack.js';
 
 /** The far node. */
 export class FarNode {

@@ -13,7 +13,7 @@ import { isAlive, killGroup, processNames } from '../../testing/processes.js';
 import { Program } from '../../testing/program.js';
 import { S3Server } from '../../testing/s3-server.js';
 import { ApiClient } from './api-client.js';
-import { POOL, prepareEngine, prepareFakeEngine, type EngineName } from './engines.js';
+import { POOL, PRELOAD_WAIT_MS, prepareEngine, prepareFakeEngine, type EngineName } from './engines.js';
 import type { ModelName, Models } from './models.js';
 import { FarNode } from './far-node.js';
 import { gatewayOn, makeNodeHost, type NodeHost } from './node-host.js';
@@ -91,9 +91,6 @@ export const ARTIFACT_PREFIX = 'drover/artifacts';
 
 /** Where pools are preloaded. */
 export const PRELOAD_PATH = `/v2/pools/${POOL}/preload`;
-
-/** A preload waits for an engine that loads in a second. */
-export const PRELOAD_WAIT_MS = 60_000;
 
 /** A running installation. */
 export class Stack {

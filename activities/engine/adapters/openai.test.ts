@@ -47,7 +47,9 @@ test('B-AD-006: a text goes to /v1/completions, and goes on from what was said',
   const { model, prompt, max_tokens, temperature, seed, stop, stream } = asked;
   assert.deepEqual([model, prompt, max_tokens, stream], ['llama', 'one two', 5, true]);
   assert.deepEqual([temperature, seed, stop], [0, 7, ['END']]);
-  assert.equal(adapter.goesOn('text'), true);
+  await gather(adapter.complete({ ...decoding, input: { kind: 'ids', ids: [1, 2] }, said: '' }, signal()));
+  assert.deepEqual(asked['prompt'], [1, 2]);
+  assert.deepEqual([adapter.goesOn('text'), adapter.goesOn('ids')], [true, false]);
 });
 
 test('B-AD-006: chat turns go to /v1/chat/completions, and an answer to them does not go on', async () => {
