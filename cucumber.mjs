@@ -19,10 +19,10 @@ const embedded = {
 
 export default embedded;
 
-export const tasks = { ...embedded, paths: ['features/!(pools)/**/*.feature'] };
+export const tasks = { ...embedded, paths: ['features/!(pools|placement)/**/*.feature'] };
 
-/** On installations of their own, whose pools are drained, exchanged and killed. */
-export const pools = { ...embedded, paths: ['features/pools/**/*.feature'] };
+/** On installations of their own, whose pools are drained, exchanged and killed, and on those with two nodes. */
+export const pools = { ...embedded, paths: ['features/@(pools|placement)/**/*.feature'] };
 
 export const timed = { ...common, tags: '@time-skipping', worldParameters: { timeSkipping: true } };
 
