@@ -91,4 +91,34 @@ describe('a task on its way to an engine', () => {
     const error = frames.at(-1);
     assert.equal(error?.type === 'error' && error.data.code, 'INTERNAL');
   });
+
+  it('B-DP-150: gets no frame at all without an engine: nobody but an engine makes up tokens', async () => {
+    const { runs, open, engine } = await aNode({ slots: 0 });
+    await runs.attach(offerOf('t', { request: { deadline_ms: 200 } }));
+    assert.deepEqual(runs.mustGet('t').framesFrom(0), []);
+    const view = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+    assert.deepEqual(
+      runs
+        .mustGet('t')
+        .framesFrom(0)
+        .map(({ type }) => type),
+      ['error'],
+    );
+    assert.deepEqual([view.state, view.tokens_out, engine.requests.length], ['expired', 0, 0]);
+    open(1);
+  });
+
+  it('B-DP-151: an engine of a test that says Hello gives started, that token, metrics and end', async () => {
+    const { runs, engine } = await aNode();
+    await runs.attach(offerOf('t'));
+    await engine.asked(1);
+    engine.say('Hello');
+    engine.finish('EOS');
+    await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+    const frames = runs.mustGet('t').framesFrom(0);
+    assert.deepEqual(
+      frames.map((frame) => (frame.type === 'token' ? frame.data : frame.type)),
+      ['started', { t: 'Hello', i: 0 }, 'metrics', 'end'],
+    );
+  });
 });
