@@ -3,7 +3,7 @@
  * running code: workflows stay deterministic and the workflow bundle small. Tests are excepted, they reach everywhere.
  */
 const ROOMS =
-  'domain|contracts|workflows|activities|api|workers|store|engines|telemetry|security|stack|features|testing|bench|setup';
+  'domain|contracts|workflows|activities|api|workers|store|engines|telemetry|security|stack|cli|features|testing|bench|setup';
 const TEST = '\\.test\\.(ts|mjs)$';
 /** From `room`, nothing of ours but the rooms named (and the room itself). */
 const mayKnow = (name, room, known, comment) => ({
@@ -102,6 +102,19 @@ module.exports = {
       from: { path: `^(${ROOMS})/`, pathNot: [TEST, '^stack/', '^(testing|features/support|bench)/'] },
       to: { path: '^stack/' },
     },
+    mayKnow(
+      'the-command-line-is-a-client',
+      'cli',
+      ['domain', 'contracts'],
+      'it speaks to the API as anybody could',
+    ),
+    {
+      name: 'nobody-imports-the-command-line',
+      comment: 'it is a program',
+      severity: 'error',
+      from: { path: `^(${ROOMS})/`, pathNot: [TEST, '^cli/'] },
+      to: { path: '^cli/' },
+    },
     {
       name: 'one-room-for-processes',
       comment: 'child processes are started and ended in activities/process/ alone',
@@ -173,7 +186,7 @@ module.exports = {
       comment: 'what runs in production is a dependency',
       severity: 'error',
       from: {
-        path: '^(domain|contracts|workflows|activities|api|workers|store|telemetry|security|stack)/',
+        path: '^(domain|contracts|workflows|activities|api|workers|store|telemetry|security|stack|cli)/',
         pathNot: TEST,
       },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },

@@ -12,6 +12,10 @@ RUN node setup/build.mjs \
  && npm prune --omit=dev
 
 FROM node:20-bookworm-slim
+# Control workers reach the nodes of the registry by it.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends openssh-client \
+ && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production \
     NODE_OPTIONS=--enable-source-maps \
     DROVER_STATE_DIR=/var/lib/drover

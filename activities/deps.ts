@@ -1,6 +1,7 @@
 /** What node activities are given: how tests reach in, and how activities stay ignorant of the worker around them. */
 import type { PoolStatus, PreparedEngine } from '../contracts/pool.js';
 import type { RunOffer, RunView } from '../contracts/node.js';
+import type { EngineKind } from '../contracts/task.js';
 import type { CrashReport } from '../contracts/supervision.js';
 import type { CircuitTransition, Storm } from '../domain/supervision.js';
 import type { CrashKind } from '../domain/crash.js';
@@ -8,6 +9,8 @@ import type { DeviceClaim } from '../domain/device-mask.js';
 import type { CancelReason } from '../domain/task.js';
 import type { Audit } from '../security/audit/audit-log.js';
 import type { Logger } from '../telemetry/logger.js';
+import type { EngineAdapter } from './engine/adapters/engine-adapter.js';
+import type { ModelFolder } from './model/model-folder.js';
 
 /** What is known of an engine that serves: all of its launch, or what the handoff of somebody else's engine told. */
 export type ServedEngine = Pick<
@@ -129,6 +132,31 @@ export interface NodePaths {
   handoffDir: string;
 }
 
+/** How an attempt at a file of a model ended. */
+export type FetchEnd = 'success' | 'failure' | 'stopped';
+
+/** What fetching models moves. */
+export interface ModelMetrics {
+  progress(modelId: string, bytes: number, totalBytes: number | null): void;
+  /** The model is shown no more, until it is fetched again. */
+  ended(modelId: string, end: FetchEnd): void;
+}
+
+/** Models that the node fetches, and how. */
+export interface ModelDeps {
+  folder: ModelFolder;
+  metrics: ModelMetrics;
+  /** Address of Hugging Face, or of a mirror. */
+  hfEndpoint: string;
+  /** Goes to that address alone, and into no log. */
+  hfToken: string | undefined;
+  s3: { endpoint: string | undefined; region: string | undefined };
+  /** Silence after which an attempt has failed, default 60,000 ms (B-MODEL-013). */
+  stallMs: number;
+  /** Null: as fast as they come. */
+  bytesPerSecond: number | null;
+}
+
 /** Everything that node activities use. */
 export interface NodeActivityDeps {
   nodeId: string;
@@ -138,10 +166,17 @@ export interface NodeActivityDeps {
   metrics: PoolMetrics;
   log: Logger;
   audit: Audit;
+  models: ModelDeps;
   /** Time between SIGTERM and SIGKILL, default 5,000 ms (B-PROC-012). */
   stopGraceMs: number;
   /** Pools that may load at once (B-PRELOAD-074). */
   parallelPreloads: number;
+  /** Speaks to an engine of this kind at this address, with the key that it wants. */
+  adapterOf: (kind: EngineKind, url: string) => EngineAdapter;
+  /** Backends that engines of this node may use. */
+  backends: readonly string[];
+  /** Memory that a model needs at least where the CPU runs it, by its size (B-WPRE-001). */
+  ramFactor: number;
   /** Whom engines run as; null: whoever the worker runs as (B-SEC-001). */
   engineUser: { uid: number; gid: number } | null;
   /** Environment of the worker at the time of the call, for PATH look-ups (B-PREFLIGHT-004). */

@@ -15,6 +15,8 @@ export interface PoolFailureDetails {
   attempts?: number;
   exit_code?: number | null;
   signal?: string | null;
+  /** What it rests on, for those who asked: a code of nodes-and-workers 11, and figures by name. */
+  cause?: Readonly<Record<string, unknown>>;
 }
 
 /** What a failure may say beside type and words. */

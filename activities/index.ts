@@ -9,6 +9,10 @@ import { stopEngineActivity } from './engine/stop-engine.js';
 import { followRunActivity } from './follow-run.js';
 import { removeHandoffActivity } from './handoff/remove-handoff.js';
 import { writeHandoffActivity } from './handoff/write-handoff.js';
+import { dropModelPartsActivity } from './model/drop-model-parts.js';
+import { fetchModelFileActivity } from './model/fetch-model-file.js';
+import { planModelActivity } from './model/plan-model.js';
+import { publishModelActivity } from './model/publish-model.js';
 import { beginRestartActivity } from './pool/begin-restart.js';
 import { markCircuitsActivity } from './pool/mark-circuits.js';
 import { deleteEngineDirsActivity } from './pool/delete-engine-dirs.js';
@@ -60,6 +64,10 @@ export function createNodeActivities(deps: NodeActivityDeps, room: EngineRoom = 
     beginRestart: beginRestartActivity(deps),
     markCircuits: markCircuitsActivity(deps),
     followRun: followRunActivity(deps),
+    planModel: planModelActivity(deps),
+    fetchModelFile: fetchModelFileActivity(deps),
+    publishModel: publishModelActivity(deps),
+    dropModelParts: dropModelPartsActivity(deps),
   };
 }
 

@@ -22,9 +22,11 @@ import type { TlsFiles } from '../security/tls-files.js';
 import type { Artifacts } from '../store/artifacts.js';
 import type { Keys } from '../store/keys.js';
 import type { Models } from '../store/models.js';
+import type { Nodes } from '../store/nodes.js';
 import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
+import type { NodeVisits } from './clients/node-visits.js';
 import type { TaskRecords } from './clients/task-records.js';
 import { createApplyPools } from './config/apply-pools.js';
 import { createPoolConfig } from './config/pool-config.js';
@@ -45,29 +47,33 @@ import { API_VERSION, openapi } from './plugins/openapi.js';
 import { keyRateLimit } from './plugins/rate-limit.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { eventStreams } from './plugins/sse.js';
+import { createNodeRegistry } from './registry/node-registry.js';
 import { createTaskTails } from './relay/task-tails.js';
 import { codecRoutes } from './routes/codec.js';
 import { healthRoutes } from './routes/health.js';
-import { completionRoutes } from './routes/v1/completions.js';
+import { completionRoutes, type CompletionRoutesOptions } from './routes/v1/completions.js';
+import { embeddingRoutes } from './routes/v1/embeddings.js';
+import { messageRoutes } from './routes/v1/messages.js';
+import { rerankRoutes } from './routes/v1/rerank.js';
 import { modelRoutes } from './routes/v1/models.js';
-import { createCatalog, type CatalogDeps } from './catalog/catalog.js';
+import { responseRoutes } from './routes/v1/responses.js';
+import { createCountTokens } from './anthropic/count-tokens.js';
+import { catalog } from './catalog/plugin.js';
 import { createModelFiles } from './catalog/model-files.js';
-import { createModelRemoval } from './catalog/remove-model.js';
 import { createModelGate } from './catalog/model-gate.js';
-import { createVerifier } from './catalog/verify-model.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
+import { beehiveRoutes } from './routes/v2/beehives.js';
 import { circuitRoutes } from './routes/v2/circuits.js';
 import { configRoutes } from './routes/v2/config.js';
 import { keyRoutes } from './routes/v2/keys.js';
 import { metaRoutes } from './routes/v2/meta.js';
 import { operationRoutes } from './routes/v2/operations.js';
-import { modelStateRoutes } from './routes/v2/model-state.js';
-import { catalogRoutes } from './routes/v2/models.js';
 import { poolPurgeRoutes } from './routes/v2/pool-purge.js';
 import { poolRoutes } from './routes/v2/pools.js';
 import { sessionRoutes } from './routes/v2/sessions.js';
 import { taskEventRoutes } from './routes/v2/task-events.js';
 import { taskRoutes } from './routes/v2/tasks.js';
+import { workerStateRoutes } from './routes/v2/worker-states.js';
 import { workerRoutes } from './routes/v2/workers.js';
 import type { SessionBook } from './sessions/session-book.js';
 import { createAdmission } from './tasks/admit-task.js';
@@ -87,6 +93,7 @@ import { createPurge } from './tasks/purge.js';
 import { createReload } from './tasks/reload.js';
 import { createResetCircuit } from './tasks/reset-circuit.js';
 import { createTaskStatus } from './tasks/task-status.js';
+import { createWorkerBook } from './tasks/worker-book.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -104,6 +111,9 @@ export interface ApiDeps {
   codec: PayloadCodec;
   artifacts: Artifacts;
   models: Models;
+  /** The registry of nodes, and how they are visited. */
+  registered: Nodes;
+  visits: NodeVisits;
   keys: Keys;
   sessionBook: SessionBook;
   audit: Audit;
@@ -215,13 +225,14 @@ async function registerRoutes(
     audit: deps.audit,
   });
   const countRefusal = refusalCounter(metrics);
+  const cancelTask = createCancel({ nodes, records, locator, tails });
   app.decorate('moveTask', createMoveTask({ nodes, place, tails, locator, audit: deps.audit, log: app.log }));
   await app.register(healthRoutes, { version: deps.version, records, readPools });
   await app.register(taskRoutes, {
     limits: { maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS },
     admitTask,
     readTaskStatus: createTaskStatus({ nodes, records, locator, artifacts: deps.artifacts }),
-    cancelTask: createCancel({ nodes, records, locator, tails }),
+    cancelTask,
     sessionBook,
     countRefusal,
   });
@@ -240,22 +251,29 @@ async function registerRoutes(
     token: deps.nodeToken,
     keys: deps.known,
   });
+  await app.register(workerStateRoutes, { workers: createWorkerBook(nodes) });
   await app.register(keyRoutes, { keyBook: createKeyBook({ keys: deps.keys, known: deps.known, now }) });
   await app.register(sessionRoutes, { sessionBook });
   await app.register(artifactRoutes, { artifacts: deps.artifacts });
   await app.register(taskEventRoutes, { tails, metrics });
-  await app.register(completionRoutes, {
+  const completions: CompletionRoutesOptions = {
     tails,
     admitTask,
     countRefusal,
     maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS,
     onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
+  };
+  await app.register(completionRoutes, completions);
+  await app.register(messageRoutes, {
+    ...completions,
+    countTokens: createCountTokens({ nodes, place, gate }),
   });
+  await app.register(embeddingRoutes, completions);
+  await app.register(rerankRoutes, completions);
+  await app.register(responseRoutes, { ...completions, cancelTask });
   await app.register(modelRoutes, { readPools, startedAtMs: now() });
   const drainPool = createDrain(records, readPools, board);
-  const verifier = createVerifier({ models, files, metrics, log: app.log, onVerified: gate.refresh });
-  const removal = createModelRemoval({ models, files, board, now });
-  await registerCatalog(app, settings, { models, files, gate, verifier, removal, board, drainPool });
+  await app.register(catalog, { settings, records, models, files, gate, metrics, board, drainPool, now });
   const preloadPool = createPreload(records, board, settings.DROVER_SUPERVISION);
   const reloadPool = createReload(records, readPools);
   await app.register(poolRoutes, { readPools, preloadPool, drainPool, reloadPool });
@@ -270,19 +288,10 @@ async function registerRoutes(
   await app.register(configRoutes, { poolConfig });
   await app.register(poolPurgeRoutes, { purgePool: createPurge(records, readPools, board) });
   await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools) });
+  const { registered, visits } = deps;
+  const nodeRegistry = createNodeRegistry({ nodes: registered, visits, readPools, drainPool });
+  await app.register(beehiveRoutes, { nodeRegistry });
   await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });
-}
-
-async function registerCatalog(
-  app: FastifyInstance,
-  settings: Settings,
-  parts: Omit<CatalogDeps, 'trustMode' | 'nodes'>,
-): Promise<void> {
-  const { DROVER_TRUST_POLICY: trustMode, DROVER_NODES: nodes } = settings;
-  const catalog = createCatalog({ ...parts, trustMode, nodes });
-  app.addHook('onClose', () => parts.verifier.close());
-  await app.register(catalogRoutes, { catalog });
-  await app.register(modelStateRoutes, { catalog });
 }

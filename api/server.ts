@@ -10,6 +10,7 @@ import type { ArtifactFiles } from '../store/artifact-files.js';
 import { createArtifacts } from '../store/artifacts.js';
 import { createKeys } from '../store/keys.js';
 import { createModels } from '../store/models.js';
+import { createNodes } from '../store/nodes.js';
 import { createSessions } from '../store/sessions.js';
 import type { Logger } from '../telemetry/logger.js';
 import { packageVersion } from '../telemetry/package-version.js';
@@ -26,9 +27,11 @@ import {
   temporalDataConverter,
 } from '../workers/temporal.js';
 import { api, createServer } from './app.js';
+import { createDownloads, createRecordModel, createStageModel } from './catalog/downloads.js';
 import { createModelFiles } from './catalog/model-files.js';
 import { createModelRemoval } from './catalog/remove-model.js';
 import { createNodeLink, type OpenNodeLink } from './clients/node.js';
+import { createNodeVisits } from './clients/node-visits.js';
 import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
 import { createKnownKeys } from './keys/known-keys.js';
@@ -68,6 +71,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const board = createPoolBoard(nodes, Date.now);
   const removal = createModelRemoval({ models, files, board, now: Date.now });
   const records = createTaskRecords({ ...shared, startTimeoutMs: settings.DROVER_START_TIMEOUT_MS });
+  const { DROVER_TRUST_POLICY: trustMode, DROVER_NODES } = settings;
+  const downloads = createDownloads({ records, models, files, board, trustMode, nodes: DROVER_NODES });
   const app = createServer(settings, log, tls);
   await app.register(api, {
     settings,
@@ -81,6 +86,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     known,
     audit,
     models,
+    registered: createNodes({ db: store.db, now: Date.now }),
+    visits: createNodeVisits(shared),
     now: Date.now,
     version: packageVersion(),
   });
@@ -94,8 +101,12 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
       return id;
     },
     moveTask: app.moveTask,
-    removeModel: ({ model_id, force, correlation_id: correlationId }) =>
-      removal.purge(model_id, force, { correlationId }),
+    catalog: {
+      removeModel: ({ model_id, force, correlation_id: correlationId }) =>
+        removal.purge(model_id, force, { correlationId }),
+      recordModel: createRecordModel(models),
+      stageModel: createStageModel(downloads, records, log),
+    },
   });
   // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.
   const working = worker.run();

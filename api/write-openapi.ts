@@ -23,6 +23,8 @@ async function describeApi(): Promise<string> {
     artifacts: neverCalled<ApiDeps['artifacts']>({}),
     nodeToken: () => '',
     models: neverCalled<ApiDeps['models']>({}),
+    registered: neverCalled<ApiDeps['registered']>({}),
+    visits: neverCalled<ApiDeps['visits']>({}),
     keys: neverCalled<ApiDeps['keys']>({}),
     sessionBook: neverCalled<ApiDeps['sessionBook']>({}),
     audit: neverCalled<ApiDeps['audit']>({}),

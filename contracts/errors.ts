@@ -8,11 +8,16 @@ const TABLE = {
   INVALID_PARAMS: { status: 400, retriable: false },
   DEADLINE_UNMET: { status: 400, retriable: false },
   UNTRUSTED_ARTIFACT: { status: 400, retriable: false },
+  INVALID_MODEL_REFERENCE: { status: 400, retriable: false },
+  INVALID_MODEL_PATH: { status: 400, retriable: false },
   MISSING_TOKEN: { status: 401, retriable: false },
   BAD_TOKEN: { status: 401, retriable: false },
   BAD_API_KEY: { status: 403, retriable: false },
+  INVALID_SSH_USER: { status: 400, retriable: false },
+  INVALID_SSH_HOST: { status: 400, retriable: false },
   FORBIDDEN_HOST: { status: 403, retriable: false },
   FORBIDDEN_ROLE: { status: 403, retriable: false },
+  MODEL_ACCESS_DENIED: { status: 403, retriable: false },
   ROUTE_NOT_FOUND: { status: 404, retriable: false },
   TASK_NOT_FOUND: { status: 404, retriable: false },
   POOL_NOT_FOUND: { status: 404, retriable: false },
@@ -21,12 +26,20 @@ const TABLE = {
   ARTIFACT_NOT_FOUND: { status: 404, retriable: false },
   MODEL_NOT_FOUND: { status: 404, retriable: false },
   KEY_NOT_FOUND: { status: 404, retriable: false },
+  NODE_NOT_FOUND_IN_REGISTRY: { status: 404, retriable: false },
+  DUPLICATE_NODE: { status: 409, retriable: false },
+  NODE_IN_USE: { status: 409, retriable: false },
   KEY_LIMIT: { status: 409, retriable: false },
   MODEL_IN_USE: { status: 409, retriable: false },
   TASK_CONFLICT: { status: 409, retriable: false },
   POOL_CONFLICT: { status: 409, retriable: false },
+  DOWNLOAD_CONFLICT: { status: 409, retriable: false },
   MODEL_DEPRECATED: { status: 409, retriable: false },
   RELOAD_FAILED: { status: 409, retriable: false },
+  UNKNOWN_WORKER_STATE: { status: 400, retriable: false },
+  WORKER_NOT_FOUND: { status: 404, retriable: false },
+  WORKER_STATE_MISMATCH: { status: 409, retriable: true },
+  INVALID_STATE_TRANSITION: { status: 409, retriable: false },
   OFFER_WITHDRAWN: { status: 410, retriable: false },
   ADMISSION_REJECT: { status: 429, retriable: true },
   QUEUE_FULL_DROP_LRU: { status: 429, retriable: true },
@@ -37,12 +50,29 @@ const TABLE = {
   DRAIN_FAILED: { status: 500, retriable: false },
   PURGE_FAILED: { status: 500, retriable: false },
   WORKER_RESET: { status: 502, retriable: true },
+  SSH_TIMEOUT: { status: 502, retriable: true },
+  SSH_CONNECTION_FAILED: { status: 502, retriable: false },
+  SSH_COMMAND_FAILED: { status: 502, retriable: false },
+  DOWNLOAD_FAILED: { status: 502, retriable: true },
+  MODEL_CORRUPTED: { status: 502, retriable: true },
+  HEALTH_CHECK_ERROR: { status: 502, retriable: true },
   POOL_UNREADY: { status: 503, retriable: true },
   POOL_UNAVAILABLE: { status: 503, retriable: true },
   REPLICA_EXHAUSTED: { status: 503, retriable: true },
+  NO_WORKERS: { status: 503, retriable: true },
+  WORKER_UNHEALTHY: { status: 503, retriable: true },
+  NO_WORKERS_REGISTERED: { status: 503, retriable: true },
+  NO_READY_WORKERS: { status: 503, retriable: true },
+  NO_WORKERS_FOR_STATE_CHECK: { status: 503, retriable: true },
+  NO_WORKERS_FOR_TRANSITION: { status: 503, retriable: true },
+  NO_WORKERS_IN_REGISTRY: { status: 503, retriable: true },
+  NO_IDLE_WORKERS: { status: 503, retriable: true },
   TEMPORAL_UNAVAILABLE: { status: 503, retriable: true },
   STORE_UNAVAILABLE: { status: 503, retriable: true },
   DECODE_TIMEOUT: { status: 504, retriable: true },
+  DOWNLOAD_TIMEOUT: { status: 504, retriable: true },
+  INSUFFICIENT_DISK_SPACE: { status: 507, retriable: false },
+  DISK_FULL: { status: 507, retriable: false },
 } as const satisfies Record<string, { status: number; retriable: boolean }>;
 
 /** Every code that Drover answers with. */
@@ -70,6 +100,9 @@ export const errorDetail = z
   .object({ field: z.string(), problem: z.string() })
   .meta({ id: 'ErrorDetail', description: 'One offending field: its path in dots, and what is wrong' });
 
+/** An error detail's type. */
+export type ErrorDetail = z.infer<typeof errorDetail>;
+
 /** The envelope: flat, the same object in an HTTP body and in an SSE `error` (B-DP-033, C-116). */
 export const errorEnvelope = z
   .object({
@@ -83,10 +116,21 @@ export const errorEnvelope = z
     hint: z.string().optional(),
     error: z.string().optional().meta({ description: 'the message again, where the catalogue is asked' }),
     auth_code: z.int().optional(),
-    details: z.array(errorDetail).optional(),
+    details: z
+      .union([z.array(errorDetail), z.record(z.string(), z.unknown())])
+      .optional()
+      .meta({
+        description:
+          'the offending fields; or, by name, what the refusal rests on: what was expected, what there is',
+      }),
     correlation_id: z.string().optional(),
   })
   .meta({ id: 'Error', description: 'What every refusal answers with, and what an SSE `error` carries' });
+
+/** The offending fields of a refusal; none where it rests on something else. */
+export function offendingFields({ details }: Pick<ErrorEnvelope, 'details'>): readonly ErrorDetail[] {
+  return Array.isArray(details) ? details : [];
+}
 
 /** The envelope's type. */
 export type ErrorEnvelope = z.infer<typeof errorEnvelope>;
@@ -97,14 +141,17 @@ export type ErrorExtras = Omit<Partial<ErrorEnvelope>, 'code' | 'message'>;
 /** An error that a client may read: its message holds nothing of the inside (B-ERR-020). */
 export class DroverError extends Error {
   override readonly name = 'DroverError';
+  /** HTTP status where no stream has begun. */
+  readonly status: number;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
     readonly extras: ErrorExtras = {},
-    options?: ErrorOptions,
+    { status = statusOf(code), ...options }: ErrorOptions & { status?: number } = {},
   ) {
     super(message, options);
+    this.status = status;
   }
 
   /** The envelope of this error; `retriable` comes from the table unless the error knows better. */

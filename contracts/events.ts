@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { errorEnvelope } from './errors.js';
+import { pieceLogprobs } from './logprobs.js';
+import { toolCallDelta } from './tools.js';
 
 /** Stop reasons on the wire. */
 export const stopReason = z.enum(['MAX_TOKENS', 'EOS', 'STOP_SEQUENCE', 'CANCELLED', 'ERROR']);
@@ -23,8 +25,29 @@ export const startedData = z
   })
   .meta({ id: 'StartedFrame' });
 
+/** What a task with inputs answers one of them with: it stands beside an empty text, and `i` is the input's number. */
+const inputAnswer = {
+  embedding: z.string().optional().meta({
+    description: 'of workload `embedding`: the vector of input `i`, 32-bit floats, little-endian, in base64',
+  }),
+  relevance_score: z.number().optional().meta({
+    description: 'of workload `rerank`: how well input `i` fits the query; higher is better',
+  }),
+  tokens_in: z.int().optional().meta({ description: 'of both: tokens that the engine has read so far' }),
+};
+
 /** Text: `i` counts token frames from 0 without a gap; a frame's text may stand for several engine tokens. */
-export const tokenData = z.object({ t: z.string(), i: z.int() }).meta({ id: 'TokenFrame' });
+export const tokenData = z
+  .object({
+    t: z.string(),
+    i: z.int(),
+    tool_call: toolCallDelta
+      .optional()
+      .meta({ description: 'a piece of a call to a tool; `t` is empty then' }),
+    logprobs: pieceLogprobs.optional().meta({ description: 'where they were asked for' }),
+    ...inputAnswer,
+  })
+  .meta({ id: 'TokenFrame' });
 
 /** Live figures; the budgets are null while no limit is set (B-DP-091). */
 export const metricsData = z
@@ -50,6 +73,7 @@ export const endData = z
     decode_ms: z.int().meta({ description: 'alias of decode_time_ms (C-090)' }),
     stop_reason: stopReason,
     stop_sequence_matched: z.string().optional(),
+    tool_calls: z.int().min(1).optional().meta({ description: 'how many tools the answer calls' }),
   })
   .meta({ id: 'EndFrame' });
 

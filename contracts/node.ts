@@ -14,6 +14,9 @@
  * | `POST /runs/:task_id/fence` body {@link fenceRun} | the task goes to another node: its run here stops for good, 200 {@link fencedRun} |
  * | `GET /pools` | 200 {@link nodePools} |
  * | `PUT /pools/:pool_id/replicas/:replica_id` | an engine that others run is to be bound: 200 {@link engineAnnounced} |
+ * | `GET /workers` | its engines one by one: 200 {@link nodeWorkers} |
+ * | `GET /workers/:pool_id/:replica_id/health` | how one answers for its health now: 200 {@link workerHealth} |
+ * | `POST /pools/:pool_id/tokens` body {@link countTokens} | how many tokens the pool's engine cuts an input into: 200 {@link tokenCount} |
  * | `GET /devices` | 200 {@link nodeDevices} |
  * | `GET /pools/:id/status`, `GET /health`, `GET /metrics` | pool-lifecycle 1 |
  *
@@ -25,9 +28,11 @@ import { z } from 'zod';
 import { frame } from './events.js';
 import { admission, poolId, priority, taskId, taskRequest } from './task.js';
 import { errorEnvelope } from './errors.js';
+import { responseWishes } from './responses.js';
 import { budgets } from './session.js';
 import { TASK_STATES } from '../domain/task.js';
 import { poolStatus } from './pool.js';
+import { toolCall, toolUse } from './tools.js';
 
 /** Of the answer with a run's frames: the offset of the first that was yet to come when it began. */
 export const NEXT_OFFSET_HEADER = 'x-next-offset';
@@ -35,23 +40,67 @@ export const NEXT_OFFSET_HEADER = 'x-next-offset';
 /** Of the same answer: what the task's session had left at admission, in JSON. */
 export const BUDGETS_HEADER = 'x-budgets';
 
+/** One turn of a chat: what was said, what tools an answer called, and which call a tool's turn answers. */
+const chatTurn = z.object({
+  role: z.string(),
+  content: z.string(),
+  tool_calls: z.array(toolCall).optional(),
+  tool_call_id: z.string().optional(),
+});
+
 /** What a task's engine shall complete: plain text, token ids, or chat turns that the engine's own template renders. */
 export const runInput = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('text'), text: z.string() }),
   z.object({ kind: z.literal('ids'), ids: z.array(z.int().min(0)) }),
   z.object({
     kind: z.literal('chat'),
-    messages: z.array(z.object({ role: z.string(), content: z.string() })),
+    messages: z.array(chatTurn),
+    tool_use: toolUse.optional(),
   }),
 ]);
 
 /** Run input's type. */
 export type RunInput = z.infer<typeof runInput>;
 
+/** Texts, or their token ids, whose vectors are asked for. */
+export const embeddingInput = z.object({
+  kind: z.literal('embedding'),
+  inputs: z.array(z.union([z.string(), z.array(z.int().min(0))])),
+  dimensions: z.int().min(1).optional(),
+});
+
+/** Embedding input's type. */
+export type EmbeddingInput = z.infer<typeof embeddingInput>;
+
+/** Documents whose fit to a query is asked for. */
+export const rerankInput = z.object({
+  kind: z.literal('rerank'),
+  query: z.string(),
+  documents: z.array(z.string()),
+});
+
+/** Rerank input's type. */
+export type RerankInput = z.infer<typeof rerankInput>;
+
+/** What a task's engine is given, whatever its workload. */
+export const taskInput = z.discriminatedUnion('kind', [...runInput.options, embeddingInput, rerankInput]);
+
+/** Task input's type. */
+export type TaskInput = z.infer<typeof taskInput>;
+
+/** True for what is to be completed; anything else is inputs that are answered one by one. */
+export function isPrompt(input: TaskInput): input is RunInput {
+  return input.kind !== 'embedding' && input.kind !== 'rerank';
+}
+
+/** Turns of a chat, and the tools that the answer may call. */
+export type ChatInput = Extract<RunInput, { kind: 'chat' }>;
+
 /** The client protocol that a task came by, so that any API can go on with its stream in the same words. */
 export const dialect = z.object({
-  object: z.enum(['chat.completion', 'text_completion']),
+  object: z.enum(['chat.completion', 'text_completion', 'message', 'response']),
   include_usage: z.boolean(),
+  response: responseWishes.optional(),
 });
 
 /** Dialect's type. */
@@ -65,7 +114,7 @@ export const runOffer = z.object({
   digest: z.string().meta({ description: 'SHA-256 of the canonical request, 64 hex characters' }),
   correlation_id: z.string(),
   request: taskRequest,
-  input: runInput,
+  input: taskInput,
   fit_context: z
     .boolean()
     .optional()
@@ -113,7 +162,9 @@ export const runView = z.object({
   error: errorEnvelope.nullable(),
   next_offset: z.int(),
   correlation_id: z.string(),
-  dialect: dialect.nullable(),
+  dialect: dialect
+    .nullable()
+    .meta({ description: 'told to whom asks how a run stands; no other answer repeats it' }),
 });
 
 /** A run view's type. */
@@ -138,6 +189,12 @@ export const nodePools = z.object({ node_id: z.string(), pools: z.array(poolStat
 
 /** What a node reports of its pools. */
 export type NodePools = z.infer<typeof nodePools>;
+
+/** Body of `POST /pools/:pool_id/tokens`. */
+export const countTokens = z.object({ input: runInput });
+
+/** Its answer. */
+export const tokenCount = z.object({ tokens: z.int().min(0) });
 
 /** Body of `GET /devices`: the node's GPUs when the driver last listed them (B-PREFLIGHT-015). */
 export const nodeDevices = z.object({

@@ -8,7 +8,7 @@ import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
 import type { RestartPolicy } from '../domain/restart-policy.js';
 import { restartWishes } from './supervision.js';
-import { engineKind, LONGEST_RUN_MS, poolId } from './task.js';
+import { engineKind, LONGEST_RUN_MS, poolId, workload } from './task.js';
 
 /** How a model is spread over the GPUs of its mask (B-HETERO-010). */
 const splitPlan = z
@@ -245,6 +245,9 @@ export const poolStatus = z
     model_ref: z.string().nullable(),
     model_name: z.string().nullable(),
     ctx_max: z.int().nullable(),
+    workloads: z.array(workload).nullable().default(null).meta({
+      description: 'what its engine does, as it was asked when it came to serve; null: not known yet',
+    }),
     config_digest: z.string().nullable().meta({
       description: 'digest of its entry in the configuration file; null: it was loaded by something else',
     }),

@@ -7,6 +7,7 @@ const ALIASES: Record<string, string> = {
   ORCHD_LLAMACPP_URL: 'DROVER_LLAMACPP_URL',
   ORCHD_LLAMACPP_POOL: 'DROVER_LLAMACPP_POOL',
   ORCHD_LLAMACPP_REPLICA: 'DROVER_LLAMACPP_REPLICA',
+  LLORCH_WORKER_BINARY: 'DROVER_ENGINE_BINARY',
 };
 
 /** The environment with each alias under the setting's own name, which wins where both are given. */

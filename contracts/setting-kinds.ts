@@ -52,6 +52,18 @@ export const pools = list.transform((ids, ctx) =>
   }),
 );
 
+/** What engines compute on. */
+export const BACKENDS = ['cuda', 'cpu', 'metal', 'vulkan'] as const;
+
+/** Backends. */
+export const backends = list.transform((entries, ctx) =>
+  entries.filter((entry) => {
+    if (BACKENDS.some((known) => known === entry)) return true;
+    ctx.addIssue({ code: 'custom', message: `"${entry}" is none of ${BACKENDS.join(', ')}` });
+    return false;
+  }),
+);
+
 /** Origins of pages, as browsers send them. */
 export const origins = list.transform((entries, ctx) =>
   entries.filter((entry) => {
@@ -76,6 +88,16 @@ export const nodes = list.transform((entries, ctx) =>
     const [, id, url] = /^([A-Za-z0-9._-]+)=(https?:\/\/.+)$/.exec(entry) ?? [];
     if (id !== undefined && url !== undefined) return [{ id, url: url.replace(/\/$/, '') }];
     ctx.addIssue({ code: 'custom', message: `"${entry}" is not <node id>=<http url>` });
+    return [];
+  }),
+);
+
+/** Keys that engines want, by where they answer; an entry that is none is not repeated, for it may hold one. */
+export const engineKeys = list.transform((entries, ctx) =>
+  entries.flatMap((entry, at) => {
+    const [, host, key] = /^((?:\[[\da-fA-F:.]+\]|[^\s:=]+):\d{1,5})=(\S+)$/.exec(entry) ?? [];
+    if (host !== undefined && key !== undefined) return [{ host, key }];
+    ctx.addIssue({ code: 'custom', message: `entry ${at + 1} is not <host>:<port>=<key>` });
     return [];
   }),
 );

@@ -10,6 +10,9 @@ import { PLACEMENT_STRATEGIES } from '../domain/placement-strategy.js';
 import { LONGEST_SESSION_MS } from './session.js';
 import { LONGEST_RUN_MS } from './task.js';
 import {
+  backends,
+  BACKENDS,
+  engineKeys,
   address,
   list,
   ms,
@@ -281,6 +284,23 @@ export const settingsSchema = z.object({
     .max(1024)
     .default(4)
     .describe('Pools that load at once on this node; a preload beyond is told to come again.'),
+  DROVER_NODE_ENGINE_KEYS: engineKeys
+    .default([])
+    .describe(
+      'What engines that ask for a key know this node by: `<host>:<port>=<key>`, comma-separated; each is told its own alone.',
+    ),
+  DROVER_NODE_ENGINE_KEYS_FILE: secretFile('DROVER_NODE_ENGINE_KEYS'),
+  DROVER_NODE_RAM_FACTOR: z.coerce
+    .number()
+    .min(1)
+    .max(10)
+    .default(1.5)
+    .describe('Memory that a model needs at least where the CPU runs it, as a multiple of its size.'),
+  DROVER_NODE_BACKENDS: backends
+    .default([...BACKENDS])
+    .describe(
+      'Backends that pools of this node may use, comma-separated; a preload with another is refused.',
+    ),
   DROVER_NODE_ENGINE_USER: z
     .string()
     .regex(/^[1-9]\d{0,9}(:[1-9]\d{0,9})?$/, 'must be <uid> or <uid>:<gid>, in digits, neither of them 0')
@@ -362,8 +382,39 @@ export const settingsSchema = z.object({
     .default('~/.cache/models')
     .transform((p) => resolve(p.replace(/^~(?=\/|$)/, homedir())))
     .describe(
-      "Folder of the catalogue's models, one file or folder each; nothing outside it is ever touched.",
+      "Folder of the catalogue's models, one file or folder each, which nodes fetch them to; nothing outside it is ever touched.",
     ),
+  DROVER_MODEL_STALL_MS: ms(60_000, 10).describe(
+    'Silence of a server that a model is fetched from after which the attempt has failed.',
+  ),
+  DROVER_MODEL_BYTES_PER_SECOND: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Most bytes a second that one file of a model is fetched with; without it as fast as they come.',
+    ),
+  DROVER_MODEL_PARALLEL_DOWNLOADS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(3)
+    .describe('Files of models that a node fetches at once; more wait their turn.'),
+  HF_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be https://<host>' })
+    .default('https://huggingface.co')
+    .transform((url) => url.replace(/\/+$/, ''))
+    .describe('Where `hf:` models are fetched from: Hugging Face, or a mirror of it.'),
+  HF_TOKEN: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Token that the node worker fetches `hf:` models with; those behind terms or a login need one.',
+    ),
+  HF_TOKEN_FILE: secretFile('HF_TOKEN'),
   DROVER_TRUST_POLICY: z
     .enum(['strict', 'permissive'])
     .default('permissive')
@@ -398,6 +449,9 @@ export const settingsSchema = z.object({
     .describe('Bytes of all artifacts together; beyond them the oldest are forgotten.'),
   DROVER_ARTIFACT_SWEEP_INTERVAL_MS: ms(60_000, 100).describe(
     'How often a control worker looks for artifacts to forget.',
+  ),
+  DROVER_SSH_KNOWN_HOSTS: path.describe(
+    'File of the host keys by which control workers know the nodes of the registry; without it those of their user and machine.',
   ),
   DROVER_CODEC_SECRET: z
     .string()

@@ -11,6 +11,9 @@ const INT32_MAX = 2_147_483_647;
 /** No limit of an execution is longer (B-DP-185). */
 export const LONGEST_RUN_MS = 1_800_000;
 
+/** Likeliest tokens that may be asked for in the place of each. */
+export const MOST_LOGPROBS = 20;
+
 /** Task and session ids; the message never repeats the bad value (B-DP-045). */
 export const taskId = z
   .string()
@@ -19,6 +22,13 @@ export const taskId = z
 
 /** Pool ids. */
 export const poolId = z.string().regex(POOL_ID_PATTERN, 'must be 1 to 128 letters, digits, ".", "_" or "-"');
+
+/** A model as clients of `/v1` ask for it: its name, or its reference. */
+export const modelName = z
+  .string()
+  .min(1)
+  .max(1024)
+  .meta({ examples: ['demo'] });
 
 /** Engines that a pool may run; `openai` is any other server of that protocol (design §7). */
 export const engineKind = z.enum(['llamacpp', 'vllm', 'tgi', 'triton', 'openai']).meta({ id: 'EngineKind' });
@@ -50,12 +60,38 @@ const sampling = z
   })
   .meta({ id: 'Sampling' });
 
+/** What the answer must look like: free text, any JSON object, or JSON of a schema. */
+export const responseFormat = z
+  .discriminatedUnion('type', [
+    z.object({ type: z.literal('text') }),
+    z.object({ type: z.literal('json_object') }),
+    z.object({
+      type: z.literal('json_schema'),
+      json_schema: z.object({
+        name: z.string().max(64).optional(),
+        description: z.string().max(1024).optional(),
+        schema: z.record(z.string(), z.unknown()),
+        strict: z.boolean().nullish(),
+      }),
+    }),
+  ])
+  .meta({ id: 'ResponseFormat' });
+
+/** What a task may ask of its engine. */
+export const workload = z.enum(['completion', 'embedding', 'rerank']);
+
+/** Workload's type. */
+export type Workload = z.infer<typeof workload>;
+
+/** Inputs that one task may have, as OpenAI's service bounds them. */
+export const MOST_INPUTS = 2048;
+
 /** Body of `POST /v2/tasks`. Rules on single values carry the code they are refused with in `refusalOf`. */
 export const taskRequest = z
   .object({
     task_id: taskId,
     session_id: taskId,
-    workload: z.enum(['completion', 'embedding', 'rerank']),
+    workload,
     model_ref: z
       .string()
       .max(1024)
@@ -76,8 +112,11 @@ export const taskRequest = z
     seed: z.int().optional(),
     determinism: z.enum(['strict', 'best_effort']).optional(),
     sampler_profile_version: z.string().max(128).optional(),
-    prompt: z.string().optional(),
-    inputs: z.array(z.string()).max(2048).optional(),
+    prompt: z.string().optional().meta({ description: 'of a completion; the query of workload `rerank`' }),
+    inputs: z.array(z.string()).max(MOST_INPUTS).optional().meta({
+      description:
+        'texts of workload `embedding`, documents of workload `rerank`: one `token` frame answers each',
+    }),
     expected_tokens: z.int().min(0).max(INT32_MAX).optional(),
     kv_hint: z.enum(['reuse', 'cold']).optional(),
     placement: placement.optional(),
@@ -86,6 +125,10 @@ export const taskRequest = z
     top_p: z.number().gt(0).max(1).optional(),
     stop: z.array(z.string().min(1).max(256)).max(16).optional(),
     sampling: sampling.optional(),
+    response_format: responseFormat.optional(),
+    logprobs: z.int().min(0).max(MOST_LOGPROBS).optional().meta({
+      description: 'tells how likely each token was, and so many of the likeliest in its place',
+    }),
     cancel_on_disconnect: z.boolean().optional().meta({
       description: 'true: cancel once the last reader of the stream has been away for 5 s',
     }),

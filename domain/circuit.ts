@@ -9,6 +9,12 @@
  */
 import type { RestartPolicy } from './restart-policy.js';
 
+/** When a circuit opens, and for how long. */
+export type CircuitPolicy = Pick<
+  RestartPolicy,
+  'circuit_threshold' | 'circuit_open_ms' | 'circuit_open_cap_ms'
+>;
+
 /** State of a circuit. */
 export type CircuitState = 'closed' | 'open' | 'half_open';
 
@@ -30,14 +36,14 @@ export interface Circuit {
 export const CLOSED: Circuit = { state: 'closed', failures: 0, openings: 0, open_until_ms: null };
 
 /** One more crash: the circuit opens at the threshold, and again when it was being tested (B-SUPER-020, B-SUPER-025). */
-export function afterCrash(circuit: Circuit, policy: RestartPolicy, nowMs: number): Circuit {
+export function afterCrash(circuit: Circuit, policy: CircuitPolicy, nowMs: number): Circuit {
   const counted = { ...circuit, failures: circuit.failures + 1 };
   const mustOpen = circuit.state === 'half_open' || counted.failures >= policy.circuit_threshold;
   return mustOpen ? opened(counted, policy, nowMs) : counted;
 }
 
 /** Opens, for twice as long as the last time; one that is open goes on as it is (B-SUPER-040). */
-export function opened(circuit: Circuit, policy: RestartPolicy, nowMs: number): Circuit {
+export function opened(circuit: Circuit, policy: CircuitPolicy, nowMs: number): Circuit {
   if (circuit.state === 'open') return circuit;
   const openMs = Math.min(policy.circuit_open_cap_ms, policy.circuit_open_ms * 2 ** circuit.openings);
   return { ...circuit, state: 'open', openings: circuit.openings + 1, open_until_ms: nowMs + openMs };

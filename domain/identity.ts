@@ -67,6 +67,36 @@ export function readPoolWorkflowId(id: string): { poolId: string; kind: Operatio
   return { poolId, kind };
 }
 
+/** Id of an engine among those of all nodes; no part of it can hold a colon. */
+export function workerIdOf(nodeId: string, poolId: string, replicaId: string): string {
+  return `${nodeId}:${poolId}:${replicaId}`;
+}
+
+/** What is done to a node of the registry as a durable workflow. */
+export type NodeVerb = 'add' | 'check';
+
+/** Workflow id of what is done to a node of the registry; one run a node and verb. */
+export function nodeWorkflowId(nodeName: string, verb: NodeVerb): string {
+  return `node:${nodeName}:${verb}`;
+}
+
+/** Workflow id of a download: two who want a model on a node meet in one run (B-MODEL-010). */
+export function downloadWorkflowId(nodeId: string, modelId: string): string {
+  return `model:${nodeId}:${modelId}`;
+}
+
+/** The node and the model that a download's id names; undefined where it is no such id. */
+export function readDownloadWorkflowId(id: string): { nodeId: string; modelId: string } | undefined {
+  const [, nodeId, modelId] = /^model:([^:]+):([A-Za-z0-9][A-Za-z0-9._:@-]{0,127})$/.exec(id) ?? [];
+  if (nodeId === undefined || modelId === undefined || !isPoolId(nodeId)) return undefined;
+  return { nodeId, modelId };
+}
+
+/** Task queue of a node's downloads: they wait for each other there, and for nothing else. */
+export function nodeModelsQueue(nodeId: string): string {
+  return `node:${nodeId}:models`;
+}
+
 /** Task queue of a node's operations: preflight, spawn, health, stop. */
 export function nodeQueue(nodeId: string): string {
   return `node:${nodeId}`;

@@ -13,6 +13,7 @@ const pool = (poolId: string, over: Partial<PlacementCandidate> = {}): Placement
   engine: 'llamacpp',
   modelRef: 'file:/m/demo.gguf',
   modelName: 'demo',
+  workloads: null,
   ctxMax: 4096,
   deviceMask: null,
   ...over,

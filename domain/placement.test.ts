@@ -13,6 +13,7 @@ import { POOL_STATES } from './pool.js';
 const request = (over: Partial<PlacementRequest> = {}): PlacementRequest => ({
   modelRef: 'demo',
   engine: 'llamacpp',
+  workload: 'completion',
   ctx: 0,
   pinnedPool: null,
   preferredPools: [],
@@ -32,6 +33,7 @@ const pool = (poolId: string, over: Partial<PlacementCandidate> = {}): Placement
   engine: 'llamacpp',
   modelRef: 'file:/m/demo.gguf',
   modelName: 'demo',
+  workloads: null,
   ctxMax: 4096,
   deviceMask: 'GPU0',
   ...over,
@@ -89,6 +91,17 @@ const PLACED: Row[] = [
     title: 'B-PL-001: where its context fits',
     asked: { ctx: 8000 },
     pools: [pool('a'), pool('b', { ctxMax: 8192 })],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'B-PL-001: where its workload is done, also where that is not known yet',
+    asked: { workload: 'embedding' },
+    pools: [pool('a', { workloads: ['completion'] }), pool('b')],
+    goesTo: 'b@node-1',
+  },
+  {
+    title: 'where its workload is done, for completions too',
+    pools: [pool('a', { workloads: ['embedding', 'rerank'] }), pool('b', { workloads: ['completion'] })],
     goesTo: 'b@node-1',
   },
   {
@@ -295,12 +308,14 @@ describe('any placement', () => {
     engine: fc.constantFrom('llamacpp', 'vllm', null),
     modelRef: fc.constantFrom('file:/m/demo.gguf', null),
     modelName: fc.constantFrom('demo', 'other', null),
+    workloads: fc.constantFrom(null, ['completion'], ['completion', 'embedding'], ['embedding']),
     ctxMax: fc.constantFrom(2048, 4096, null),
     deviceMask: fc.constantFrom('GPU0', null),
   });
   const anyRequest = fc.record({
     modelRef: fc.constantFrom('demo', 'default', 'nobody'),
     engine: fc.constantFrom('llamacpp', 'vllm', null),
+    workload: fc.constantFrom('completion', 'embedding'),
     ctx: fc.constantFrom(0, 4096, 5000),
     pinnedPool: fc.constantFrom(null, null, 'a', 'z'),
     preferredPools: fc.subarray(['a', 'b', 'z']),
@@ -329,6 +344,7 @@ describe('any placement', () => {
           assert.ok(!candidate.draining && candidate.state !== 'failed' && candidate.state !== 'offline');
           assert.ok(asked.pinnedPool === null || asked.pinnedPool === candidate.poolId);
           assert.ok(asked.deviceMask === null || asked.deviceMask === candidate.deviceMask);
+          assert.ok(candidate.workloads?.includes(asked.workload) ?? true);
           assert.ok(asked.engine === null || candidate.engine === null || asked.engine === candidate.engine);
         },
       ),

@@ -16,6 +16,8 @@ export interface PlacementRequest {
   modelRef: string;
   /** Null takes whichever serves the model. */
   engine: string | null;
+  /** What the engine shall do. */
+  workload: string;
   /** Context that is asked for; 0 takes the pool's. */
   ctx: number;
   /** Only this pool may serve. */
@@ -40,6 +42,8 @@ export interface PlacementCandidate {
   modelRef: string | null;
   modelName: string | null;
   ctxMax: number | null;
+  /** What its engine does; null: not known. */
+  workloads: readonly string[] | null;
   deviceMask: string | null;
 }
 
@@ -58,6 +62,7 @@ export type PlacementProblem =
   | 'no_pool_serves_model'
   | 'default_pool_not_loaded'
   | 'no_pool_runs_engine'
+  | 'no_pool_does_workload'
   | 'ctx_beyond_every_pool'
   | 'excluded_by_request'
   | 'no_preferred_feasible'
@@ -151,6 +156,11 @@ function filtersFor(request: PlacementRequest): Filter[] {
         ];
   return [
     ...first,
+    {
+      name: 'workload',
+      problem: 'no_pool_does_workload',
+      keeps: ({ workloads }) => workloads === null || workloads.includes(request.workload),
+    },
     { name: 'ctx', problem: 'ctx_beyond_every_pool', keeps: (c) => request.ctx <= ctxOf(c) },
     { name: 'avoid', problem: 'excluded_by_request', keeps: ({ poolId }) => !avoidedPools.includes(poolId) },
     {

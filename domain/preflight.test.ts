@@ -38,7 +38,9 @@ function facts(changes: Partial<PreflightFacts> = {}): PreflightFacts {
     context_tokens: 8_192,
     gpuTools: ['nvidia-smi'],
     gpu: { devices: [gpu0, gpu1] },
+    backends: ['cuda', 'cpu', 'metal', 'vulkan'],
     ramFreeBytes: 16 * GIB,
+    ramFactor: 1.5,
     port: { wanted: 8001, fixed: false, movable: true, free: 8001 },
     ...changes,
   };
@@ -150,8 +152,65 @@ describe('preflight', () => {
   test('B-PREFLIGHT-017: a model too large for the host is refused with the figures where the CPU runs it', () => {
     const verdict = refusalOf({ backend: 'cpu', ramFreeBytes: 4 * GIB });
     assert.equal(verdict.type, 'InsufficientRam');
-    assert.match(verdict.message, new RegExp(`${Math.ceil(4 * GIB * 1.2)} bytes.*has ${4 * GIB}`));
+    assert.match(verdict.message, new RegExp(`${4 * GIB * 1.5} bytes.*has ${4 * GIB}`));
     assert.deepEqual(judgePreflight(facts({ ramFreeBytes: 4 * GIB })), { ok: true });
+  });
+
+  test('B-WPRE-001, B-WPRE-002, B-WPRE-003: the CPU needs one and a half times the model, or as often as is set; a refusal has the figures', () => {
+    const onCpu = (ramFreeBytes: number, more: Partial<PreflightFacts> = {}) =>
+      judgePreflight(facts({ backend: 'cpu', ramFreeBytes, ...more }));
+    assert.deepEqual(onCpu(6 * GIB), { ok: true });
+    assert.deepEqual(onCpu(6 * GIB - 1, { ramFactor: 1.25 }), { ok: true });
+    assert.deepEqual(onCpu(8 * GIB - 1, { ramFactor: 2 }).ok, false);
+    const refused = onCpu(6 * GIB - 1);
+    assert.ok(!refused.ok);
+    assert.deepEqual(refused.cause, {
+      cause_code: 'INSUFFICIENT_RAM',
+      ...{ available_mb: 6143, required_mb: 6144, model_size_mb: 4096, multiplier: 1.5 },
+      suggested_action: 'close other programs, or take a smaller quantisation or context',
+    });
+  });
+
+  test('B-WPRE-004: a model of unknown size is not waved through', () => {
+    const verdict = refusalOf({ backend: 'cpu', model: { path: '/m.gguf', bytes: 0 } });
+    assert.deepEqual(
+      [verdict.type, verdict.message.includes('size of the model is unknown')],
+      ['ModelUnavailable', true],
+    );
+  });
+
+  test('B-WPRE-006, B-WPRE-007: a backend that the node may not use is refused, and which it may', () => {
+    assert.deepEqual(refusalOf({ backends: [] }).cause, { cause_code: 'NO_BACKENDS_AVAILABLE' });
+    assert.deepEqual(refusalOf({ backend: 'cpu', backends: ['cuda'] }).cause, {
+      cause_code: 'BACKEND_UNAVAILABLE',
+      requested: 'cpu',
+      available: ['cuda'],
+    });
+    assert.deepEqual(judgePreflight(facts({ backends: ['cuda'] })), { ok: true });
+  });
+
+  test('B-WPRE-010, B-WPRE-011: without a driver, and without GPU memory, the cause has its code and figures', () => {
+    const { cause } = refusalOf({ gpuTools: [], gpu: undefined });
+    assert.deepEqual([cause?.cause_code, cause?.['requested']], ['BACKEND_UNAVAILABLE', 'cuda']);
+    assert.match(String(cause?.['suggested_action']), /driver/);
+    const full = refusalOf({ device_mask: '1' }).cause;
+    assert.deepEqual(
+      [full?.cause_code, full?.['required_mb'], full?.['available_mb'], full?.['device']],
+      ['VRAM_EXHAUSTED', Math.ceil(4096 * 1.2), 2048, '1'],
+    );
+  });
+
+  test('B-WRK-002, B-WRK-003: a binary that is not there is told from one that may not be run', () => {
+    const causeOf = (problem: string) => refusalOf({ binary: { path: '/opt/nope', problem } }).cause;
+    const missing = causeOf('ENOENT: no such file or directory');
+    assert.deepEqual(
+      [missing?.cause_code, missing?.['binary_path']],
+      ['WORKER_BINARY_NOT_FOUND', '/opt/nope'],
+    );
+    assert.match(String(missing?.['suggested_action']), /install the engine/);
+    const closed = causeOf('EACCES: permission denied');
+    assert.equal(closed?.cause_code, 'SPAWN_FAILED');
+    assert.match(String(closed['suggested_action']), /chmod/);
   });
 
   test('the cache of every slot counts where the model tells its size', () => {

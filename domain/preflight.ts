@@ -32,14 +32,22 @@ export interface PreflightFacts {
   /** Of `nvcc` and `nvidia-smi`, those on the PATH. */
   gpuTools: readonly string[];
   gpu: DeviceQuery;
+  /** Backends that this node may use. */
+  backends: readonly string[];
   ramFreeBytes: number;
+  /** Memory that a model needs at least where the CPU runs it, by its size. */
+  ramFactor: number;
   /** `movable`: a flag names the port, so that the engine can be told another. */
   port: { wanted: number; fixed: boolean; movable: boolean; free: number | undefined };
 }
 
+/** What a refusal rests on, as the contract of nodes names it (nodes-and-workers 11): code, figures, what to do. */
+export type PreflightCause = { cause_code: string } & Readonly<Record<string, unknown>>;
+
 /** Good to go, or the failure's type and words; `retryable` where it differs from the type's own. */
 export type PreflightVerdict =
-  { ok: true } | { ok: false; type: PoolFailureType; message: string; retryable?: boolean };
+  | { ok: true }
+  | { ok: false; type: PoolFailureType; message: string; cause?: PreflightCause; retryable?: boolean };
 
 /** Ports tried from the wanted one upward (B-PREFLIGHT-023). */
 export const PORT_TRIES = 200;
@@ -65,6 +73,7 @@ const CHECKS: readonly ((facts: PreflightFacts) => PreflightVerdict)[] = [
   checkHost,
   checkBinary,
   checkModel,
+  checkBackend,
   checkGpuTools,
   checkDevices,
   checkFlags,
@@ -137,8 +146,14 @@ function needOf({ model, context_tokens }: Pick<PreflightFacts, 'model' | 'conte
 const OK: PreflightVerdict = { ok: true };
 const ENFORCED = 'GPU-only enforcement';
 
-function refuse(type: PoolFailureType, message: string): PreflightVerdict {
-  return { ok: false, type, message };
+function refuse(type: PoolFailureType, message: string, cause?: PreflightCause): PreflightVerdict {
+  return { ok: false, type, message, ...(cause === undefined ? {} : { cause }) };
+}
+
+const MIB = 1024 ** 2;
+
+function inMib(bytes: number): number {
+  return Math.ceil(bytes / MIB);
 }
 
 /** The engine is told where to listen twice; the address that others are told must be the one (B-SEC-013). */
@@ -155,16 +170,36 @@ function checkHost({ host, flags }: PreflightFacts): PreflightVerdict {
   return OK;
 }
 
-function checkBinary({ binary }: PreflightFacts): PreflightVerdict {
-  return binary.problem === undefined
-    ? OK
-    : refuse('SpawnFailed', `binary_path ${binary.path}: ${binary.problem}`);
+function checkBinary({ binary: { path, problem } }: PreflightFacts): PreflightVerdict {
+  if (problem === undefined) return OK;
+  const isMissing = problem.startsWith('ENOENT');
+  return refuse('SpawnFailed', `binary_path ${path}: ${problem}`, {
+    cause_code: isMissing ? 'WORKER_BINARY_NOT_FOUND' : 'SPAWN_FAILED',
+    binary_path: path,
+    suggested_action: isMissing
+      ? 'install the engine on the node, or name where it is'
+      : 'name a program that the user of the engines may run (chmod +x)',
+  });
 }
 
-function checkModel({ model }: PreflightFacts): PreflightVerdict {
-  return model.problem === undefined
-    ? OK
-    : refuse('ModelUnavailable', `model_path ${model.path}: ${model.problem}`);
+function checkModel({ model: { path, problem } }: PreflightFacts): PreflightVerdict {
+  if (problem === undefined) return OK;
+  const cause_code = problem.startsWith('ENOENT') ? 'MODEL_NOT_FOUND' : 'MODEL_CORRUPTED';
+  return refuse('ModelUnavailable', `model_path ${path}: ${problem}`, { cause_code });
+}
+
+function checkBackend({ backend, backends }: PreflightFacts): PreflightVerdict {
+  if (backends.length === 0) {
+    const message = 'the node may use no backend at all (DROVER_NODE_BACKENDS)';
+    return refuse('GpuRequired', message, { cause_code: 'NO_BACKENDS_AVAILABLE' });
+  }
+  if (backends.includes(backend)) return OK;
+  const message = `the node has no backend "${backend}"; it has ${backends.join(', ')}`;
+  return refuse('GpuRequired', message, {
+    cause_code: 'BACKEND_UNAVAILABLE',
+    requested: backend,
+    available: backends,
+  });
 }
 
 function checkGpuTools({ backend, gpuTools }: PreflightFacts): PreflightVerdict {
@@ -173,6 +208,11 @@ function checkGpuTools({ backend, gpuTools }: PreflightFacts): PreflightVerdict 
     'GpuRequired',
     `${ENFORCED}: nvcc/nvidia-smi not found on the PATH; ` +
       'a pool runs without a GPU only when it declares backend "cpu" itself',
+    {
+      cause_code: 'BACKEND_UNAVAILABLE',
+      requested: backend,
+      suggested_action: "install NVIDIA's driver, or ask for another backend",
+    },
   );
 }
 
@@ -214,6 +254,11 @@ function checkVram(facts: PreflightFacts): PreflightVerdict {
   return refuse(
     'InsufficientVram',
     `the model needs about ${required} bytes of GPU memory (required), device ${devices} has ${available} (available)${others}`,
+    {
+      cause_code: 'VRAM_EXHAUSTED',
+      ...{ required_mb: inMib(required), available_mb: Math.floor(available / MIB), device: devices },
+      suggested_action: 'take a smaller quantisation or context, or free the device',
+    },
   );
 }
 
@@ -240,13 +285,21 @@ function freeBytes(gpus: readonly GpuDevice[]): number | undefined {
 }
 
 function checkRam(facts: PreflightFacts): PreflightVerdict {
-  const { backend, ramFreeBytes } = facts;
+  const { backend, model, ramFactor, ramFreeBytes } = facts;
   if (backend !== 'cpu' && backend !== 'metal') return OK; // On a GPU the file is mapped, not held.
-  const required = estimateMemoryBytes(facts);
+  if (model.bytes === 0)
+    return refuse('ModelUnavailable', 'the size of the model is unknown, so what it needs cannot be checked');
+  const required = Math.max(Math.ceil(model.bytes * ramFactor), estimateMemoryBytes(facts));
   if (required <= ramFreeBytes) return OK;
   return refuse(
     'InsufficientRam',
     `the model needs about ${required} bytes of memory (required), the node has ${ramFreeBytes} (available)`,
+    {
+      cause_code: 'INSUFFICIENT_RAM',
+      ...{ available_mb: Math.floor(ramFreeBytes / MIB), required_mb: inMib(required) },
+      ...{ model_size_mb: inMib(model.bytes), multiplier: ramFactor },
+      suggested_action: 'close other programs, or take a smaller quantisation or context',
+    },
   );
 }
 
@@ -257,5 +310,6 @@ function checkPort({ port }: PreflightFacts): PreflightVerdict {
     : port.movable
       ? `no port is free from ${port.wanted} on (${PORT_TRIES} tries)`
       : `port ${port.wanted} is taken, and no flag names it, so the engine cannot be given another`;
-  return { ok: false, type: 'SpawnFailed', message, retryable: true }; // Whoever has it may end.
+  const cause = { cause_code: 'PORT_BIND_FAILED', port: port.wanted };
+  return { ok: false, type: 'SpawnFailed', message, cause, retryable: true }; // Whoever has it may end.
 }

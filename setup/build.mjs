@@ -13,7 +13,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 const FOLDERS = [
   ...['domain', 'contracts', 'workflows', 'activities', 'api', 'workers', 'store', 'engines'],
-  ...['telemetry', 'security', 'stack', 'testing', 'bench'],
+  ...['telemetry', 'security', 'stack', 'cli', 'testing', 'bench'],
 ];
 const BUNDLE = 'workflow-bundle.js';
 /** Which commit was built, and when. */

@@ -14,12 +14,22 @@ const INSTALL_TIMEOUT_MS = 300_000;
  * @param {string} options.name of the package that it is made for, and of its folder in the cache
  * @param {string} options.requirements file that pins it with all that it needs
  * @param {string[]} [options.pipArgs] further arguments of `pip install`
+ * @param {Record<string, string>} [options.env] for what is built from its sources
+ * @param {number} [options.timeoutMs] of `pip install`
  * @param {(version: string) => string} options.announce what is said when it is made
  * @param {(line: string) => void} options.log
  * @returns {Promise<{ python: string, version: string }>} `python` is absolute
  * @throws Error when there is no Python 3.10 or later with venv, or a package cannot be fetched
  */
-export async function pythonEnvironment({ name, requirements, pipArgs = [], announce, log }) {
+export async function pythonEnvironment({
+  name,
+  requirements,
+  pipArgs = [],
+  env = {},
+  timeoutMs = INSTALL_TIMEOUT_MS,
+  announce,
+  log,
+}) {
   const pinned = new RegExp(`^${name}==(\\S+)`, 'm').exec(await readFile(requirements, 'utf8'));
   if (pinned === null) throw new Error(`${requirements} pins no ${name}`);
   const [, version] = pinned;
@@ -29,7 +39,7 @@ export async function pythonEnvironment({ name, requirements, pipArgs = [], anno
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'];
     const wanted = ['--only-binary=:all:', ...pipArgs, '-r', requirements];
     // bin/python finds its packages from where it lies, so the environment may be moved when it is complete.
-    await run(join(folder, 'bin', 'python'), [...pip, ...wanted], { timeoutMs: INSTALL_TIMEOUT_MS });
+    await run(join(folder, 'bin', 'python'), [...pip, ...wanted], { env, timeoutMs });
   });
   return { python, version };
 }

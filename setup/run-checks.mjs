@@ -13,7 +13,7 @@ const LIMIT_MS = 300_000;
 /** What dependency-cruiser walks. */
 const ROOMS = [
   ...['domain', 'contracts', 'workflows', 'activities', 'api', 'workers', 'store', 'telemetry', 'security'],
-  ...['stack', 'engines', 'testing', 'features', 'bench', 'setup'],
+  ...['stack', 'cli', 'engines', 'testing', 'features', 'bench', 'setup'],
 ];
 
 const tool = (path, ...args) => [join(ROOT, 'node_modules', path), ...args];

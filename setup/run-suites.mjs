@@ -2,7 +2,7 @@
  * Runs the named test suites one after the other and sums them up: a line a suite, then, as the very last line,
  * `N passed, N failed`. Exit code 1 when anything failed.
  *
- *     node setup/run-suites.mjs unit workflows features pools timed engines browser
+ *     node setup/run-suites.mjs unit workflows features clients pools timed engines dialects
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,6 +23,8 @@ if (names.length === 0 || unknown.length > 0) {
 
 /** Unit tests need no server, so nothing is fetched for them. */
 const needsParts = names.some((name) => name !== 'unit');
+/** What one suite needs beside that. */
+const PREPARE = { engines: prepareEnginesSuite, dialects: prepareDialectsSuite };
 const results = [];
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (interrupted = true));
@@ -38,9 +40,15 @@ report(results);
 async function runNamed(name, parts) {
   print(`\n── ${name} ──`);
   const startedAt = Date.now();
-  const env = name === 'engines' ? { ...parts, ...(await prepareEnginesSuite()) } : parts;
+  const env = { ...parts, ...(await PREPARE[name]?.()) };
   const result = await suites[name](join(folder, name), env);
   return { ...result, seconds: ((Date.now() - startedAt) / 1000).toFixed(1) };
+}
+
+/** Another server in OpenAI's words, which takes minutes to build. */
+async function prepareDialectsSuite() {
+  const { installLlamaCppPython } = await import('./install-llama-cpp-python.mjs');
+  return { DROVER_TEST_LLAMA_CPP_PYTHON: await installLlamaCppPython({ log: print }) };
 }
 
 /** What only the suite `engines` needs: llama.cpp's own server as others package it, hosts of their own, an S3 server. */

@@ -19,11 +19,16 @@ const UNIT_FOLDERS = [
     'api',
     'workers',
     'stack',
+    'cli',
     'testing',
     'bench',
   ],
   ...['engines/demo-model', 'engines/embedded', 'setup'],
 ];
+/** A test of ours that needs an S3 server, which is there for the suite `engines` alone. */
+const OF_S3 = 'activities/model/s3-origin.test.ts';
+/** A file of unit tests mostly loads what it tests: on two cores two at once take two thirds of the time. */
+const FILES_AT_ONCE = 2;
 /** One test; a test that waits longer waits for something that does not come. */
 const TEST_TIMEOUT_MS = 120_000;
 /** Between the request to end and the end, when a suite has run out of time. */
@@ -37,17 +42,18 @@ const STOP_GRACE_MS = 10_000;
  * @type {Record<string, (resultFile: string, env: Record<string, string>) => Promise<SuiteResult>>}
  */
 export const suites = {
-  unit: nodeTests(600_000, () => UNIT_FOLDERS.flatMap(testsBelow)),
+  unit: nodeTests(900_000, () => UNIT_FOLDERS.flatMap(testsBelow), FILES_AT_ONCE),
   workflows: nodeTests(900_000, () => testsBelow('workflows')),
   features: features(1_500_000, 'tasks'),
+  clients: features(900_000, 'clients'),
   pools: features(900_000, 'pools'),
   timed: features(600_000, 'timed'),
   engines: inTurn(
-    nodeTests(600_000, () => [join(ROOT, 'engines', 'embedded', 'contract.test.ts')]),
+    nodeTests(600_000, () => ['engines/embedded/contract.test.ts', OF_S3].map((path) => join(ROOT, path))),
     features(900_000, 'engines'),
     features(900_000, 'apart'),
   ),
-  browser: nodeTests(600_000, () => testsBelow('testing/browser')),
+  dialects: nodeTests(600_000, () => testsBelow('testing/llama-cpp-python')),
   readme: nodeTests(600_000, () => testsBelow('testing/readme')),
 };
 
@@ -67,12 +73,14 @@ function inTurn(...runs) {
 
 function testsBelow(folder) {
   const isTest = (path) => path.endsWith('.test.ts') || path.endsWith('.test.mjs');
-  const elsewhere = (path) =>
-    folder === 'testing' && /^testing\/(browser|readme)\//.test(relative(ROOT, path));
+  const elsewhere = (path) => {
+    const name = relative(ROOT, path);
+    return name === OF_S3 || (folder === 'testing' && /^testing\/(llama-cpp-python|readme)\//.test(name));
+  };
   return filesBelow(join(ROOT, folder), (path) => isTest(path) && !elsewhere(path));
 }
 
-function nodeTests(limitMs, list) {
+function nodeTests(limitMs, list, atOnce = 1) {
   return async (resultFile, env) => {
     const files = list().map((path) => relative(ROOT, path));
     if (files.length === 0) return empty();
@@ -80,7 +88,8 @@ function nodeTests(limitMs, list) {
       ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
       ...['--test-reporter=./setup/count-reporter.mjs', `--test-reporter-destination=${resultFile}`],
     ];
-    const args = ['--import', 'tsx', '--test', `--test-timeout=${TEST_TIMEOUT_MS}`, ...reporters, ...files];
+    const limits = [`--test-timeout=${TEST_TIMEOUT_MS}`, `--test-concurrency=${atOnce}`];
+    const args = ['--import', 'tsx', '--test', ...limits, ...reporters, ...files];
     const ended = await runSuite(args, env, limitMs);
     const counted = existsSync(resultFile) ? await readFile(resultFile, 'utf8') : '';
     const { passed, failed, empty: withoutTest } = counted === '' ? NOTHING : JSON.parse(counted);

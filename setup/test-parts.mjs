@@ -5,6 +5,7 @@ import { digestOf, filesBelow } from './digests.mjs';
 import { findTemporal } from './find-temporal.mjs';
 import { preparePostgres } from './postgres.mjs';
 import { run } from './programs.mjs';
+import { prepareSshServer } from './ssh-server.mjs';
 import { prepareTimeSkippingServer } from './time-skipping-server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -19,7 +20,7 @@ const MODEL_TIMEOUT_MS = 120_000;
  * @param {(line: string) => void} [options.log] is told what takes long
  * @returns {Promise<Record<string, string>>} the environment of the tests: `DROVER_TEST_TEMPORAL` (program),
  *   `DROVER_TEST_SERVER` (launcher of the time-skipping server), `DROVER_TEST_MODEL` (GGUF file),
- *   `DROVER_TEST_POSTGRES` (folder of its programs)
+ *   `DROVER_TEST_POSTGRES` (folder of its programs), `DROVER_TEST_SSHD` (program)
  */
 export async function prepareTestParts({ log = () => {} } = {}) {
   return {
@@ -27,6 +28,7 @@ export async function prepareTestParts({ log = () => {} } = {}) {
     DROVER_TEST_SERVER: process.env.DROVER_TEST_SERVER ?? (await prepareTimeSkippingServer({ log })),
     DROVER_TEST_MODEL: process.env.DROVER_TEST_MODEL ?? (await prepareDemoModel({ log })),
     DROVER_TEST_POSTGRES: process.env.DROVER_TEST_POSTGRES ?? (await preparePostgres({ log })),
+    DROVER_TEST_SSHD: process.env.DROVER_TEST_SSHD ?? (await prepareSshServer({ log })),
   };
 }
 

@@ -23,7 +23,7 @@ exit code 1 and a line that names the setting and what it should be. The file ma
 
 Older configurations' \`ORCHD_POOLS_CONFIG\`, \`ORCHD_ADMISSION_CAPACITY\`, \`ORCHD_SSE_HEARTBEAT_MS\`, and
 \`ORCHD_LLAMACPP_URL\`, \`_POOL\` and \`_REPLICA\` are other names of the settings that end alike; the first is
-\`DROVER_CONFIG\`.
+\`DROVER_CONFIG\`, and \`LLORCH_WORKER_BINARY\` is \`DROVER_ENGINE_BINARY\`.
 
 | setting | default | meaning |
 |---|---|---|

@@ -27,6 +27,7 @@ describe('what npm start says', () => {
       'dk-1',
       'http://127.0.0.1:8233/namespaces/prod/workflows',
       '/s/logs',
+      "npx drover run 'default'",
     ]) {
       assert.ok(said.includes(part), part);
     }

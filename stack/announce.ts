@@ -1,4 +1,4 @@
-/** What `npm start` says when the stack is up: where it answers, the key, and a line to paste. */
+/** What `npm start` says when the stack is up: where it answers, the key, and two lines to paste. */
 import type { StackUrls } from './stack-record.js';
 
 /** What is said of a running stack. */
@@ -22,6 +22,8 @@ export function announcement({ urls, apiKey, namespace, logDir, modelRef }: Anno
     `  Logs         ${logDir}`,
     '',
     'Try it:',
+    '',
+    `  npx drover run ${shellQuoted(modelRef)}`,
     '',
     `  ${curlLine(urls.api, apiKey, modelRef)}`,
     '',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { withoutAliases } from '../contracts/setting-aliases.js';
 import { readSettings } from '../contracts/settings.js';
 import { fakeGpus } from '../testing/fake-gpus.js';
 import { chooseEngine } from './engine-choice.js';
@@ -60,4 +61,19 @@ test('B-PROV-006: a deterministic pool has one slot, no continuous batching, no 
   assert.deepEqual([embedded.slots_total, embedded.flags.includes('--no-webui')], [1, false]);
   const usual = await launchOf({ DROVER_ENGINE_BINARY: server });
   assert.deepEqual([usual.slots_total, usual.flags.includes('--no-cont-batching')], [4, false]);
+});
+
+test('B-WRK-001: the program that is named comes before the one on PATH, and without either it is the embedded engine', async (t) => {
+  const [named, onPath] = [await serverSaying(t, 'version: 1'), await serverSaying(t, 'version: 2')];
+  setPath(t, `/nowhere:${dirname(onPath)}`);
+  const other = withoutAliases({ LLORCH_WORKER_BINARY: named }) as Record<string, string>;
+  assert.equal((await launchOf(other)).binary_path, named);
+  assert.equal((await launchOf({ ...other, DROVER_ENGINE_BINARY: onPath })).binary_path, onPath);
+  assert.equal((await launchOf({})).binary_path, onPath);
+  setPath(t, '/nowhere');
+  assert.equal((await launchOf({})).binary_path, process.execPath);
+  await assert.rejects(
+    launchOf({ DROVER_ENGINE_BINARY: '/opt/none' }),
+    /DROVER_ENGINE_BINARY: \/opt\/none is no program/,
+  );
 });

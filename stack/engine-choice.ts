@@ -76,6 +76,8 @@ function engineFlags(
     ...['--threads', String(Math.max(1, availableParallelism() - 1))],
     // The embedded engine has neither: with one slot it has nothing to batch.
     ...(isDeterministic && isServer ? ['--no-cont-batching', '--no-webui'] : []),
+    // A llama-server that others chose is started for embeddings by their own flags: it wants to know how to pool.
+    ...(isServer ? [] : ['--embeddings']),
   ];
 }
 

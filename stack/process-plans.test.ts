@@ -10,11 +10,13 @@ const SECRETS = {
   payloadKeys: 'the-payload-keys',
   codecSecret: 'the-secret-of-the-codec',
 };
+const HF_TOKEN = 'hf_of-the-node';
+const ENGINE_KEYS = '127.0.0.1:8000=the-key-of-an-engine';
 const DATABASE_URL = 'postgres://drover:its-password@db/drover';
 
 /** Names of what a process' environment holds of the secrets. */
 function secretsIn(env: Record<string, string> = {}): string[] {
-  const known = [...Object.values(SECRETS), DATABASE_URL, '/etc/drover.yaml'];
+  const known = [...Object.values(SECRETS), DATABASE_URL, '/etc/drover.yaml', HF_TOKEN, ENGINE_KEYS];
   return known.filter((secret) => Object.values(env).some((value) => value.includes(secret)));
 }
 
@@ -25,6 +27,8 @@ test('B-SECR-009: each process gets the secrets that it needs, and no other that
     DROVER_PAYLOAD_KEYS: SECRETS.payloadKeys,
     DROVER_CODEC_SECRET: SECRETS.codecSecret,
     DATABASE_URL,
+    HF_TOKEN,
+    DROVER_NODE_ENGINE_KEYS: ENGINE_KEYS,
     DROVER_CONFIG: '/etc/drover.yaml',
   };
   const urls = { api: 'http://127.0.0.1:1', temporal: '127.0.0.1:2', temporal_ui: 'http://127.0.0.1:3' };
@@ -42,7 +46,7 @@ test('B-SECR-009: each process gets the secrets that it needs, and no other that
   assert.deepEqual(held, {
     api: [apiKeys, nodeToken, payloadKeys, codecSecret, DATABASE_URL, '/etc/drover.yaml'],
     control: [payloadKeys, DATABASE_URL],
-    node: [nodeToken, payloadKeys],
+    node: [nodeToken, payloadKeys, HF_TOKEN, ENGINE_KEYS],
     temporal: [],
   });
 });

@@ -84,15 +84,22 @@ function environments(context: PlanContext): Record<'api' | 'control' | 'node', 
       ...(ui === null ? {} : { DROVER_UI_ORIGIN: settings.DROVER_UI_ORIGIN ?? ui }),
     },
     control: { ...shared, ...database },
-    node: { ...shared, ...token },
+    node: {
+      ...shared,
+      ...token,
+      ...only(NODE_SECRETS, configuration.env),
+    },
   };
 }
+
+/** Secrets of those whom the node speaks to. */
+const NODE_SECRETS = ['HF_TOKEN', 'DROVER_NODE_ENGINE_KEYS'];
 
 /** Secrets that not every process needs. */
 const NOT_SHARED = [
   // The configuration file may hold all of them.
   ...['DROVER_CONFIG', 'DROVER_API_KEYS', 'DROVER_CODEC_SECRET', 'DATABASE_URL'],
-  ...['DROVER_NODE_TOKEN', 'AUTH_TOKEN', 'LLORCH_API_TOKEN'],
+  ...['DROVER_NODE_TOKEN', 'AUTH_TOKEN', 'LLORCH_API_TOKEN', ...NODE_SECRETS],
 ];
 
 function sharedEnvironment({ configuration, secrets, addresses }: PlanContext): Record<string, string> {
@@ -109,6 +116,10 @@ function sharedEnvironment({ configuration, secrets, addresses }: PlanContext): 
     TEMPORAL_ADDRESS: addresses.urls.temporal,
     DROVER_EXIT_WITH_PARENT: 'true',
   };
+}
+
+function only(names: readonly string[], env: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => names.includes(name)));
 }
 
 function without(names: readonly string[], env: Record<string, string>): Record<string, string> {

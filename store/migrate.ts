@@ -7,6 +7,7 @@ import { artifacts } from './migrations/0001-artifacts.js';
 import { models } from './migrations/0002-models.js';
 import { keys } from './migrations/0003-keys.js';
 import { sessions } from './migrations/0004-sessions.js';
+import { nodes } from './migrations/0005-nodes.js';
 import type { Tables } from './tables.js';
 
 /** In the order of their names; one that was released is never changed. */
@@ -15,6 +16,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0002-models': models,
   '0003-keys': keys,
   '0004-sessions': sessions,
+  '0005-nodes': nodes,
 };
 
 /** Runs what has not run yet, all of it or nothing. @param migrations - default: those of this version */

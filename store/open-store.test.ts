@@ -23,6 +23,7 @@ onEachDatabase((newDatabase) => {
       'api_keys',
       'artifacts',
       'models',
+      'nodes',
       'session_tasks',
       'sessions',
       'transcripts',

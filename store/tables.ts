@@ -73,6 +73,24 @@ export interface SessionTaskTable {
   settled: number;
 }
 
+/** A node of the registry, and how SSH reaches it; lists and objects are JSON. */
+export interface NodeTable {
+  node_name: string;
+  ssh_host: string;
+  ssh_port: number;
+  ssh_user: string;
+  /** Of the private key: never the key itself. */
+  ssh_key_path: string;
+  git_repo_url: string;
+  git_branch: string;
+  install_path: string;
+  /** Seconds; null until the first contact. */
+  last_connected_unix: number | null;
+  status: string;
+  backends: string;
+  devices: string;
+}
+
 /** All tables. */
 export interface Tables {
   artifacts: ArtifactTable;
@@ -81,4 +99,5 @@ export interface Tables {
   api_keys: ApiKeyTable;
   sessions: SessionTable;
   session_tasks: SessionTaskTable;
+  nodes: NodeTable;
 }

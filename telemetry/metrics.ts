@@ -78,6 +78,16 @@ export function declareMetrics(registry: Registry) {
       'model_id',
       'state',
     ]),
+    modelDownloads: counter('model_downloads_total', 'Attempts at files of models, by how they ended.', [
+      'outcome',
+    ]),
+    modelDownloadProgress: gauge(
+      'model_download_progress_percent',
+      'Share of the file of a model that is being fetched.',
+      ['model_id'],
+    ),
+    modelDownloadTotal: gauge('model_download_bytes_total', 'Size of that file.', ['model_id']),
+    modelDownloadDone: gauge('model_download_bytes_downloaded', 'Bytes of it that are there.', ['model_id']),
     placementDecisions: counter('placement_decisions_total', 'Placements decided.', [
       'outcome',
       'pinned',

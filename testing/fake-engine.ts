@@ -44,6 +44,9 @@ const text = (name: string, byDefault: string): string =>
 const count = (name: string, byDefault: number): number => Number(text(name, String(byDefault)));
 const has = (name: string): boolean => flags[name] !== undefined;
 
+/** No real engine calls itself so. */
+const VERSION = 'mock-stub-v0';
+
 const startedAt = Date.now();
 const polls: number[] = [];
 let watchedFileWasThere: boolean | null = null;
@@ -173,7 +176,11 @@ async function route(request: IncomingMessage, response: ServerResponse): Promis
       });
     }
     case '/props':
-      return json(response, 200, { total_slots: count('parallel', 1), model_path: text('model', 'fake') });
+      return json(response, 200, {
+        build_info: VERSION,
+        total_slots: count('parallel', 1),
+        model_path: text('model', 'fake'),
+      });
     case '/slots':
       return json(response, 200, slots());
     default:

@@ -10,6 +10,7 @@ import type { ActivityFunction } from '@temporalio/common';
 import type { NodeActivityDeps, RunKeeper } from '../activities/deps.js';
 import { adapterFor } from '../activities/engine/adapters/engine-adapter.js';
 import { createEngineRoom, type EngineRoom } from '../activities/engine/engine-room.js';
+import { modelFolder } from '../activities/model/model-folder.js';
 import { createNodeActivities, type NodeActivities } from '../activities/index.js';
 import { endLeftEngine, findLeftEngines } from '../activities/process/adopt.js';
 import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
@@ -17,7 +18,7 @@ import { noAudit } from '../security/audit/audit-log.js';
 import { PoolRegistry } from '../workers/node/pool-registry.js';
 import { builtFakeEngine } from './built-fake-engine.js';
 import { freePort } from './free-port.js';
-import { quietMetrics } from './quiet-metrics.js';
+import { quietMetrics, quietModelMetrics } from './quiet-metrics.js';
 
 /** A log line as it was written. */
 export type LoggedLine = Readonly<Record<string, unknown>>;
@@ -71,9 +72,13 @@ function nodeIn(
     metrics: quietMetrics,
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     audit: noAudit,
+    models: modelsIn(folder),
     stopGraceMs: 5_000,
     engineUser: null,
     parallelPreloads: 4,
+    adapterOf: adapterFor,
+    backends: ['cuda', 'cpu', 'metal', 'vulkan'],
+    ramFactor: 1.5,
     env: () => process.env,
     now: Date.now,
     closing: new AbortController().signal,
@@ -91,7 +96,8 @@ function nodeIn(
         {
           attempt,
           scheduledTimestampMs: scheduledAtMs,
-          workflowExecution: { workflowId: 'pool:p:preload', runId },
+          // Engines are found by what is made from it: other processes run tests, too.
+          workflowExecution: { workflowId: `pool:p-${process.pid}:preload`, runId },
         },
         { logger: new DefaultLogger('ERROR', () => undefined) },
       );
@@ -101,6 +107,20 @@ function nodeIn(
     restarted: () => nodeIn(folder, changes),
     prepared: (flags = [], launch = {}) => prepareFake(folder, flags, launch),
     read: (path) => readFile(join(folder, path), 'utf8'),
+  };
+}
+
+/** Models below the node's folder, which are fetched as fast as they come; what is silent for a second is stalled. */
+function modelsIn(folder: string): NodeActivityDeps['models'] {
+  const provenanceFile = join(folder, 'state', 'models', 'provenance.jsonl');
+  return {
+    folder: modelFolder({ cacheDir: join(folder, 'models'), provenanceFile, nodeId: 'node-1' }),
+    metrics: quietModelMetrics,
+    hfEndpoint: 'http://127.0.0.1:1',
+    hfToken: undefined,
+    s3: { endpoint: undefined, region: undefined },
+    stallMs: 1_000,
+    bytesPerSecond: null,
   };
 }
 

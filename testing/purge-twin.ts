@@ -4,7 +4,8 @@ import type { NodeActivities } from '../activities/index.js';
 import { drainTwin } from './drain-twin.js';
 
 /** The activities that a purge has beside its drain's. */
-export type PurgeSteps = CatalogActivities & Pick<NodeActivities, 'deleteEngineDirs' | 'deregisterPool'>;
+export type PurgeSteps = Pick<CatalogActivities, 'removeModel'> &
+  Pick<NodeActivities, 'deleteEngineDirs' | 'deregisterPool'>;
 
 /** A pool without running tasks, whose drain is `drain`'s; every step succeeds but for those in `changes`. */
 export function purgeTwin(changes: Partial<PurgeSteps> = {}, drain = drainTwin(0)) {

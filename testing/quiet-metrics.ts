@@ -1,5 +1,5 @@
 /** Metrics of pools that nobody reads. */
-import type { PoolMetrics } from '../activities/deps.js';
+import type { ModelMetrics, PoolMetrics } from '../activities/deps.js';
 
 /** Takes everything, keeps nothing. */
 export const quietMetrics: PoolMetrics = {
@@ -13,3 +13,6 @@ export const quietMetrics: PoolMetrics = {
   circuitMoved: () => undefined,
   storm: () => undefined,
 };
+
+/** Metrics of downloads that nobody reads. */
+export const quietModelMetrics: ModelMetrics = { progress: () => undefined, ended: () => undefined };

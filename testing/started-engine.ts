@@ -21,7 +21,7 @@ export interface StartedEngine extends DetachedProcess {
 export async function startFakeEngine(
   t: TestContext,
   flags: readonly string[],
-  token = 'token-1',
+  token = `token-${process.pid}`,
 ): Promise<StartedEngine> {
   const folder = await mkdtemp(join(tmpdir(), 'drover-started-'));
   const [command, args] = [await builtFakeEngine(), [...flags, '--log-line', 'engine is up']];

@@ -4,16 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'node:test';
 import { pino, type Logger } from 'pino';
+import type { ChatRequest } from '../activities/engine/adapters/chat-route.js';
 import type {
   CompletionRequest,
   EngineAdapter,
   IdsAdapter,
   EngineEvent,
 } from '../activities/engine/adapters/engine-adapter.js';
+import { refusal } from '../activities/engine/adapters/engine-failure.js';
 import { DroverError } from '../contracts/errors.js';
 import type { RunOffer } from '../contracts/node.js';
 import { preparedEngine } from '../contracts/pool.js';
 import type { TaskRequest } from '../contracts/task.js';
+import type { CircuitPolicy } from '../domain/circuit.js';
 import type { StopReason } from '../domain/task.js';
 import { newPayloadKey, parsePayloadKeys } from '../security/payload-keys.js';
 import type { FullQueuePolicy } from '../workers/node/displacement.js';
@@ -31,13 +34,15 @@ export class ManualEngine implements IdsAdapter {
   readonly takes = 'ids';
   static readonly CONTEXT = 64;
   readonly requests: CompletionRequest[] = [];
+  /** Requests for answers with tools. */
+  readonly chats: ChatRequest[] = [];
   private inbox: (EngineEvent[] | Error)[] = [];
   private hear: (() => void) | undefined;
   private leftCount = 0;
   private nextId = FIRST_ID;
   private readonly changes = new Set<() => void>();
 
-  healthy = () => Promise.resolve(true);
+  health = () => Promise.resolve(200);
   probe = () => Promise.resolve();
   /** Ids of every prompt. */
   promptIds = [1, 2, 3];
@@ -49,8 +54,16 @@ export class ManualEngine implements IdsAdapter {
   detokenize = () => Promise.resolve(this.spelling ?? this.said);
   close = () => Promise.resolve();
 
-  async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<EngineEvent[]> {
-    this.requests.push(request);
+  complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<EngineEvent[]> {
+    return this.speak(() => this.requests.push(request), signal);
+  }
+
+  answerWithTools(request: ChatRequest, signal: AbortSignal): AsyncGenerator<EngineEvent[]> {
+    return this.speak(() => this.chats.push(request), signal);
+  }
+
+  private async *speak(begin: () => void, signal: AbortSignal): AsyncGenerator<EngineEvent[]> {
+    begin();
     this.changed();
     const aborted = new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => {
@@ -90,14 +103,20 @@ export class ManualEngine implements IdsAdapter {
     this.send(new DroverError('INTERNAL', 'the engine refused the request with status 500'));
   }
 
+  /** An answer with such a status, instead of a stream or amid one. */
+  refuse(status: number): void {
+    this.send(refusal(status, ''));
+  }
+
   /** Resolves when this many requests have come. */
-  asked = (count: number) => this.until(() => this.requests.length >= count);
+  asked = (count: number) => this.until(() => this.requests.length + this.chats.length >= count);
   /** Resolves when everything said was taken. */
   heard = () => this.until(() => this.inbox.length === 0);
   /** Resolves when this many requests were given up or came to their end. */
   left = (count: number) => this.until(() => this.leftCount >= count);
 
-  private send(message: EngineEvent[] | Error): void {
+  /** Says these at once, or fails with the error. */
+  send(message: EngineEvent[] | Error): void {
     this.inbox.push(message);
     this.hear?.();
   }
@@ -144,6 +163,7 @@ export interface NodeOptions {
   judged?: RunMetrics['judged'];
   /** Without it nothing is logged. */
   log?: Logger;
+  engineCircuit?: CircuitPolicy;
   /** Told of every stream that broke off; without it the engine lives. */
   lookAtEngine?: (poolId: string, replicaId: string) => Promise<void>;
   /** Whether the node is in touch with Temporal; without it, always. */
@@ -184,6 +204,7 @@ export async function nodeOnDisk(options: NodeOptions) {
     disconnectGraceMs: 30,
     diskReserveBytes: options.diskReserveBytes ?? 0,
     ...(options.openLog === undefined ? {} : { openLog: options.openLog }),
+    ...(options.engineCircuit === undefined ? {} : { engineCircuit: options.engineCircuit }),
     inTouch: options.inTouch ?? (() => true),
     lookAtEngine: options.lookAtEngine ?? (() => Promise.resolve()),
   });
@@ -252,7 +273,7 @@ export function nodesOfTests(): (options?: NodeOptions) => Promise<TestNode> {
 /** An offer of a small task. */
 export function offerOf(
   taskId: string,
-  changes: { digest?: string; request?: Partial<TaskRequest> } = {},
+  changes: { digest?: string; request?: Partial<TaskRequest>; input?: RunOffer['input'] } = {},
 ): RunOffer {
   const request: TaskRequest = {
     task_id: taskId,
@@ -274,6 +295,6 @@ export function offerOf(
     digest: changes.digest ?? 'digest',
     correlation_id: 'c',
     request,
-    input: { kind: 'text', text: 'hello' },
+    input: changes.input ?? { kind: 'text', text: 'hello' },
   };
 }

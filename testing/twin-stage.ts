@@ -7,7 +7,7 @@ import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { CatalogActivities } from '../activities/catalog-activities.js';
 import type { NodeActivities } from '../activities/index.js';
 import { ApplicationFailure } from '@temporalio/common';
-import { CONTROL_QUEUE, nodeQueue, nodeRunsQueue, TASKS_QUEUE } from '../domain/identity.js';
+import { CONTROL_QUEUE, nodeModelsQueue, nodeQueue, nodeRunsQueue, TASKS_QUEUE } from '../domain/identity.js';
 import { testDataConverter, timeSkippingEnvironment } from './temporal-env.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 
@@ -73,7 +73,20 @@ export async function openTwinStage(
       activities: { watchEngine: watch },
     }),
     // The catalogue, which any API has.
-    Worker.create({ ...shared, taskQueue: TASKS_QUEUE, activities: { removeModel: play('removeModel') } }),
+    Worker.create({
+      ...shared,
+      taskQueue: TASKS_QUEUE,
+      activities: {
+        removeModel: play('removeModel'),
+        recordModel: play('recordModel'),
+        stageModel: play('stageModel'),
+      },
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: nodeModelsQueue(TWIN_NODE),
+      activities: { fetchModelFile: play('fetchModelFile') },
+    }),
   ]);
   const running = workers.map((worker) => worker.run());
   return {

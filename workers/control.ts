@@ -1,8 +1,15 @@
-/** The control worker: runs the pools' workflows from queue `control`, and forgets what is too old. Any number may run; none holds anything. */
+/**
+ * The control worker: runs the workflows of pools and of registered nodes from queue `control`, reaches nodes by SSH, and
+ * forgets what is too old. Any number may run; none holds anything.
+ */
 import { Worker } from '@temporalio/worker';
+import { createRegistryActivities } from '../activities/registry-activities.js';
+import { sshTransport } from '../activities/registry/ssh-transport.js';
 import type { Settings } from '../contracts/settings.js';
 import { CONTROL_QUEUE } from '../domain/identity.js';
+import { createNodes } from '../store/nodes.js';
 import type { Logger } from '../telemetry/logger.js';
+import { activityCorrelation } from './activity-correlation.js';
 import { sweepArtifacts } from './artifact-sweep.js';
 import { openArtifactFiles } from './process-artifacts.js';
 import { openProcessStore } from './process-store.js';
@@ -18,6 +25,10 @@ import {
 
 /** Workflow tasks take milliseconds; longer than this nobody waits for one at the end of the process. */
 const SHUTDOWN_LIMIT = '10s';
+/** One visit of a node by SSH (B-NODE-003). */
+const VISIT_LIMIT_MS = 10_000;
+/** Visits at once; each is a process, and people ask for them. */
+const MOST_VISITS = 16;
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const dataConverter = temporalDataConverter(requirePayloadKeys(settings));
@@ -32,6 +43,13 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     taskQueue: CONTROL_QUEUE,
     workflowBundle: { codePath: workflowBundlePath() },
     dataConverter,
+    activities: createRegistryActivities({
+      transport: sshTransport({ knownHosts: settings.DROVER_SSH_KNOWN_HOSTS, visitLimitMs: VISIT_LIMIT_MS }),
+      nodes: createNodes({ db: store.db, now: Date.now }),
+      log,
+    }),
+    interceptors: { activity: [activityCorrelation] },
+    maxConcurrentActivityTaskExecutions: MOST_VISITS,
     shutdownForceTime: SHUTDOWN_LIMIT,
   });
   // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.

@@ -5,7 +5,7 @@
  */
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
-import { createCatalogActivities, type RemoveModel } from '../activities/catalog-activities.js';
+import { createCatalogActivities, type CatalogDeeds } from '../activities/catalog-activities.js';
 import {
   createTaskActivities,
   type KeepTranscript,
@@ -25,7 +25,7 @@ export interface TasksWorkerOptions {
   runs: RunLink;
   keepTranscript: KeepTranscript;
   moveTask: MoveTask;
-  removeModel: RemoveModel;
+  catalog: CatalogDeeds;
 }
 
 /**
@@ -38,7 +38,7 @@ const SHUTDOWN_GRACE = '3s';
 
 /** Makes the worker; the caller runs it and shuts it down. */
 export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> {
-  const { connection, namespace, dataConverter, runs, keepTranscript, moveTask, removeModel } = options;
+  const { connection, namespace, dataConverter, runs, keepTranscript, moveTask, catalog } = options;
   return Worker.create({
     connection,
     namespace,
@@ -47,7 +47,7 @@ export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> 
     workflowBundle: { codePath: workflowBundlePath() },
     activities: {
       ...createTaskActivities(runs, keepTranscript, moveTask),
-      ...createCatalogActivities(removeModel),
+      ...createCatalogActivities(catalog),
     },
     interceptors: { activity: [activityCorrelation] },
     maxConcurrentWorkflowTaskExecutions: SLOTS,

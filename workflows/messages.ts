@@ -1,5 +1,6 @@
 /** Everything that running workflows are told and asked, defined once: the API speaks to them by these. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ProvisionView } from '../contracts/download.js';
 import type { OperationStep } from '../contracts/operation.js';
 import type { EngineReady, SupervisionView } from '../contracts/supervision.js';
 
@@ -23,3 +24,12 @@ export const resetCircuitUpdate = defineUpdate<SupervisionView, [{ by: string }]
 
 /** How a supervisor stands: step, attempts, next restart (B-WFH-006). */
 export const supervisionQuery = defineQuery<SupervisionView>('supervision');
+
+/** To a download: stop, and keep what is there. */
+export const pauseDownloadSignal = defineSignal('pauseDownload');
+
+/** To a download: go on from what is there. */
+export const resumeDownloadSignal = defineSignal('resumeDownload');
+
+/** How far a download is. */
+export const provisionQuery = defineQuery<ProvisionView>('provision');

@@ -7,6 +7,7 @@ import { stillLeased } from '../testing/drain-twin.js';
 import { openPoolStage, type PoolStage } from '../testing/pool-stage.js';
 import { failureOf } from '../testing/twin-stage.js';
 import { failing } from '../testing/preload-twin.js';
+import type { CatalogActivities } from '../activities/catalog-activities.js';
 import { reloadTwin, type ReloadTwin } from '../testing/reload-twin.js';
 import { operationStepsQuery } from './messages.js';
 
@@ -204,4 +205,33 @@ test('B-RELOAD-017, B-ERROR-023: when the old engine does not come up again eith
   const [{ last_error, rolled_back, reason } = {}] = twin.ends;
   assert.deepEqual([rolled_back, reason], [false, 'RollbackFailed']);
   assert.match(last_error ?? '', /new one exited.*old one exited/);
+});
+
+test('B-RELOAD-002: a model from elsewhere is fetched first, while the old engine serves', async () => {
+  const orders: unknown[] = [];
+  const twin = reloadTwin(0);
+  const stageModel: CatalogActivities['stageModel'] = (order) => {
+    orders.push(order);
+    twin.calls.push('stageModel');
+    return Promise.resolve({ local_path: '/cache/m.gguf' });
+  };
+  const run = await stage.reload(
+    'fetched',
+    { ...twin.activities, stageModel },
+    { new_model_ref: 'hf:org/repo/m.gguf' },
+  );
+  await run.result();
+  assert.deepEqual(twin.calls.slice(0, 3), ['stageModel', ...PLAN]);
+  assert.deepEqual(orders, [
+    { node_id: 'node-1', model_ref: 'hf:org/repo/m.gguf', correlation_id: 'corr-1' },
+  ]);
+});
+
+test('B-CP-031: a model that cannot be fetched leaves the old engine serving', async () => {
+  const twin = reloadTwin(0);
+  const stageModel = failing('ModelUnavailable', 'there is no such model (404)');
+  const changes = { new_model_ref: 'hf:org/repo/m.gguf' };
+  const failure = await failed(await stage.reload('unfetched', { ...twin.activities, stageModel }, changes));
+  assert.match(failure.message, /there is no such model \(404\)/);
+  assert.deepEqual(twin.calls, ['endReload']);
 });

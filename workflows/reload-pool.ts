@@ -9,12 +9,15 @@ import {
   ApplicationFailure,
   CancellationScope,
   isCancellation,
+  patched,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { ReloadOutcome, ReloadPoolInput, PreparedEngine } from '../contracts/pool.js';
 import { replicaBefore, replicaBeside } from '../domain/identity.js';
+import { mustBeFetched, shownRef } from '../domain/model-source.js';
 import { onNode } from './parts/activities.js';
+import { whenStaged } from './parts/catalog-activities.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { endsInTime } from './parts/leases.js';
 import { Progress } from './parts/progress.js';
@@ -74,7 +77,9 @@ async function exchange(run: Run, undoBy: RegisterUndo): Promise<string | null> 
   const { pool_id, new_model_ref, prepared, strategy } = input;
   enter(run, 'plan', 'looking at what serves');
   undoBy('tell how it went', (failure) => endFailed(run, failure));
-  const plan = await node.quick('look at what serves').planReload({ pool_id, new_model_ref, prepared });
+  const staged_path = await stage(run);
+  const asked = { pool_id, new_model_ref, prepared, ...(staged_path === undefined ? {} : { staged_path }) };
+  const plan = await node.quick('look at what serves').planReload(asked);
   run.newEngineVersion = plan.next.engine_version;
   enter(run, 'stage', `looking for room for ${plan.next.model_ref}`);
   const beside = await launchBeside(run, plan.next);
@@ -87,6 +92,16 @@ async function exchange(run: Run, undoBy: RegisterUndo): Promise<string | null> 
   }
   await exchangeBeside(run, { ...plan, next: beside }, undoBy);
   return replicaBefore(plan.current.prepared.replica_id);
+}
+
+/** Where a model stands that had to be fetched first; the pool serves meanwhile (B-RELOAD-002). */
+async function stage(run: Run): Promise<string | undefined> {
+  const { node_id, new_model_ref: model_ref, correlation_id } = run.input;
+  if (model_ref === undefined || !mustBeFetched(model_ref) || !patched('reload-fetches-models'))
+    return undefined;
+  enter(run, 'stage', `fetching ${shownRef(model_ref)}`);
+  const order = { node_id, model_ref, correlation_id };
+  return (await whenStaged('have the model fetched').stageModel(order)).local_path;
 }
 
 /** The launch beside the old engine; undefined where only the room is missing. A model that is not there fails here. */

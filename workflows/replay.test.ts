@@ -33,7 +33,7 @@ async function history(name: string): Promise<RecordedHistory> {
 const recorded = (await readdir(FOLDER)).filter((name) => name.endsWith('.json')).sort();
 
 describe('replay of recorded histories', () => {
-  test('there are histories of preloads, drains, reloads, supervisors and tasks that succeeded, failed and were cancelled', () => {
+  test('there are histories of preloads, drains, reloads, downloads, supervisors, nodes and tasks that succeeded, failed and were cancelled', () => {
     for (const kind of [
       'preload-ready',
       'preload-unhealthy',
@@ -42,6 +42,8 @@ describe('replay of recorded histories', () => {
       ...['supervise-restarted', 'supervise-held', 'supervise-tested', 'preload-supervised'],
       'drain-supervised',
       ...['purge-whole', 'purge-called-off', 'supervise-forgotten'],
+      ...['node-added', 'node-unreached', 'node-checked', 'node-offline'],
+      ...['provision-fetched', 'provision-failed', 'provision-paused', 'provision-cancelled'],
       'task-followed',
       'task-failed',
       'task-cancelled',

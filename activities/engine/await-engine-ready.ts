@@ -100,6 +100,7 @@ async function exited(
     pid: engine.pid,
     exit_code: exit?.code ?? null,
     signal: exit?.signal ?? null,
+    cause: { cause_code: 'INIT_CRASH', exit_code: exit?.code ?? null, signal: exit?.signal ?? null },
   });
 }
 
@@ -118,7 +119,12 @@ function notHealthy(deps: NodeActivityDeps, starting: StartingEngine, reason: st
   return poolFailure(
     'HealthTimeout',
     `health check failed: pool ${pool_id} at ${url} is not healthy after ${elapsed} ms and ${attempt} attempts: ${reason}`,
-    { ...details, elapsed_ms: elapsed, attempts: attempt },
+    {
+      ...details,
+      elapsed_ms: elapsed,
+      attempts: attempt,
+      cause: { cause_code: 'LOADING_TIMEOUT', elapsed_ms: elapsed },
+    },
     { nextRetryDelayMs: POLL_INTERVAL_MS, benign: true },
   );
 }

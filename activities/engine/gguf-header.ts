@@ -8,12 +8,21 @@ import { open } from 'node:fs/promises';
 export interface GgufHeader {
   /** Keys and values of one token over all layers, in 16-bit numbers; undefined when the model does not say. */
   cacheBytesPerToken?: number;
+  /** What most of its numbers are, as files are named after: `Q4_K_M`; undefined when the model does not say. */
+  quantization?: string;
 }
 
 const MAGIC = 'GGUF';
 /** The sizes stand before the tokenizer's lists, which fill megabytes. */
 const READ_BYTES = 256 * 1024;
 const CACHE_NUMBER_BYTES = 2;
+/** `general.file_type`, of those that are about. */
+const QUANTIZATIONS: Readonly<Record<number, string>> = {
+  ...{ 0: 'F32', 1: 'F16', 2: 'Q4_0', 3: 'Q4_1', 7: 'Q8_0', 8: 'Q5_0', 9: 'Q5_1', 10: 'Q2_K', 11: 'Q3_K_S' },
+  ...{ 12: 'Q3_K_M', 13: 'Q3_K_L', 14: 'Q4_K_S', 15: 'Q4_K_M', 16: 'Q5_K_S', 17: 'Q5_K_M', 18: 'Q6_K' },
+  ...{ 19: 'IQ2_XXS', 20: 'IQ2_XS', 21: 'Q2_K_S', 22: 'IQ3_XS', 23: 'IQ3_XXS', 24: 'IQ1_S', 25: 'IQ4_NL' },
+  ...{ 26: 'IQ3_S', 27: 'IQ3_M', 28: 'IQ2_S', 29: 'IQ2_M', 30: 'IQ4_XS', 31: 'IQ1_M', 32: 'BF16' },
+};
 /** Bytes of each scalar value type; 8 is a string, 9 an array. */
 const SCALAR_BYTES: Readonly<Record<number, number>> = {
   0: 1,
@@ -39,7 +48,9 @@ export async function readGgufHeader(path: string): Promise<GgufHeader | undefin
     const { buffer, bytesRead } = await file.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, 0);
     const bytes = buffer.subarray(0, bytesRead);
     if (bytes.subarray(0, MAGIC.length).toString('latin1') !== MAGIC) return undefined;
-    return sizesOf(integersOf(bytes));
+    const integers = integersOf(bytes);
+    const quantization = QUANTIZATIONS[integers.get('general.file_type') ?? -1];
+    return { ...sizesOf(integers), ...(quantization === undefined ? {} : { quantization }) };
   } finally {
     await file.close();
   }

@@ -46,8 +46,9 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
     const verdict = judgePreflight(facts);
     if (!verdict.ok) {
       room.releasePort(wanted);
-      const { type, message, retryable } = verdict;
-      throw poolFailure(type, message, keyOf(wanted), retryable === undefined ? {} : { retryable });
+      const { type, message, cause, retryable } = verdict;
+      const details = { ...keyOf(wanted), ...(cause === undefined ? {} : { cause }) };
+      throw poolFailure(type, message, details, retryable === undefined ? {} : { retryable });
     }
     const prepared = moveToPort(wanted, free ?? wanted.port) ?? wanted;
     return { prepared: planned(deps, prepared, facts), serving: null };
@@ -108,7 +109,7 @@ async function findRunning(
 }
 
 async function gatherFacts(
-  { env }: NodeActivityDeps,
+  { env, backends, ramFactor }: NodeActivityDeps,
   wanted: PreparedEngine,
   port: PreflightFacts['port'],
 ): Promise<PreflightFacts> {
@@ -127,6 +128,7 @@ async function gatherFacts(
     context_tokens: wanted.ctx_max * wanted.slots_total,
     gpuTools: [...tools.keys()],
     gpu: await queryDevices(tools, env()),
+    ...{ backends, ramFactor },
     ramFreeBytes: freeMemoryBytes(),
     port,
   };

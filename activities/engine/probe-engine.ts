@@ -3,21 +3,21 @@ import { Context } from '@temporalio/activity';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
 import { engineFields } from '../pool/pool-fields.js';
-import { adapterFor } from './adapters/engine-adapter.js';
+import { probeWork } from './adapters/probe-work.js';
 import type { StartingEngine } from './await-engine-ready.js';
 import { heartbeating } from './heartbeating.js';
 
 /** Builds the activity `probeEngine`. */
-export function probeEngineActivity({ log }: Pick<NodeActivityDeps, 'log'>) {
+export function probeEngineActivity({ adapterOf, log }: Pick<NodeActivityDeps, 'adapterOf' | 'log'>) {
   /**
    * Resolves when the engine has generated a token.
    * @throws ApplicationFailure `HealthTimeout`, retryable: the first token of a cold engine may take its time
    */
   return async function probeEngine({ prepared, engine }: StartingEngine): Promise<void> {
     const { pool_id, replica_id } = prepared;
-    const adapter = adapterFor(prepared.engine, engine.url);
+    const adapter = adapterOf(prepared.engine, engine.url);
     try {
-      await heartbeating((signal) => adapter.probe(signal));
+      await heartbeating((signal) => probeWork(adapter, signal));
     } catch (cause) {
       Context.current().cancellationSignal.throwIfAborted();
       const reason = cause instanceof Error ? cause.message : String(cause);

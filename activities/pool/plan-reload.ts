@@ -10,6 +10,8 @@ export interface PlanReloadInput {
   pool_id: string;
   new_model_ref?: string | undefined;
   prepared?: PreparedEngine | undefined;
+  /** Where the new model stands, if it had to be fetched. */
+  staged_path?: string;
 }
 
 /** Before and after. */
@@ -53,7 +55,10 @@ function servingEngine(pools: NodeActivityDeps['pools'], pool_id: string): Start
   return { prepared: launch.data, engine: { pid, start_ticks, url } };
 }
 
-function nextLaunch(current: PreparedEngine, { pool_id, new_model_ref, prepared }: PlanReloadInput) {
+function nextLaunch(
+  current: PreparedEngine,
+  { pool_id, new_model_ref, prepared, staged_path }: PlanReloadInput,
+) {
   if (prepared !== undefined) {
     // Another API was faster: it read the same entry of the configuration file.
     if (prepared.config_digest !== undefined && prepared.config_digest === current.config_digest)
@@ -66,7 +71,7 @@ function nextLaunch(current: PreparedEngine, { pool_id, new_model_ref, prepared 
   }
   const ref = new_model_ref ?? current.model_ref;
   if (ref === current.model_ref) return current;
-  const path = modelFileOf(ref);
+  const path = modelFileOf(ref) ?? staged_path;
   // It is not what the configuration file says any more.
   const { config_digest: _, ...launch } = current;
   if (path !== undefined) return withModel(launch, ref, path);

@@ -101,6 +101,20 @@ test('B-RELOAD-009, B-RELOAD-010: the plan is what serves with the other model, 
   assert.deepEqual(same.next, prepared);
 });
 
+test('B-RELOAD-002: a model that was fetched keeps the reference that it is known by', async (t) => {
+  const { node } = await servingNode(t);
+  const new_model_ref = 'hf:org/repo/m.gguf';
+  const { next } = await node.run('planReload', {
+    pool_id: POOL,
+    new_model_ref,
+    staged_path: '/cache/m.gguf',
+  });
+  assert.deepEqual(
+    [next.model_path, next.model_ref, next.flags.includes('/cache/m.gguf')],
+    ['/cache/m.gguf', new_model_ref, true],
+  );
+});
+
 const REFUSED = [
   ['ModelUnavailable', { new_model_ref: 'hf:org/repo' }],
   ['POOL_CONFLICT', { pool_id: 'nobody', new_model_ref: 'demo' }],

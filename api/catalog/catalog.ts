@@ -48,10 +48,7 @@ export function createCatalog(deps: CatalogDeps) {
     /** @throws DroverError UNTRUSTED_ARTIFACT when it does not show what is asked of it */
     async save(request: ModelRequest, asked: TrustMode | undefined, { log }: RequestContext) {
       const before = await models.get(request.id);
-      const { problems, warnings } = trustOf({ ...before, ...request }, [deps.trustMode, asked]);
-      if (problems.length > 0) {
-        throw new DroverError('UNTRUSTED_ARTIFACT', `the model is refused: ${problems.join(', ')}`);
-      }
+      const warnings = requireTrust({ ...before, ...request }, [deps.trustMode, asked]);
       const entry = entryOf(await models.save(request));
       await gate.refresh();
       if (warnings.length > 0)
@@ -129,7 +126,20 @@ export function createCatalog(deps: CatalogDeps) {
 
 const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort();
 
-/** A header, a setting and the model's own policy each may ask for more than the others, never for less (C-130). */
+/**
+ * A header, a setting and the model's own policy each may ask for more than the others, never for less (C-130).
+ * @returns what is let pass all the same
+ * @throws DroverError UNTRUSTED_ARTIFACT when the model does not show what is asked of it
+ */
+export function requireTrust(
+  model: Partial<ModelRecord> | ModelRequest,
+  modes: readonly (TrustMode | undefined)[],
+): string[] {
+  const { problems, warnings } = trustOf(model, modes);
+  if (problems.length === 0) return warnings;
+  throw new DroverError('UNTRUSTED_ARTIFACT', `the model is refused: ${problems.join(', ')}`);
+}
+
 function trustOf(model: Partial<ModelRecord> | ModelRequest, modes: readonly (TrustMode | undefined)[]) {
   const { digest = null, source_url = null, signatures = [], sbom = null, trust_policy: policy } = model;
   return judgeTrust(

@@ -1,8 +1,9 @@
 /** What the API asks of node gateways; `node.ts` does it over HTTP, tests have a twin in memory. */
 import type { Budgets } from '../../contracts/session.js';
 import type { Frame } from '../../contracts/events.js';
-import type { FencedRun, NodePools, PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
+import type { FencedRun, NodePools, PlacedRun, RunInput, RunOffer, RunView } from '../../contracts/node.js';
 import type { EngineAnnouncement } from '../../contracts/worker.js';
+import type { WorkerHealth, WorkerReport } from '../../contracts/worker-report.js';
 import type { CancelReason } from '../../domain/task.js';
 
 /** What a call to another process carries along (B-MW-007). */
@@ -29,6 +30,14 @@ export interface NodeLink {
   readonly nodeIds: readonly string[];
   /** The node's pools as they stand. */
   pools(nodeId: string, call: CallContext): Promise<NodePools>;
+  /** Its engines, one by one. */
+  workers(nodeId: string, call: CallContext): Promise<readonly WorkerReport[]>;
+  /** How one of them answers for its health now; undefined where it does not serve. */
+  workerHealth(
+    nodeId: string,
+    replica: { pool_id: string; replica_id: string },
+    call: CallContext,
+  ): Promise<WorkerHealth | undefined>;
   /** Offers a task; the answer is the run as it is on the node, accepted now or known before. */
   offer(nodeId: string, offer: RunOffer, call: CallContext): Promise<RunView>;
   /** Tells the node of an engine that others run; `bound` once the node has tried it. */
@@ -38,6 +47,8 @@ export interface NodeLink {
     told: EngineAnnouncement,
     call: CallContext,
   ): Promise<{ bound: boolean }>;
+  /** How many tokens a pool's engine cuts an input into. */
+  countTokens(nodeId: string, poolId: string, input: RunInput, call: CallContext): Promise<number>;
   confirm(nodeId: string, taskId: string, call: CallContext): Promise<RunView>;
   withdraw(nodeId: string, taskId: string, call: CallContext): Promise<void>;
   /** The run, or undefined where the node knows none. */

@@ -10,14 +10,22 @@ import {
   fencedRun,
   nodePools,
   runView,
+  tokenCount,
   type FencedRun,
   type InferTaskInput,
   type NodePools,
   type PlacedRun,
+  type RunInput,
   type RunOffer,
   type RunView,
 } from '../../contracts/node.js';
 import { engineAnnounced, type EngineAnnouncement } from '../../contracts/worker.js';
+import {
+  nodeWorkers,
+  workerHealth,
+  type WorkerHealth,
+  type WorkerReport,
+} from '../../contracts/worker-report.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { CallContext, NodeLink } from './node-link.js';
 
@@ -49,6 +57,8 @@ const CANCEL_TIMEOUT_MS = 15_000;
 const ANNOUNCE_TIMEOUT_MS = 60_000;
 /** Reading what a node reports is cheap: a node that takes longer is treated as away. */
 const REPORT_TIMEOUT_MS = 2_000;
+/** The node asks the engine first, for two seconds at most. */
+const HEALTH_TIMEOUT_MS = 4_000;
 /** A log of 50,000 tokens has some megabytes. */
 const WHOLE_LOG_TIMEOUT_MS = 10_000;
 /** Three keep-alive lines of 5 s missed: the connection is dead. */
@@ -108,6 +118,21 @@ class HttpNodeLink implements OpenNodeLink {
     return this.ask(nodeId, request, call, nodePools);
   }
 
+  async workers(nodeId: string, call: CallContext): Promise<readonly WorkerReport[]> {
+    const request: Ask = { method: 'GET', path: '/workers', timeoutMs: REPORT_TIMEOUT_MS };
+    return (await this.ask(nodeId, request, call, nodeWorkers)).workers;
+  }
+
+  async workerHealth(
+    nodeId: string,
+    { pool_id, replica_id }: { pool_id: string; replica_id: string },
+    call: CallContext,
+  ): Promise<WorkerHealth | undefined> {
+    const path = `/workers/${encodeURIComponent(pool_id)}/${encodeURIComponent(replica_id)}/health`;
+    const request: Ask = { method: 'GET', path, timeoutMs: HEALTH_TIMEOUT_MS };
+    return orUnknown(this.ask(nodeId, request, call, workerHealth), 'WORKER_NOT_FOUND');
+  }
+
   offer(nodeId: string, offer: RunOffer, call: CallContext): Promise<RunView> {
     return this.ask(nodeId, { method: 'POST', path: '/runs', body: offer }, call, runView);
   }
@@ -121,6 +146,11 @@ class HttpNodeLink implements OpenNodeLink {
     const path = `/pools/${encodeURIComponent(pool_id)}/replicas/${encodeURIComponent(replica_id)}`;
     const request: Ask = { method: 'PUT', path, body: told, timeoutMs: ANNOUNCE_TIMEOUT_MS };
     return this.ask(nodeId, request, call, engineAnnounced);
+  }
+
+  async countTokens(nodeId: string, poolId: string, input: RunInput, call: CallContext): Promise<number> {
+    const path = `/pools/${encodeURIComponent(poolId)}/tokens`;
+    return (await this.ask(nodeId, { method: 'POST', path, body: { input } }, call, tokenCount)).tokens;
   }
 
   confirm(nodeId: string, taskId: string, call: CallContext): Promise<RunView> {
@@ -265,11 +295,11 @@ async function* frameBatches(body: Dispatcher.ResponseData['body']): AsyncGenera
   }
 }
 
-async function orUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
+async function orUnknown<T>(answer: Promise<T>, code: ErrorCode = 'TASK_NOT_FOUND'): Promise<T | undefined> {
   try {
     return await answer;
   } catch (err) {
-    if (err instanceof DroverError && err.code === 'TASK_NOT_FOUND') return undefined;
+    if (err instanceof DroverError && err.code === code) return undefined;
     throw err;
   }
 }

@@ -1,5 +1,6 @@
 /** What the API asks of Temporal; `temporal.ts` does it, tests have a twin in memory. */
 import type { ErrorCode } from '../../contracts/errors.js';
+import type { DownloadRecords } from './download-records.js';
 import type { RunOffer } from '../../contracts/node.js';
 import type { Operation } from '../../contracts/operation.js';
 import type {
@@ -43,13 +44,15 @@ export type StartResult =
 /** How an operation on a pool stands after the caller's wait. */
 export type OperationOutcome<Result> =
   | { kind: 'done'; result: Result }
-  | { kind: 'failed'; code: ErrorCode; message: string }
+  | { kind: 'failed'; code: ErrorCode; message: string; details?: Record<string, unknown> }
   | { kind: 'running' };
 
 /** Durable records of tasks and pool operations. Where Temporal is away, calls fail as `TEMPORAL_UNAVAILABLE`. */
 export interface TaskRecords {
   /** True while Temporal is known to be away: a start would be refused. */
   readonly away: boolean;
+  /** Models that nodes fetch. */
+  readonly downloads: DownloadRecords;
   /**
    * Starts `inferTask` eagerly; never rejects for Temporal's absence, which is `unknown`.
    * @param afterRejection - the id's last workflow ended as `rejected`, so no task ever ran under it: start another

@@ -16,6 +16,8 @@ import { operationStepsQuery, resetCircuitUpdate } from '../../workflows/message
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import type { purgePool } from '../../workflows/purge-pool.js';
 import type { reloadPool } from '../../workflows/reload-pool.js';
+import { temporalDownloads } from './downloads.js';
+import type { DownloadRecords } from './download-records.js';
 import { createOutageWatch } from './outage-watch.js';
 import { readOperation } from './read-operation.js';
 import type {
@@ -72,9 +74,16 @@ class TemporalRecords implements OpenTaskRecords {
   private readonly connection: NativeConnection;
   private readonly startTimeoutMs: number;
   private readonly outage = createOutageWatch(() => this.probe());
+  readonly downloads: DownloadRecords;
 
   constructor({ connection, namespace, dataConverter, startTimeoutMs }: TaskRecordsOptions) {
     this.workflow = new Client({ connection, namespace, dataConverter }).workflow;
+    this.downloads = temporalDownloads({
+      workflow: this.workflow,
+      dataConverter,
+      asked: (call) => this.asked(call),
+      wait: (id, waitMs, form) => this.wait(id, waitMs, form),
+    });
     this.connection = connection;
     this.startTimeoutMs = startTimeoutMs;
   }

@@ -1,7 +1,8 @@
 /** What workflows are started with and what is read of them: between our words and those of Temporal's client. */
 import { WorkflowFailedError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { provisionResult, type ProvisionInput } from '../../contracts/download.js';
 import { DroverError, isErrorCode, type ErrorCode } from '../../contracts/errors.js';
 import {
   drainOutcome,
@@ -15,11 +16,13 @@ import { purgeOutcome, type PurgePoolInput } from '../../contracts/purge.js';
 import { taskMemo, type TaskMemo } from '../../contracts/task-record.js';
 import {
   CONTROL_QUEUE,
+  downloadWorkflowId,
   poolWorkflowId,
   TASKS_QUEUE,
   taskWorkflowId,
   type OperationKind,
 } from '../../domain/identity.js';
+import { indexedRef } from '../../domain/model-source.js';
 import { isTerminal, TASK_STATES, type TaskState } from '../../domain/task.js';
 import type { inferTask } from '../../workflows/infer-task.js';
 import { drainAskedSignal } from '../../workflows/messages.js';
@@ -169,6 +172,27 @@ export const RELOAD = { name: 'reload', result: reloadOutcome, failed: 'RELOAD_F
 /** Purge. */
 export const PURGE = { name: 'purge', result: purgeOutcome, failed: 'PURGE_FAILED' } as const;
 
+/** Download. */
+export const DOWNLOAD = { name: 'download', result: provisionResult, failed: 'DOWNLOAD_FAILED' } as const;
+
+/** How a download is started: who asks for the same model on the same node joins the one that runs (B-MODEL-010). */
+export function provisionModelOptions(input: ProvisionInput) {
+  const { node_id, model_id } = input;
+  const model_ref = indexedRef(input.model_ref);
+  return {
+    workflowId: downloadWorkflowId(node_id, model_id),
+    taskQueue: CONTROL_QUEUE,
+    workflowIdConflictPolicy: 'USE_EXISTING' as const,
+    args: [input] as [ProvisionInput],
+    typedSearchAttributes: [
+      { key: attribute.NodeId, value: node_id },
+      { key: attribute.ModelRef, value: model_ref },
+      { key: attribute.CorrelationId, value: input.correlation_id },
+    ],
+    staticSummary: `fetch ${model_ref} to node ${node_id}`,
+  };
+}
+
 /** How an operation ended. */
 export async function outcomeOf<Result>(
   ended: Promise<unknown>,
@@ -185,8 +209,25 @@ export async function outcomeOf<Result>(
     }
     // The workflow's own types say more than there are codes; a code of ours among them is the answer's too.
     const type = cause.type ?? '';
-    return { kind: 'failed', code: isErrorCode(type) ? type : failed, message: cause.message };
+    const details = whatItRestsOn(cause);
+    return {
+      kind: 'failed',
+      code: isErrorCode(type) ? type : failed,
+      message: cause.message,
+      ...(details === undefined ? {} : { details }),
+    };
   }
+}
+
+const reported = z.object({ cause: z.record(z.string(), z.unknown()) });
+
+/** What the step that failed has said of its reasons, where it did. */
+function whatItRestsOn(failure: Error): Record<string, unknown> | undefined {
+  for (let at: unknown = failure; at instanceof Error; at = at.cause) {
+    const said = at instanceof ApplicationFailure ? reported.safeParse(at.details?.[0]) : undefined;
+    if (said?.success === true) return said.data.cause;
+  }
+  return undefined;
 }
 
 /** Temporal's absence, as a client may read it. */

@@ -11,51 +11,17 @@ import {
   parsePlace,
   taskIdOfCompletion,
   type CompletionHead,
-} from './chunks.js';
+} from '../completions/words.js';
+import { at, CALLING, FRAMES, head, LIKELY } from '../testing/sample-completion.js';
+import { openaiWords } from './chunks.js';
 
-const head = (object: CompletionHead['dialect']['object'], include_usage = true): CompletionHead => ({
-  taskId: 't-1',
-  dialect: { object, include_usage },
-  created: 1_700_000_000,
-  model: 'demo',
-});
+const chat = openaiWords('chat.completion');
+const wordsOf = ({ dialect: { object } }: CompletionHead) =>
+  openaiWords(object === 'text_completion' ? object : 'chat.completion');
 
-const at = (offset: number) => ({ offset, epoch: 1 });
-const STARTED = {
-  queue_position: 0,
-  predicted_start_ms: 0,
-  task_id: 't-1',
-  engine: 'llamacpp',
-  pool_id: 'default',
-  replica_id: 'r0',
-  model_ref: 'demo',
-  correlation_id: 'c',
-  admitted_at_ms: 1_700_000_000_123,
-};
-const METRICS = {
-  queue_depth: 0,
-  on_time_probability: 1,
-  kv_warmth: true,
-  tokens_out: 1,
-  tokens_budget_remaining: null,
-  time_budget_remaining_ms: null,
-  cost_budget_remaining: null,
-};
-const FRAMES: Frame[] = [
-  { ...at(0), type: 'started', data: STARTED },
-  { ...at(1), type: 'token', data: { t: 'Hello', i: 0 } },
-  { ...at(2), type: 'metrics', data: METRICS },
-  { ...at(3), type: 'token', data: { t: ' ☕', i: 1 } },
-  {
-    ...at(4),
-    type: 'end',
-    data: { tokens_out: 3, tokens_in: 2, decode_time_ms: 5, decode_ms: 5, stop_reason: 'MAX_TOKENS' },
-  },
-];
-
-const write = (of: CompletionHead, after?: string) => {
-  const writer = chunkWriter(of, after === undefined ? undefined : parsePlace(after));
-  return FRAMES.map(writer).join('');
+const write = (of: CompletionHead, after?: string, frames = FRAMES) => {
+  const writer = chunkWriter(wordsOf(of), of, { place: after === undefined ? undefined : parsePlace(after) });
+  return frames.map(writer).join('');
 };
 const events = (text: string) =>
   text
@@ -114,12 +80,12 @@ test('wherever a reader lost its connection, what it had and what follows are th
 });
 
 test('a whole completion is the text of its tokens, with the finish and the usage, in the published shape', () => {
-  const chat = completionOf(FRAMES, head('chat.completion'));
-  assert.deepEqual(chatCompletion.parse(chat), chat);
-  assert.equal(chat.object === 'chat.completion' && chat.choices[0]?.message.content, 'Hello ☕');
-  assert.equal(chat.choices[0]?.finish_reason, 'length');
-  assert.deepEqual(chat.usage, { prompt_tokens: 2, completion_tokens: 3, total_tokens: 5 });
-  const text = completionOf(FRAMES, head('text_completion'));
+  const answer = completionOf(chat, FRAMES, head('chat.completion'));
+  assert.deepEqual(chatCompletion.parse(answer), answer);
+  assert.equal(answer.object === 'chat.completion' && answer.choices[0]?.message.content, 'Hello ☕');
+  assert.equal(answer.choices[0]?.finish_reason, 'length');
+  assert.deepEqual(answer.usage, { prompt_tokens: 2, completion_tokens: 3, total_tokens: 5 });
+  const text = completionOf(openaiWords('text_completion'), FRAMES, head('text_completion'));
   assert.deepEqual(textCompletion.parse(text), text);
   assert.equal(text.object === 'text_completion' && text.choices[0]?.text, 'Hello ☕');
 });
@@ -130,12 +96,14 @@ test('a task that failed is an error in the stream, and no completion', () => {
     type: 'error',
     data: { code: 'WORKER_RESET', message: 'it broke off', retriable: true },
   };
-  const chunk = JSON.parse(chunkWriter(head('chat.completion'))(error).split('data: ')[1] ?? '{}') as unknown;
+  const chunk = JSON.parse(
+    chunkWriter(chat, head('chat.completion'))(error).split('data: ')[1] ?? '{}',
+  ) as unknown;
   assert.deepEqual(chunk, {
     error: { message: 'it broke off', type: 'server_error', param: null, code: 'WORKER_RESET' },
   });
   assert.throws(
-    () => completionOf([...FRAMES.slice(0, 2), error], head('chat.completion')),
+    () => completionOf(chat, [...FRAMES.slice(0, 2), error], head('chat.completion')),
     (err: unknown) =>
       err instanceof DroverError && err.code === 'WORKER_RESET' && err.extras.retriable === true,
   );
@@ -143,9 +111,94 @@ test('a task that failed is an error in the stream, and no completion', () => {
 
 test('ids of completions hold the task, and only ours are read', () => {
   for (const object of ['chat.completion', 'text_completion'] as const) {
-    assert.equal(taskIdOfCompletion(completionIdOf(head(object))), 't-1');
+    assert.equal(taskIdOfCompletion(completionIdOf(openaiWords(object), 't-1')), 't-1');
   }
   for (const id of ['', 'chatcmpl-', 't-1', 'resp-1']) assert.equal(taskIdOfCompletion(id), undefined, id);
   assert.deepEqual(parsePlace('12.2'), { offset: 12, part: 2 });
   for (const text of ['', '-1', '1.', 'x', '1.22', '1e3']) assert.equal(parsePlace(text), undefined, text);
+});
+
+type Choice = { delta: object; finish_reason: string | null; logprobs: unknown } | undefined;
+const choicesOf = (text: string) => payloads(text).map((chunk) => (chunk['choices'] as Choice[])[0]);
+
+test('calls to tools are streamed as pieces, whose first has id and name, and the finish says that there are some', () => {
+  const choices = choicesOf(write(head('chat.completion', false), undefined, CALLING));
+  assert.deepEqual(
+    choices.map((choice) => choice?.delta),
+    [
+      { role: 'assistant', content: '' },
+      {
+        tool_calls: [
+          { index: 0, id: 'c0', type: 'function', function: { name: 'get_tide', arguments: '{"a' } },
+        ],
+      },
+      { tool_calls: [{ index: 0, function: { arguments: '":1}' } }] },
+      {
+        tool_calls: [
+          { index: 1, id: 'c1', type: 'function', function: { name: 'get_wind', arguments: '{}' } },
+        ],
+      },
+      {},
+    ],
+  );
+  assert.equal(choices.at(-1)?.finish_reason, 'tool_calls');
+});
+
+test('a whole answer that calls tools has each of them once, and no content where nothing was said', () => {
+  const answer = completionOf(chat, CALLING, head('chat.completion'));
+  assert.deepEqual(chatCompletion.parse(answer), answer);
+  assert.ok(answer.object === 'chat.completion');
+  const [choice] = answer.choices;
+  assert.ok(choice);
+  assert.equal(choice.finish_reason, 'tool_calls');
+  assert.deepEqual(choice.message, {
+    role: 'assistant',
+    content: null,
+    refusal: null,
+    tool_calls: [
+      { id: 'c0', type: 'function', function: { name: 'get_tide', arguments: '{"a":1}' } },
+      { id: 'c1', type: 'function', function: { name: 'get_wind', arguments: '{}' } },
+    ],
+  });
+});
+
+test('an answer that was cut off amid a call says so', () => {
+  const cut = CALLING.map((frame) =>
+    frame.type === 'end' ? { ...frame, data: { ...frame.data, stop_reason: 'MAX_TOKENS' as const } } : frame,
+  );
+  assert.equal(completionOf(chat, cut, head('chat.completion')).choices[0]?.finish_reason, 'length');
+});
+
+const likely = (token: string, logprob: number) => ({ token, logprob, bytes: [...Buffer.from(token)] });
+
+test('log probabilities of a chat stand with their piece, and together in the whole', () => {
+  const first = { ...likely('Hel', -0.5), top_logprobs: [likely('Hel', -0.5), likely('Good', -1)] };
+  const second = { ...likely('lo', -0.25), top_logprobs: [] };
+  const third = { ...likely(' sea', -0.75), top_logprobs: [] };
+  const choices = choicesOf(write(head('chat.completion', false), undefined, LIKELY));
+  assert.deepEqual(
+    choices.map((choice) => choice?.logprobs),
+    [null, { content: [first, second], refusal: null }, { content: [third], refusal: null }, null],
+  );
+  const answer = completionOf(chat, LIKELY, head('chat.completion'));
+  assert.deepEqual(chatCompletion.parse(answer), answer);
+  assert.deepEqual(answer.choices[0]?.logprobs, { content: [first, second, third], refusal: null });
+});
+
+test('log probabilities of a text are lists of the same length, with the place of each token in the whole text', () => {
+  const choices = choicesOf(write(head('text_completion', false), undefined, LIKELY));
+  assert.deepEqual(choices[1]?.logprobs, {
+    tokens: [' sea'],
+    token_logprobs: [-0.75],
+    top_logprobs: [{}],
+    text_offset: [5],
+  });
+  const answer = completionOf(openaiWords('text_completion'), LIKELY, head('text_completion'));
+  assert.deepEqual(textCompletion.parse(answer), answer);
+  assert.deepEqual(answer.choices[0]?.logprobs, {
+    tokens: ['Hel', 'lo', ' sea'],
+    token_logprobs: [-0.5, -0.25, -0.75],
+    top_logprobs: [{ Hel: -0.5, Good: -1 }, {}, {}],
+    text_offset: [0, 3, 5],
+  });
 });

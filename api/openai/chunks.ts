@@ -1,56 +1,30 @@
-/**
- * A task's frames as OpenAI's stream chunks. Every chunk derives from one frame, so a stream can be resumed after any of
- * them: `id:` is the frame's offset, and the chunks that the last frame becomes are numbered after a dot.
- */
+/** A task's frames as OpenAI's stream chunks. */
+import type { ErrorEnvelope } from '../../contracts/errors.js';
 import type { Frame } from '../../contracts/events.js';
 import type { Dialect } from '../../contracts/node.js';
 import type { Completion } from '../../contracts/openai.js';
-import { DroverError, type ErrorEnvelope } from '../../contracts/errors.js';
+import type { ToolCallDelta } from '../../contracts/tools.js';
+import type { BesideText } from '../completions/beside-text.js';
+import { completionIdOf, type CompletionHead, type Words } from '../completions/words.js';
+import { chatLogprobs, textLogprobs } from './logprobs.js';
 import { openAiErrorOf } from './openai-error.js';
 
-/** Where a reader goes on: after this chunk of this frame. */
-export interface ChunkPlace {
-  offset: number;
-  part: number;
+/** OpenAI's words for a chat or a text. */
+export function openaiWords(object: 'chat.completion' | 'text_completion'): Words<Completion> {
+  return {
+    prefix: prefixOf(object),
+    partsOf: (frame, head) => payloadsOf(frame, head).map((data) => ({ data })),
+    errorPart: (envelope: ErrorEnvelope) => ({ data: JSON.stringify(openAiErrorOf(envelope)) }),
+    wholeOf,
+  };
 }
 
-/** What all chunks of a completion have in common. */
-export interface CompletionHead {
-  taskId: string;
-  dialect: Dialect;
-  created: number;
-  model: string;
+function prefixOf(object: Dialect['object']): string {
+  return object === 'chat.completion' ? 'chatcmpl' : 'cmpl';
 }
 
-/** Id of a completion; the task's id stands in it (design §7). */
-export function completionIdOf({ taskId, dialect }: Pick<CompletionHead, 'taskId' | 'dialect'>): string {
-  return `${dialect.object === 'chat.completion' ? 'chatcmpl' : 'cmpl'}-${taskId}`;
-}
-
-/** Task id of a completion's id, or undefined where it is none of ours. */
-export function taskIdOfCompletion(id: string): string | undefined {
-  return /^(?:chatcmpl|cmpl)-(.+)$/.exec(id)?.[1];
-}
-
-/** Reads `Last-Event-ID`; undefined when it is none of ours. */
-export function parsePlace(text: string): ChunkPlace | undefined {
-  const [, offset, part] = /^(\d{1,15})(?:\.(\d))?$/.exec(text) ?? [];
-  return offset === undefined ? undefined : { offset: Number(offset), part: Number(part ?? 0) };
-}
-
-/** Renders frames for one reader; what it has seen before `place` is left out. */
-export function chunkWriter(head: CompletionHead, place?: ChunkPlace): (frame: Frame) => string {
-  return (frame) =>
-    payloadsOf(frame, head)
-      .map((payload, part) => ({ payload, part }))
-      .filter(({ part }) => place === undefined || frame.offset > place.offset || part > place.part)
-      .map(({ payload, part }) => `id: ${frame.offset}${part === 0 ? '' : `.${part}`}\ndata: ${payload}\n\n`)
-      .join('');
-}
-
-/** An error that is no frame, as the stream's last chunk. */
-export function errorChunk(envelope: ErrorEnvelope): string {
-  return `data: ${JSON.stringify(openAiErrorOf(envelope))}\n\n`;
+function idOf({ dialect, taskId }: CompletionHead): string {
+  return completionIdOf({ prefix: prefixOf(dialect.object) }, taskId);
 }
 
 function payloadsOf(frame: Frame, head: CompletionHead): string[] {
@@ -59,7 +33,7 @@ function payloadsOf(frame: Frame, head: CompletionHead): string[] {
     case 'started':
       return isChat ? [chunk(head, chatChoice({ role: 'assistant', content: '' }))] : [];
     case 'token':
-      return [chunk(head, isChat ? chatChoice({ content: frame.data.t }) : textChoice(frame.data.t))];
+      return [chunk(head, isChat ? chatPiece(frame.data) : textPiece(frame.data))];
     case 'metrics':
       return [];
     case 'end':
@@ -70,7 +44,7 @@ function payloadsOf(frame: Frame, head: CompletionHead): string[] {
 }
 
 function closing(frame: Extract<Frame, { type: 'end' }>, head: CompletionHead, isChat: boolean): string[] {
-  const reason = finishReason(frame.data.stop_reason);
+  const reason = finishReason(frame);
   const last = chunk(head, isChat ? chatChoice({}, reason) : textChoice('', reason));
   const usage = { choices: [], usage: usageOf(frame) };
   const counted = head.dialect.include_usage ? [JSON.stringify({ ...common(head), ...usage })] : [];
@@ -85,10 +59,27 @@ function chunk(head: CompletionHead, choice: object): string {
 function common(head: CompletionHead) {
   const isChat = head.dialect.object === 'chat.completion';
   const object = isChat ? 'chat.completion.chunk' : 'text_completion';
-  return { id: completionIdOf(head), object, created: head.created, model: head.model };
+  return { id: idOf(head), object, created: head.created, model: head.model };
 }
 
-function chatChoice(delta: { role?: 'assistant'; content?: string }, finish: string | null = null) {
+type TokenData = Extract<Frame, { type: 'token' }>['data'];
+
+function chatPiece({ t, tool_call, logprobs }: TokenData) {
+  const delta = tool_call === undefined ? { content: t } : { tool_calls: [callPiece(tool_call)] };
+  return { ...chatChoice(delta), logprobs: chatLogprobs(logprobs === undefined ? [] : [logprobs]) };
+}
+
+/** The first piece of a call says which it is. */
+function callPiece({ index, id, name, arguments: args }: ToolCallDelta) {
+  if (id === undefined) return { index, function: { arguments: args } };
+  return { index, id, type: 'function', function: { name, arguments: args } };
+}
+
+function textPiece({ t, logprobs }: TokenData) {
+  return { ...textChoice(t), logprobs: textLogprobs(logprobs === undefined ? [] : [logprobs]) };
+}
+
+function chatChoice(delta: object, finish: string | null = null) {
   return { index: 0, delta, logprobs: null, finish_reason: finish };
 }
 
@@ -96,8 +87,9 @@ function textChoice(text: string, finish: string | null = null) {
   return { index: 0, text, logprobs: null, finish_reason: finish };
 }
 
-function finishReason(stopReason: string): 'stop' | 'length' {
-  return stopReason === 'MAX_TOKENS' ? 'length' : 'stop';
+function finishReason({ data }: Extract<Frame, { type: 'end' }>): 'stop' | 'length' | 'tool_calls' {
+  if (data.stop_reason === 'MAX_TOKENS') return 'length';
+  return data.tool_calls === undefined ? 'stop' : 'tool_calls';
 }
 
 function usageOf({ data }: Extract<Frame, { type: 'end' }>) {
@@ -105,33 +97,30 @@ function usageOf({ data }: Extract<Frame, { type: 'end' }>) {
   return { prompt_tokens: tokens_in, completion_tokens: tokens_out, total_tokens: tokens_in + tokens_out };
 }
 
-/**
- * The whole completion of an ended task.
- * @throws DroverError of the `error` frame that ended it
- */
-export function completionOf(frames: readonly Frame[], head: CompletionHead): Completion {
-  const last = frames.at(-1);
-  if (last?.type === 'error')
-    throw new DroverError(last.data.code, last.data.message, withoutHead(last.data));
-  if (last?.type !== 'end') throw new DroverError('WORKER_RESET', 'the stream broke off');
-  const text = frames.map((frame) => (frame.type === 'token' ? frame.data.t : '')).join('');
-  const shared = { id: completionIdOf(head), created: head.created, model: head.model, usage: usageOf(last) };
-  const finish_reason = finishReason(last.data.stop_reason);
+function wholeOf(
+  text: string,
+  end: Extract<Frame, { type: 'end' }>,
+  head: CompletionHead,
+  { toolCalls, logprobs }: BesideText,
+): Completion {
+  const shared = { id: idOf(head), created: head.created, model: head.model, usage: usageOf(end) };
+  const finish_reason = finishReason(end);
   if (head.dialect.object === 'text_completion') {
     return {
       ...shared,
       object: 'text_completion',
-      choices: [{ index: 0, text, logprobs: null, finish_reason }],
+      choices: [{ index: 0, text, logprobs: textLogprobs(logprobs), finish_reason }],
     };
   }
-  const message = { role: 'assistant' as const, content: text, refusal: null };
+  const message = {
+    role: 'assistant' as const,
+    content: text === '' && toolCalls.length > 0 ? null : text,
+    refusal: null,
+    ...(toolCalls.length === 0 ? {} : { tool_calls: [...toolCalls] }),
+  };
   return {
     ...shared,
     object: 'chat.completion',
-    choices: [{ index: 0, message, logprobs: null, finish_reason }],
+    choices: [{ index: 0, message, logprobs: chatLogprobs(logprobs), finish_reason }],
   };
-}
-
-function withoutHead({ code: _code, message: _message, correlation_id: _id, ...extras }: ErrorEnvelope) {
-  return extras;
 }

@@ -1,5 +1,5 @@
 /** Our envelope in OpenAI's shape (style §6: the same row, dressed), for everything under `/v1`. */
-import { statusOf, type ErrorEnvelope } from '../../contracts/errors.js';
+import { offendingFields, statusOf, type ErrorEnvelope } from '../../contracts/errors.js';
 import type { OpenAiError } from '../../contracts/openai.js';
 
 const TYPES: Record<number, string> = {
@@ -18,7 +18,7 @@ export function speaksOpenAi(url: string): boolean {
 /** The envelope as an OpenAI client reads it; the first offending field becomes `param`. */
 export function openAiErrorOf(envelope: ErrorEnvelope): OpenAiError {
   const status = statusOf(envelope.code);
-  const [detail] = envelope.details ?? [];
+  const [detail] = offendingFields(envelope);
   return {
     error: {
       message: detail === undefined ? envelope.message : `${detail.field}: ${detail.problem}`,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chatRequest, completionRequest } from '../../contracts/openai.js';
 import { taskRequest } from '../../contracts/task.js';
-import { chatTask, completionTask, type CallerWishes } from './to-task.js';
+import type { CallerWishes } from '../completions/completion-task.js';
+import { chatTask, completionTask } from './to-task.js';
 
 const wishes: CallerWishes = {
   idempotencyKey: undefined,
@@ -88,8 +89,8 @@ test('what is not offered is refused by its name, and what nobody knows is toler
   const refused: [string, object][] = [
     ['n', { n: 2 }],
     ['tools', { tools: [{ type: 'function' }] }],
-    ['response_format', { response_format: { type: 'json_object' } }],
-    ['logprobs', { logprobs: true }],
+    ['response_format', { response_format: { type: 'xml' } }],
+    ['functions', { functions: [{ name: 'f' }] }],
   ];
   for (const [field, changes] of refused) {
     const parsed = chatRequest.safeParse({
@@ -103,9 +104,92 @@ test('what is not offered is refused by its name, and what nobody knows is toler
     metadata: { a: 1 },
     store: true,
     service_tier: 'auto',
-    parallel_tool_calls: true,
     tools: [],
     n: 1,
   };
   assert.equal(chat(tolerated).model, 'demo');
+});
+
+test("the format of an answer is the task's own", () => {
+  const json_schema = { name: 'n', schema: { type: 'object' }, strict: true };
+  for (const response_format of [
+    { type: 'text' },
+    { type: 'json_object' },
+    { type: 'json_schema', json_schema },
+  ])
+    assert.deepEqual(chatTask(chat({ response_format }), wishes).request.response_format, response_format);
+  assert.equal('response_format' in chatTask(chat({}), wishes).request, false);
+});
+
+const tool = { type: 'function', function: { name: 'get_tide', parameters: { type: 'object' } } };
+const toolUse = (changes: object) => {
+  const { input } = chatTask(chat(changes), wishes);
+  return input.kind === 'chat' ? input.tool_use : assert.fail('a chat has turns');
+};
+
+test('tools go with the turns, as they were given; none of them, or none to be called, is as if there were none', () => {
+  const choice = { tool_choice: 'required', parallel_tool_calls: false };
+  assert.deepEqual(toolUse({ tools: [tool], ...choice }), { tools: [tool], ...choice });
+  assert.deepEqual(toolUse({ tools: [tool] }), { tools: [tool] });
+  for (const none of [{}, { tools: [] }, { tools: null }, { tools: [tool], tool_choice: 'none' }])
+    assert.equal(toolUse(none), undefined);
+});
+
+test('calls of earlier answers, and what the tools said to them, are part of the turns', () => {
+  const tool_calls = [{ id: 'call_1', type: 'function', function: { name: 'get_tide', arguments: '{}' } }];
+  const messages = [
+    { role: 'user', content: 'hi' },
+    { role: 'assistant', content: null, tool_calls },
+    { role: 'tool', tool_call_id: 'call_1', content: 'high' },
+  ];
+  assert.deepEqual(chatTask(chat({ messages }), wishes).input, {
+    kind: 'chat',
+    messages: [
+      { role: 'user', content: 'hi' },
+      { role: 'assistant', content: '', tool_calls },
+      { role: 'tool', tool_call_id: 'call_1', content: 'high' },
+    ],
+  });
+});
+
+test('log probabilities are asked for by their number: of a chat by two fields, of a text by one', () => {
+  const ofChat = (changes: object) => chatTask(chat(changes), wishes).request.logprobs;
+  const ofText = (changes: object) =>
+    completionTask(completionRequest.parse({ model: 'demo', prompt: 'a', ...changes }), wishes).request
+      .logprobs;
+  assert.deepEqual([ofChat({ logprobs: true, top_logprobs: 3 }), ofChat({ logprobs: true })], [3, 0]);
+  assert.deepEqual([ofChat({ logprobs: false, top_logprobs: 0 }), ofChat({})], [undefined, undefined]);
+  assert.deepEqual([ofText({ logprobs: 5 }), ofText({ logprobs: 0 }), ofText({})], [5, 0, undefined]);
+});
+
+test('what tools and log probabilities cannot mean is refused where it stands', () => {
+  const nameless = { type: 'function', function: { parameters: { type: 'object' } } };
+  const odd = { type: 'function', function: { name: 'f', parameters: 'object' } };
+  const spaced = { type: 'function', function: { name: 'get tide' } };
+  const named = (name: string) => ({ tool_choice: { type: 'function', function: { name } } });
+  const unanswered = [{ role: 'tool', content: 'high' }];
+  const halfCalled = [{ role: 'assistant', tool_calls: [{ id: 'c', type: 'function', function: {} }] }];
+  const rows: [string, object][] = [
+    ['tools.0.function.name', { tools: [nameless] }],
+    ['tools.0.function.name', { tools: [spaced] }],
+    ['tools.0.function.parameters', { tools: [odd] }],
+    ['tools.0.type', { tools: [{ ...tool, type: 'custom' }] }],
+    ['tools', { tools: [tool, tool] }],
+    ['tools', { tools: Array.from({ length: 129 }, () => tool) }],
+    ['tool_choice', { tool_choice: 'required' }],
+    ['tool_choice', { tools: [tool], ...named('other') }],
+    ['tool_choice', { tools: [tool], tool_choice: 'sometimes' }],
+    ['messages.0.tool_call_id', { messages: unanswered }],
+    ['messages.0.tool_calls.0.function.name', { messages: halfCalled }],
+    ['logprobs', { tools: [tool], logprobs: true }],
+    ['top_logprobs', { top_logprobs: 2 }],
+    ['top_logprobs', { logprobs: true, top_logprobs: 21 }],
+  ];
+  for (const [field, changes] of rows) {
+    const body = { model: 'demo', messages: [{ role: 'user', content: 'hi' }], ...changes };
+    const [issue] = chatRequest.safeParse(body).error?.issues ?? [];
+    assert.equal(issue?.path.join('.'), field, JSON.stringify(changes));
+  }
+  assert.ok(chatRequest.safeParse({ ...chat(), tools: [tool], ...named('get_tide') }).success);
+  assert.equal(completionRequest.safeParse({ model: 'demo', prompt: 'a', logprobs: 6 }).success, false);
 });

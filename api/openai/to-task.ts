@@ -1,37 +1,49 @@
-/** An OpenAI request as a task: the same durable task as on `/v2`, with what OpenAI's clients take for granted (design §7). */
-import { createHash, randomUUID } from 'node:crypto';
+/** An OpenAI request as a task: the same durable task as on `/v2`. */
 import type { Dialect, RunInput } from '../../contracts/node.js';
 import type { ChatRequest, CompletionRequest } from '../../contracts/openai.js';
+import type { ToolUse } from '../../contracts/tools.js';
+import {
+  completionTaskOf,
+  defined,
+  type CallerWishes,
+  type CompletionSettings,
+} from '../completions/completion-task.js';
 import type { AskedTask } from '../tasks/admit-task.js';
-
-/** A client that sets no deadline waits five minutes, as OpenAI's own timeouts suggest. */
-const DEADLINE_MS = 300_000;
-
-/** What a request brings beside its body. */
-export interface CallerWishes {
-  /** `Idempotency-Key`: the same key and body are the same task, also after the connection was lost. */
-  idempotencyKey: string | undefined;
-  /** `X-Session-Id`; a fresh session a request without it (C-191). */
-  sessionId: string | undefined;
-  /** Fingerprint of the caller's key: one caller's idempotency keys are none of another's. */
-  identity: string | null;
-  /** Largest answer that this deployment allows. */
-  maxOutputTokens: number;
-}
 
 /** The task of a chat request. */
 export function chatTask(body: ChatRequest, wishes: CallerWishes): AskedTask {
-  const messages = body.messages.map(({ role, content }) => ({
+  const messages = body.messages.map(({ role, content, tool_calls, tool_call_id }) => ({
     role: role === 'developer' ? 'system' : role,
     content: typeof content === 'string' ? content : (content ?? []).map(({ text }) => text).join(''),
+    ...(tool_calls == null || tool_calls.length === 0 ? {} : { tool_calls }),
+    ...defined('tool_call_id', tool_call_id),
   }));
+  const logprobs = body.logprobs === true ? (body.top_logprobs ?? 0) : null;
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
-  return taskOf(body, maxTokens, { kind: 'chat', messages }, 'chat.completion', wishes);
+  return completionTaskOf(
+    { ...settingsOf(body), response_format: body.response_format ?? null, logprobs },
+    maxTokens ?? null,
+    { kind: 'chat', messages, ...defined('tool_use', toolUseOf(body)) },
+    dialectOf('chat.completion', body),
+    wishes,
+  );
 }
 
 /** The task of a text completion request. */
 export function completionTask(body: CompletionRequest, wishes: CallerWishes): AskedTask {
-  return taskOf(body, body.max_tokens, inputOf(body.prompt), 'text_completion', wishes);
+  const dialect = dialectOf('text_completion', body);
+  const settings = { ...settingsOf(body), logprobs: body.logprobs ?? null };
+  return completionTaskOf(settings, body.max_tokens ?? null, inputOf(body.prompt), dialect, wishes);
+}
+
+/** The tools that the answer may call; none of them is as if there were none. */
+function toolUseOf({ tools, tool_choice, parallel_tool_calls }: ChatRequest): ToolUse | undefined {
+  if (tools == null || tools.length === 0 || tool_choice === 'none') return undefined;
+  return {
+    tools,
+    ...defined('tool_choice', tool_choice),
+    ...defined('parallel_tool_calls', parallel_tool_calls),
+  };
 }
 
 function inputOf(prompt: CompletionRequest['prompt']): RunInput {
@@ -40,35 +52,16 @@ function inputOf(prompt: CompletionRequest['prompt']): RunInput {
   return ids.length > 0 ? { kind: 'ids', ids } : { kind: 'text', text: prompt.join('') };
 }
 
-function taskOf(
-  body: ChatRequest | CompletionRequest,
-  maxTokens: number | null | undefined,
-  input: RunInput,
-  object: Dialect['object'],
-  wishes: CallerWishes,
-): AskedTask {
-  const taskId = taskIdOf(wishes);
-  const { stop } = body;
+function dialectOf(object: Dialect['object'], { stream_options }: ChatRequest | CompletionRequest): Dialect {
+  return { object, include_usage: stream_options?.include_usage === true };
+}
+
+function settingsOf(body: ChatRequest | CompletionRequest): CompletionSettings {
+  const { model, temperature, top_p, seed, stop } = body;
   return {
-    request: {
-      task_id: taskId,
-      session_id: wishes.sessionId ?? taskId,
-      workload: 'completion',
-      model_ref: body.model,
-      ctx: 0,
-      priority: 'interactive',
-      max_tokens: Math.min(maxTokens ?? wishes.maxOutputTokens, wishes.maxOutputTokens),
-      deadline_ms: DEADLINE_MS,
-      ...defined('temperature', body.temperature),
-      ...defined('top_p', body.top_p),
-      ...defined('seed', body.seed),
-      ...(stop === undefined || stop === null ? {} : { stop: typeof stop === 'string' ? [stop] : stop }),
-      ...samplingOf(body),
-      cancel_on_disconnect: wishes.idempotencyKey === undefined,
-    },
-    input,
-    fitContext: maxTokens === undefined || maxTokens === null,
-    dialect: { object, include_usage: body.stream_options?.include_usage === true },
+    ...{ model, temperature, top_p, seed },
+    ...(stop === undefined || stop === null ? {} : { stop: typeof stop === 'string' ? [stop] : stop }),
+    ...samplingOf(body),
   };
 }
 
@@ -80,16 +73,4 @@ function samplingOf({ top_k, min_p, presence_penalty, frequency_penalty }: ChatR
     ...defined('frequency_penalty', frequency_penalty),
   };
   return Object.keys(sampling).length === 0 ? {} : { sampling };
-}
-
-function defined<K extends string, V>(key: K, value: V | null | undefined): Partial<Record<K, V>> {
-  return value === null || value === undefined ? {} : ({ [key]: value } as Record<K, V>);
-}
-
-function taskIdOf({ idempotencyKey, identity }: CallerWishes): string {
-  if (idempotencyKey === undefined) return randomUUID();
-  const digest = createHash('sha256')
-    .update(JSON.stringify([identity, idempotencyKey]))
-    .digest('hex');
-  return `idem-${digest.slice(0, 40)}`;
 }

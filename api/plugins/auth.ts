@@ -103,7 +103,7 @@ function bringsKey({ headers }: FastifyRequest): boolean {
  * A program on this machine, that spoke to this machine by its own name. A proxy beside us speaks for others; and what a
  * page of another origin makes a browser send comes from here too.
  */
-function isLocalProgram(request: FastifyRequest): boolean {
+export function isLocalProgram(request: FastifyRequest): boolean {
   const { headers } = request;
   const { host, origin } = headers;
   const named = [host, origin?.replace(/^https?:\/\//, '')].filter((name) => name !== undefined);

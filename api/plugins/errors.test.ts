@@ -74,7 +74,7 @@ describe('refusals', () => {
 
   it('B-DP-040, B-DP-042: every offending field is named, those of this deployment among them', async () => {
     const bad = {
-      ...taskBody({ task_id: '', ctx: 'big', priority: 'urgent', max_tokens: 60_000, workload: 'rerank' }),
+      ...taskBody({ task_id: '', ctx: 'big', priority: 'urgent', max_tokens: 60_000, workload: 'poetry' }),
       session_id: undefined,
       placement: { mode: 'pin' },
     };

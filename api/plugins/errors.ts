@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
+import { DroverError, retryAfterSeconds, type ErrorEnvelope } from '../../contracts/errors.js';
+import { anthropicErrorOf, speaksAnthropic } from '../anthropic/anthropic-error.js';
 import { openAiErrorOf, speaksOpenAi } from '../openai/openai-error.js';
 import { invalidParams } from './invalid-params.js';
 
@@ -67,13 +68,19 @@ function answerWithError(err: unknown, request: FastifyRequest, reply: FastifyRe
     .code(status)
     .type('application/json; charset=utf-8')
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(speaksOpenAi(request.url) ? openAiErrorOf(envelope) : envelope);
+    .send(inWordsOf(request.url, envelope));
+}
+
+/** The body of an error as the clients of this path read it. */
+function inWordsOf(url: string, envelope: ErrorEnvelope): object {
+  if (speaksAnthropic(url)) return anthropicErrorOf(envelope);
+  return speaksOpenAi(url) ? openAiErrorOf(envelope) : envelope;
 }
 
 /** The code's own status; only what HTTP itself refuses keeps HTTP's (413, 414, 415, 431). */
 function statusOfAnswer(known: DroverError): number {
   const http = known.code === 'INVALID_PARAMS' ? httpStatusOf(known.cause) : undefined;
-  return http !== undefined && http >= 400 && http < 500 ? http : statusOf(known.code);
+  return http !== undefined && http >= 400 && http < 500 ? http : known.status;
 }
 
 function messageForStatus(status: number | undefined, code: string): string | undefined {

@@ -189,7 +189,8 @@ export class TaskTail {
       // A lower epoch comes from a node that lost the task and does not know it yet.
       if (!isNext || (last !== undefined && frame.epoch < last.epoch)) continue;
       this.kept.push(frame);
-      if (frame.type === 'token' && frame.data.i === 0) this.deps.onFirstToken?.();
+      // An input that was answered leaves nothing in the engine's memory that a session could go on from.
+      if (frame.type === 'token' && frame.data.i === 0 && frame.data.t !== '') this.deps.onFirstToken?.();
       this.ended = closesStream(frame);
       if (this.ended) break;
     }

@@ -201,6 +201,15 @@ function offered(limits: SessionLimits, standing: SessionStanding) {
 function useOf({ events }: Transcript, { tokenPrice }: SessionLimits): TaskUse {
   const { data } = events.at(-1) ?? {};
   const isEnd = data !== undefined && 'decode_time_ms' in data;
-  const tokens = isEnd ? data.tokens_out : events.filter(({ type }) => type === 'token').length;
+  const tokens =
+    readBy(events) ?? (isEnd ? data.tokens_out : events.filter(({ type }) => type === 'token').length);
   return { tokens, timeMs: isEnd ? data.decode_time_ms : 0, cost: tokens * tokenPrice };
+}
+
+/** Tokens that a task with inputs has read: it puts out none. Undefined for any other task. */
+function readBy(events: Transcript['events']): number | undefined {
+  const told = events.flatMap(({ data }) =>
+    'i' in data && data.tokens_in !== undefined ? [data.tokens_in] : [],
+  );
+  return told.at(-1);
 }

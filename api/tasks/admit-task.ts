@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DroverError } from '../../contracts/errors.js';
-import type { Dialect, RunInput, RunOffer, RunView } from '../../contracts/node.js';
+import type { Dialect, RunOffer, RunView, TaskInput } from '../../contracts/node.js';
 import { engineKind, type Admission, type TaskRequest } from '../../contracts/task.js';
 import { canonicalJson } from '../../domain/canonical-json.js';
 import type { PlacementCandidate } from '../../domain/placement.js';
@@ -45,7 +45,7 @@ export interface AdmissionDeps {
 export interface AskedTask {
   /** Without an engine, whichever serves the model. */
   request: Omit<TaskRequest, 'engine'> & Partial<Pick<TaskRequest, 'engine'>>;
-  input: RunInput;
+  input: TaskInput;
   /** `max_tokens` is a ceiling: the context may be full before it. */
   fitContext?: boolean;
   /** The protocol that the client speaks, where it is not ours. */
@@ -172,9 +172,16 @@ function sameOrConflict(known: { digest: string; admission: Admission }, digest:
   throw new DroverError('TASK_CONFLICT', 'a task with this id and another body is on record');
 }
 
-/** The text goes once, as what the engine shall complete: a payload of Temporal's holds 2 MB. */
-export function textTask({ prompt, ...request }: TaskRequest): AskedTask {
-  return { request, input: { kind: 'text', text: prompt ?? '' } };
+/** A task as `/v2` takes it. Its texts go once, as what the engine is given: a payload of Temporal's holds 2 MB. */
+export function textTask({ prompt = '', inputs = [], ...request }: TaskRequest): AskedTask {
+  switch (request.workload) {
+    case 'completion':
+      return { request, input: { kind: 'text', text: prompt } };
+    case 'embedding':
+      return { request, input: { kind: 'embedding', inputs }, fitContext: true };
+    case 'rerank':
+      return { request, input: { kind: 'rerank', query: prompt, documents: inputs }, fitContext: true };
+  }
 }
 
 function offerOf(

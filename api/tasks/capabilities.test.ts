@@ -32,7 +32,7 @@ describe('what can be asked for', () => {
       [engine, ctx_max, supported_workloads, rate_limits],
       ['llamacpp', 4096, ['completion'], {}],
     );
-    assert.deepEqual([features['streaming'], features['tools']], [true, false]);
+    assert.deepEqual([features['streaming'], features['tools']], [true, undefined]);
   });
 
   it('B-CP-001, B-CP-002: is worked out once, and the same while nothing has changed', async () => {
@@ -99,5 +99,15 @@ describe('what can be asked for', () => {
     ]) {
       assert.equal((await api.ask('GET', path)).statusCode, 404, path);
     }
+  });
+
+  it('B-CP-005, B-CP-007: has the workloads that some pool of the engine does, once they are known', async () => {
+    withPools({ workloads: ['completion', 'embedding'] }, { pool_id: 'other', workloads: ['rerank'] });
+    const { supported_workloads, features } = (await read()).engines[0] ?? assert.fail();
+    assert.deepEqual(supported_workloads, ['completion', 'embedding', 'rerank']);
+    assert.deepEqual([features['embeddings'], features['rerank']], [true, true]);
+    withPools({ workloads: null });
+    const { features: unknown } = (await read()).engines[0] ?? assert.fail();
+    assert.deepEqual([unknown['embeddings'], unknown['rerank']], [false, false]);
   });
 });

@@ -17,16 +17,13 @@ export interface CapabilitiesDeps {
 /** Reads the capabilities; the same object until a pool, an engine or a model changes. */
 export type ReadCapabilities = (call: CallContext) => Promise<Capabilities>;
 
-/** What every engine that we drive can do: it is the adapter's and the stream's doing, not the engine's. */
-const FEATURES = {
-  streaming: true,
-  resume: true,
-  cancel: true,
-  token_ids: true,
-  tools: false,
-  embeddings: false,
-};
-const WORKLOADS = ['completion'];
+/**
+ * What every engine that we drive can do: it is the adapter's and the stream's doing, not the engine's. Whether it can use
+ * tools is its model's doing, and is said when they are asked for.
+ */
+const FEATURES = { streaming: true, resume: true, cancel: true, token_ids: true };
+/** Until an engine has been asked: what nearly all do. */
+const USUAL_WORKLOADS = ['completion'];
 
 /** Builds the reader. */
 export function createCapabilities({
@@ -51,14 +48,19 @@ function enginesOf(pools: readonly PoolHealth[], maxOutputTokens: number): Capab
   const kinds = sorted(serving.map(({ engine }) => engine));
   return kinds.map((engine) => {
     const own = serving.filter((pool) => pool.engine === engine);
+    const workloads = sorted(own.flatMap((pool) => pool.workloads ?? USUAL_WORKLOADS));
     return {
       engine,
       engine_versions: sorted(own.map(({ engine_version }) => engine_version)),
       ctx_max: Math.max(...own.map(({ ctx_max }) => ctx_max ?? 0)),
       max_tokens_out: maxOutputTokens,
       concurrency: own.reduce((sum, { slots_total }) => sum + (slots_total ?? 0), 0),
-      supported_workloads: WORKLOADS,
-      features: FEATURES,
+      supported_workloads: workloads,
+      features: {
+        ...FEATURES,
+        embeddings: workloads.includes('embedding'),
+        rerank: workloads.includes('rerank'),
+      },
       rate_limits: {},
       models: sorted(own.map(({ model_name, model_ref }) => model_name ?? model_ref)),
       pools: sorted(own.map(({ pool_id }) => pool_id)),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DroverError } from '../../contracts/errors.js';
+import { DroverError, offendingFields } from '../../contracts/errors.js';
 import { taskBody } from '../testing/test-api.js';
 import { checkTask } from './check-task.js';
 
@@ -34,7 +34,13 @@ describe('checking a task', () => {
     ['B-DP-045', 'session_id', { session_id: 'a/b' }],
     ['B-DP-046', 'model_ref', { model_ref: 'hf:' }],
     ['B-DP-046', 'model_ref', { model_ref: 'file:../../etc/passwd' }],
-    ['B-DP-040', 'workload', { workload: 'embedding', inputs: ['a'] }],
+    ['B-DP-040', 'inputs', { workload: 'embedding', prompt: undefined }],
+    ['B-DP-040', 'inputs', { workload: 'embedding', prompt: undefined, inputs: [] }],
+    ['B-DP-040', 'inputs', { workload: 'embedding', prompt: undefined, inputs: ['a', ''] }],
+    ['B-DP-040', 'inputs', { workload: 'embedding', prompt: undefined, inputs: Array(2049).fill('a') }],
+    ['B-DP-040', 'prompt', { workload: 'embedding', inputs: ['a'] }],
+    ['B-DP-040', 'inputs', { workload: 'rerank', prompt: 'q' }],
+    ['B-DP-040', 'prompt', { workload: 'rerank', prompt: undefined, inputs: ['a'] }],
     ['B-DP-040', 'workload', { workload: 'sing' }],
     ['B-DP-040', 'prompt', { prompt: undefined }],
     ['B-DP-040', 'prompt', { prompt: 7 }],
@@ -48,7 +54,7 @@ describe('checking a task', () => {
         (err: unknown) => {
           assert.ok(err instanceof DroverError);
           assert.deepEqual(
-            err.extras.details?.map((detail) => detail.field),
+            offendingFields(err.extras).map(({ field }) => field),
             [field],
           );
           return err.code === (field === 'deadline_ms' ? 'DEADLINE_UNMET' : 'INVALID_PARAMS');

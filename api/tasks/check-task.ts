@@ -43,20 +43,35 @@ export function taskValidator(limits: TaskLimits): FastifySchemaCompiler<unknown
 
 /** Reads a body that may be anything: a value of the wrong type is the schema's to report. */
 function guardrailIssues(body: unknown, { maxOutputTokens }: TaskLimits): ValueIssue[] {
-  const { max_tokens, workload, prompt, placement } = asRecord(body);
+  const { max_tokens, placement } = asRecord(body);
   const { mode, pin_pool_id } = asRecord(placement);
   const issues: ValueIssue[] = [];
   const report = (message: string, ...path: string[]) => issues.push({ path, code: 'custom', message });
   if (typeof max_tokens === 'number' && max_tokens > maxOutputTokens && max_tokens <= INT32_MAX) {
     report(`max_tokens must be <= ${maxOutputTokens}`, 'max_tokens');
   }
-  if (workload === 'embedding' || workload === 'rerank') report('only "completion" is offered', 'workload');
-  if (workload === 'completion' && prompt === undefined) {
-    report('prompt is needed for workload completion', 'prompt');
-  }
+  issues.push(...inputIssues(body));
   if (mode === 'pin' && pin_pool_id === undefined) {
     report('is needed for mode pin', 'placement', 'pin_pool_id');
   }
+  return issues;
+}
+
+/** What each workload is given: a prompt, or inputs, or (documents and their query) both. */
+function inputIssues(body: unknown): ValueIssue[] {
+  const { workload, prompt, inputs } = asRecord(body);
+  const issues: ValueIssue[] = [];
+  const report = (field: string, message: string) => issues.push({ path: [field], code: 'custom', message });
+  if ((workload === 'completion' || workload === 'rerank') && prompt === undefined)
+    report('prompt', `prompt is needed for workload ${workload}`);
+  if (workload === 'embedding' && prompt !== undefined)
+    report('prompt', 'workload embedding takes inputs, not a prompt');
+  if (workload !== 'embedding' && workload !== 'rerank') return issues;
+  if (inputs === undefined || (Array.isArray(inputs) && inputs.length === 0))
+    report('inputs', `inputs are needed for workload ${workload}`);
+  // The text of nothing has no vector; a document of nothing fits no query, and may be told so.
+  if (workload === 'embedding' && Array.isArray(inputs) && inputs.includes(''))
+    report('inputs', 'an input must not be empty');
   return issues;
 }
 

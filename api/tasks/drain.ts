@@ -24,7 +24,7 @@ export type DrainPool = (
 /** Builds drain. */
 export function createDrain(records: TaskRecords, readPools: ReadPools, board: PoolBoard): DrainPool {
   return async function drain({ poolId, deadlineMs, waitMs }, context) {
-    const health = await readPools.health(poolId, context);
+    const health = await readPools.healthNow(poolId, context);
     const refusal = drainRefusal(health.state);
     if (refusal !== null) throw new DroverError('POOL_CONFLICT', refusal, { pool_id: poolId });
     await refuseBeside(records, poolId, ['reload', 'purge']);

@@ -83,10 +83,17 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
   }
 }
 
-function placementRequestOf({ model_ref, engine, ctx, placement }: AskedTask['request']): PlacementRequest {
+function placementRequestOf({
+  model_ref,
+  engine,
+  workload,
+  ctx,
+  placement,
+}: AskedTask['request']): PlacementRequest {
   return {
     modelRef: model_ref,
     engine: engine ?? null,
+    workload,
     ctx,
     pinnedPool: placement?.pin_pool_id ?? null,
     preferredPools: placement?.mode === 'prefer' ? (placement.prefer_pools ?? []) : [],
@@ -110,6 +117,7 @@ function factsOf(reports: readonly NodeReport[], without?: string): PlacementFac
       modelRef: pool.model_ref,
       modelName: pool.model_name,
       ctxMax: pool.ctx_max,
+      workloads: pool.workloads,
       deviceMask: pool.device_mask,
     })),
   );
@@ -137,6 +145,11 @@ const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; mess
     code: 'INVALID_PARAMS',
     field: 'engine',
     message: 'no pool serves this model with this engine',
+  },
+  no_pool_does_workload: {
+    code: 'INVALID_PARAMS',
+    field: 'workload',
+    message: 'no pool that serves this model does this workload',
   },
   ctx_beyond_every_pool: {
     code: 'INVALID_PARAMS',

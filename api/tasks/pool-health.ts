@@ -10,6 +10,8 @@ export interface ReadPools {
   list(call: CallContext): Promise<PoolHealth[]>;
   /** @throws DroverError POOL_NOT_FOUND; POOL_UNAVAILABLE while a node that may have it is away */
   health(poolId: string, call: CallContext): Promise<PoolHealth>;
+  /** The same as it is now: what somebody wants to change is not judged by what was kept. */
+  healthNow(poolId: string, call: CallContext): Promise<PoolHealth>;
 }
 
 const NODE_AWAY = 'the node of the pool cannot be reached';
@@ -18,15 +20,16 @@ const NODE_AWAY = 'the node of the pool cannot be reached';
 export function createReadPools(board: PoolBoard): ReadPools {
   return {
     list: async (call) => healthOfAll(await board.reports(call)),
-    async health(poolId, call) {
-      const reports = await board.reports(call);
-      const found = healthOfAll(reports).find((pool) => pool.pool_id === poolId);
-      if (found !== undefined) return found;
-      if (reports.some(({ pools }) => pools === undefined))
-        throw new DroverError('POOL_UNAVAILABLE', NODE_AWAY);
-      throw new DroverError('POOL_NOT_FOUND', 'there is no such pool');
-    },
+    health: async (poolId, call) => healthIn(await board.reports(call), poolId),
+    healthNow: async (poolId, call) => healthIn(await board.reports(call, Infinity), poolId),
   };
+}
+
+function healthIn(reports: readonly NodeReport[], poolId: string): PoolHealth {
+  const found = healthOfAll(reports).find((pool) => pool.pool_id === poolId);
+  if (found !== undefined) return found;
+  if (reports.some(({ pools }) => pools === undefined)) throw new DroverError('POOL_UNAVAILABLE', NODE_AWAY);
+  throw new DroverError('POOL_NOT_FOUND', 'there is no such pool');
 }
 
 interface Placed {

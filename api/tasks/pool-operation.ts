@@ -39,5 +39,9 @@ export function answerOf<Result>(
 ): OperationAnswer<Result> {
   if (outcome.kind === 'running') return { operationId };
   if (outcome.kind === 'done') return { result: outcome.result };
-  throw new DroverError(outcome.code, outcome.message, { pool_id: poolId });
+  const { code, message, details } = outcome;
+  throw new DroverError(code, message, {
+    pool_id: poolId,
+    ...(details === undefined ? {} : { details }),
+  });
 }

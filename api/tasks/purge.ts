@@ -27,7 +27,7 @@ export type PurgePool = (
 /** Builds purge. */
 export function createPurge(records: TaskRecords, readPools: ReadPools, board: PoolBoard): PurgePool {
   return async function purge(pool_id, order, waitMs, context) {
-    const health = await readPools.health(pool_id, context);
+    const health = await readPools.healthNow(pool_id, context);
     const refusal = drainOfPurge(order) === null ? null : drainRefusal(health.state);
     if (refusal !== null) throw new DroverError('POOL_CONFLICT', refusal, { pool_id });
     const node_id = nodeOf(health);

@@ -23,7 +23,7 @@ export type ReloadPool = (
 /** Builds reload. */
 export function createReload(records: TaskRecords, readPools: ReadPools): ReloadPool {
   return async function reload(poolId, order, waitMs, context) {
-    const node_id = nodeOf(await readPools.health(poolId, context));
+    const node_id = nodeOf(await readPools.healthNow(poolId, context));
     await refuseBeside(records, poolId, ['drain', 'preload', 'purge']);
     const operationId = await records.startReload({
       ...order,

@@ -1,7 +1,8 @@
 /** Nodes in memory, for the API's own tests: runs, offers and logs behave as a gateway's do, and can be made to fail. */
 import { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame, type FrameBody } from '../../contracts/events.js';
-import type { PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
+import type { PlacedRun, RunInput, RunOffer, RunView } from '../../contracts/node.js';
+import type { WorkerHealth, WorkerReport } from '../../contracts/worker-report.js';
 import type { PoolStatus } from '../../contracts/pool.js';
 import type { CallContext, NodeLink } from '../clients/node-link.js';
 
@@ -26,6 +27,7 @@ export function readyPool(over: Partial<PoolStatus> = {}): PoolStatus {
     engine_catalog_id: null,
     model_ref: 'file:/models/demo.gguf',
     model_name: 'demo',
+    workloads: null,
     ctx_max: 4096,
     config_digest: null,
     last_error: null,
@@ -99,7 +101,7 @@ export class MemoryRun {
       error: null,
       next_offset: this.frames.length,
       correlation_id: offer.correlation_id,
-      dialect: offer.dialect ?? null,
+      dialect: null,
     };
   }
 }
@@ -143,6 +145,22 @@ export class MemoryNodes implements NodeLink {
     return Promise.resolve({ node_id: nodeId, pools: this.poolsOf.get(nodeId) ?? [] });
   }
 
+  /** By node: the engines that it reports. */
+  readonly workersOf = new Map<string, WorkerReport[]>();
+
+  async workers(nodeId: string, call: CallContext) {
+    this.note(nodeId, 'workers', '', call);
+    return Promise.resolve(this.workersOf.get(nodeId) ?? []);
+  }
+
+  /** By worker: how its engine answers for its health; those that are not here do not serve. */
+  readonly healthOf = new Map<string, WorkerHealth>();
+
+  async workerHealth(nodeId: string, replica: { pool_id: string; replica_id: string }, call: CallContext) {
+    this.note(nodeId, 'workerHealth', '', call);
+    return Promise.resolve(this.healthOf.get(`${nodeId}:${replica.pool_id}:${replica.replica_id}`));
+  }
+
   async offer(nodeId: string, offer: RunOffer, call: CallContext) {
     this.note(nodeId, 'offer', offer.task_id, call);
     const known = this.runs.get(offer.task_id);
@@ -163,6 +181,14 @@ export class MemoryNodes implements NodeLink {
     this.note(nodeId, 'announce', '', call);
     this.announced.push({ ...replica, ...told });
     return Promise.resolve({ bound: true });
+  }
+
+  /** Counts words: each is a token here. */
+  async countTokens(nodeId: string, poolId: string, input: RunInput, call: CallContext) {
+    this.note(nodeId, `count ${poolId}`, '', call);
+    if (this.refusal !== undefined) throw this.refusal;
+    const texts = input.kind === 'chat' ? input.messages.map(({ content }) => content) : [];
+    return Promise.resolve(texts.join(' ').split(' ').length);
   }
 
   async confirm(nodeId: string, taskId: string, call: CallContext) {
@@ -186,7 +212,8 @@ export class MemoryNodes implements NodeLink {
 
   async view(nodeId: string, taskId: string, call: CallContext) {
     this.note(nodeId, 'view', taskId, call);
-    return Promise.resolve(this.runs.get(taskId)?.view());
+    const run = this.runs.get(taskId);
+    return Promise.resolve(run && { ...run.view(), dialect: run.offer.dialect ?? null });
   }
 
   async cancel(nodeId: string, taskId: string, _reason: string, call: CallContext) {

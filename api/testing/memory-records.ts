@@ -1,4 +1,7 @@
 /** Records in memory, for the API's own tests: ids are unique, and Temporal can be made to be away or not to answer. */
+import type { Download, ProvisionInput } from '../../contracts/download.js';
+import { downloadWorkflowId } from '../../domain/identity.js';
+import type { DownloadRecords } from '../clients/download-records.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { Operation } from '../../contracts/operation.js';
 import type {
@@ -19,9 +22,38 @@ import type {
   TaskStart,
 } from '../clients/task-records.js';
 
+/** Downloads in memory: each stands as the test says. */
+class MemoryDownloads implements DownloadRecords {
+  readonly started: ProvisionInput[] = [];
+  readonly told: string[] = [];
+  readonly known = new Map<string, Download>();
+  /** How a download stands that was just started; undefined: it fetches its first bytes. */
+  atStart: Partial<Download> = {};
+
+  start(input: ProvisionInput): Promise<string> {
+    this.started.push(input);
+    const download_id = downloadWorkflowId(input.node_id, input.model_id);
+    const { model_id, model_ref, node_id, digest } = input;
+    this.known.set(download_id, {
+      ...{ download_id, model_id, model_ref, node_id, digest, status: 'running', state: 'downloading' },
+      ...{ bytes_downloaded: 0, bytes_total: null, bytes_per_second: 0, eta_ms: null, attempt: 1 },
+      ...{ files_done: 0, files_total: 1, last_error: null, local_path: null, error: null, ...this.atStart },
+    });
+    return Promise.resolve(download_id);
+  }
+
+  wait = () => Promise.resolve();
+  read = (id: string) => Promise.resolve(this.known.get(id));
+  tell = (id: string, what: 'pause' | 'resume' | 'cancel') => {
+    this.told.push(`${what} ${id}`);
+    return Promise.resolve();
+  };
+}
+
 /** Records in memory. */
 export class MemoryRecords implements TaskRecords {
   readonly tasks = new Map<string, TaskRecord>();
+  readonly downloads = new MemoryDownloads();
   readonly starts: TaskStart[] = [];
   readonly cancelled: string[] = [];
   readonly preloads: PreloadPoolInput[] = [];

@@ -7,6 +7,7 @@ import { createArtifacts, type Artifacts } from '../../store/artifacts.js';
 import { createKeys } from '../../store/keys.js';
 import { createSessions } from '../../store/sessions.js';
 import { createModels } from '../../store/models.js';
+import { createNodes, type Nodes } from '../../store/nodes.js';
 import { openStore, type Store } from '../../store/open-store.js';
 import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
 import type { AuditEvent } from '../../security/audit/audit-chain.js';
@@ -16,6 +17,7 @@ import { createKnownKeys } from '../keys/known-keys.js';
 import { createSessionBook, sessionLimits, type SessionBook } from '../sessions/session-book.js';
 import { MemoryNodes } from './memory-nodes.js';
 import { MemoryRecords } from './memory-records.js';
+import { MemoryVisits } from './memory-visits.js';
 
 /** A key that the API under test accepts. */
 export const KEY = 'key-of-the-tests';
@@ -35,12 +37,15 @@ export interface TestApi {
   store: Store;
   artifacts: Artifacts;
   sessionBook: SessionBook;
+  /** The registry of nodes, and what visits of them come to. */
+  registered: Nodes;
+  visits: MemoryVisits;
   log: LogLine[];
   /** What the audit log was told. */
   audited: AuditEvent[];
   /** Sends a request with the key; without one where `headers` bring another credential or `x-api-key: ''`. */
   ask: (
-    method: 'GET' | 'POST' | 'OPTIONS' | 'DELETE' | 'HEAD',
+    method: 'GET' | 'POST' | 'PATCH' | 'OPTIONS' | 'DELETE' | 'HEAD',
     url: string,
     options?: Pick<InjectOptions, 'headers' | 'payload' | 'remoteAddress'>,
   ) => Promise<LightMyRequestResponse>;
@@ -89,7 +94,21 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const sessionBook = createSessionBook({ sessions, limits: sessionLimits(settings), log: logger, now });
   const audited: AuditEvent[] = [];
   const audit = { record: (event: AuditEvent) => Promise.resolve(void audited.push(event)) };
-  const clients = { records, nodes, codec, artifacts, models, keys, sessionBook, known, audit };
+  const registered = createNodes({ db: store.db, now });
+  const visits = new MemoryVisits(registered);
+  const clients = {
+    records,
+    nodes,
+    registered,
+    visits,
+    codec,
+    artifacts,
+    models,
+    keys,
+    sessionBook,
+    known,
+    audit,
+  };
   await app.register(api, { settings, ...clients, nodeToken: () => NODE_TOKEN, now, version: '9.9.9' });
   options.extend?.(app);
   await app.ready();
@@ -100,6 +119,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     store,
     artifacts,
     sessionBook,
+    registered,
+    visits,
     log,
     audited,
     ask: (method, url, { headers, ...rest } = {}) =>

@@ -137,7 +137,11 @@ const worker = await createTasksWorker({
   },
   keepTranscript: () => Promise.reject(new Error('the floor keeps nothing')),
   moveTask: () => Promise.reject(new Error('the floor moves nothing')),
-  removeModel: () => Promise.reject(new Error('the floor has no models')),
+  catalog: {
+    removeModel: () => Promise.reject(new Error('the floor has no models')),
+    recordModel: () => Promise.resolve(),
+    stageModel: () => Promise.reject(new Error('the floor has no models')),
+  },
 });
 const records = createTaskRecords({ ...shared, startTimeoutMs: START_TIMEOUT_MS });
 const working = worker.run();

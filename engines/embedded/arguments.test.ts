@@ -13,6 +13,7 @@ test('the defaults are llama-server’s, except for threads, of which one core i
     threads: Math.max(1, availableParallelism() - 1),
     gpuLayers: undefined,
     alias: undefined,
+    embeddings: false,
     metrics: false,
   });
 });

@@ -22,6 +22,8 @@ export interface EngineArguments {
   readonly alias: string | undefined;
   /** Whether `/metrics` answers. Default false. */
   readonly metrics: boolean;
+  /** Whether `/v1/embeddings` answers, for which memory for one more context is taken. Default false. */
+  readonly embeddings: boolean;
 }
 
 /** What `--help` prints. */
@@ -35,6 +37,7 @@ export const USAGE = `usage: embedded-engine --model PATH [options]
   -ngl, --n-gpu-layers N      layers on the GPU, 0 for none, -1 for as many as fit (default -1)
   -a,   --alias NAME          model name in answers (default: the file's name)
         --metrics             answer GET /metrics
+        --embeddings          answer POST /v1/embeddings too (memory for the context of one more slot)
 `;
 
 /** llama-server's short and alternative spellings; node's parser knows one-letter short flags only. */
@@ -46,6 +49,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
   '-ngl': '--n-gpu-layers',
   '--gpu-layers': '--n-gpu-layers',
   '-a': '--alias',
+  '--embedding': '--embeddings',
 };
 
 const MOST_TOKENS = 2 ** 24;
@@ -67,6 +71,7 @@ export function readArguments(args: readonly string[]): EngineArguments {
       'n-gpu-layers': { type: 'string', default: '-1' },
       alias: { type: 'string' },
       metrics: { type: 'boolean', default: false },
+      embeddings: { type: 'boolean', default: false },
     },
   });
   if (values.model === undefined || values.model === '') throw new Error('--model is missing');
@@ -82,6 +87,7 @@ export function readArguments(args: readonly string[]): EngineArguments {
     gpuLayers: gpuLayers === -1 ? undefined : gpuLayers,
     alias: values.alias,
     metrics: values.metrics,
+    embeddings: values.embeddings,
   };
 }
 

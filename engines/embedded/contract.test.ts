@@ -32,7 +32,9 @@ for (const program of PROGRAMS) {
       const prepared = await prepareModel();
       remove = prepared.remove;
       const size = ['--ctx-size', '8192', '--parallel', '4', '--threads', '1'];
-      const args = ['--model', prepared.model, ...size, '--alias', 'demo', '--metrics'];
+      // llama-server wants to be told how to pool where the model does not say; the embedded engine does as the model says.
+      const embeddings = ['--embeddings', ...(own ? [] : ['--pooling', 'last'])];
+      const args = ['--model', prepared.model, ...size, '--alias', 'demo', '--metrics', ...embeddings];
       engine = await EngineUnderTest.spawn(program, args);
       const statuses = await engine.untilHealthy();
       // llama-server loads this small model before anybody can ask.
@@ -115,6 +117,54 @@ for (const program of PROGRAMS) {
       const { body: answer } = await engine.post('/completion', { ...body, return_tokens: true });
       assert.equal(answer.content, textOf(chunks));
       assert.deepEqual(answer.tokens, idsOf(chunks));
+    });
+
+    test('vectors have length 1, one an input, the same for the same text, alone or not, and for its ids', async () => {
+      const texts = ['Tell me about the sea', 'Tell me about tea', 'What about the sea'];
+      const { status, body } = await engine.post<Vectors>('/v1/embeddings', { input: texts });
+      assert.equal(status, 200);
+      const [sea = [], tea = [], again = []] = vectorsOf(body);
+      for (const vector of [sea, tea, again]) assert.ok(Math.abs(similarity(vector, vector) - 1) < 1e-5);
+      assert.ok(similarity(sea, again) > similarity(sea, tea) + 0.05);
+      const ids = await Promise.all(texts.map((text) => tokenize(engine, text)));
+      assert.equal(body.usage.prompt_tokens, ids.flat().length);
+      for (const input of [texts[1], [texts[1]], ids[1], [ids[1]]]) {
+        const { body: alone } = await engine.post<Vectors>('/v1/embeddings', { input });
+        assert.deepEqual(vectorsOf(alone), [tea]);
+      }
+      const { body: encoded } = await engine.post<{ data: { embedding: string }[] }>('/v1/embeddings', {
+        ...{ input: texts[1], encoding_format: 'base64' },
+      });
+      const bytes = Buffer.from(encoded.data[0]?.embedding ?? '', 'base64');
+      assert.deepEqual(
+        Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(index * 4)),
+        tea.map(Math.fround),
+      );
+    });
+
+    test('an input for a vector that is too long, or has ids that are none, is refused as such', async () => {
+      const long = await engine.post<Refusal>('/v1/embeddings', { input: ['a', 'sea '.repeat(2_100)] });
+      assert.deepEqual([long.status, long.body.error.type], [400, 'exceed_context_size_error']);
+      const none = await engine.post<Refusal>('/v1/embeddings', { input: [[1, 999_999]] });
+      assert.deepEqual([none.status, none.body.error.message], [400, 'Prompt contains invalid tokens']);
+      const ranked = await engine.post<Refusal>('/v1/rerank', { query: 'a', documents: ['b'] });
+      assert.deepEqual([ranked.status, ranked.body.error.type], [501, 'not_supported_error']);
+    });
+
+    test('vectors and texts at once do not mix, and vectors take a slot', async () => {
+      const before = await engine.post<Vectors>('/v1/embeddings', { input: 'tea' });
+      const [text, ...vectors] = await Promise.all([
+        engine.stream('/completion', { prompt: 'Tell me about the sea', temperature: 0 }),
+        ...Array.from({ length: 8 }, () => engine.post<Vectors>('/v1/embeddings', { input: 'tea' })),
+      ]);
+      assert.equal(textOf(text), SEA);
+      for (const { body } of vectors) assert.deepEqual(vectorsOf(body), vectorsOf(before.body));
+      const leave = new AbortController();
+      const many = engine.post('/v1/embeddings', { input: Array(2_000).fill('sea') }, leave.signal);
+      await engine.untilBusy(own ? 1 : 4); // llama-server spreads the inputs of one request over all slots.
+      leave.abort();
+      await assert.rejects(many);
+      await engine.untilBusy(0);
     });
 
     test('four streams at once do not mix', async () => {
@@ -214,6 +264,8 @@ for (const program of PROGRAMS) {
       const { body: props } = await engine.get<Record<string, unknown>>('/props');
       assert.equal(props.total_slots, 4);
       assert.equal(props.model_alias, 'demo');
+      const { supports_tools, supports_tool_calls } = props.chat_template_caps as Record<string, boolean>;
+      assert.deepEqual([supports_tools, supports_tool_calls], [false, false]);
       const { body: models } = await engine.get<{ data: { id: string }[] }>('/v1/models');
       assert.equal(models.data[0]?.id, 'demo');
       const { body: slots } = await engine.get<{ n_ctx: number }[]>('/slots');
@@ -232,6 +284,27 @@ for (const program of PROGRAMS) {
       }
     });
   });
+}
+
+test('the embedded engine computes no vectors unless it was started to', async () => {
+  const prepared = await prepareModel();
+  const engine = await EngineUnderTest.start('embedded', ['--model', prepared.model, '--threads', '1']);
+  try {
+    const { status, body } = await engine.post<Refusal>('/v1/embeddings', { input: 'sea' });
+    assert.deepEqual([status, body.error.type], [501, 'not_supported_error']);
+  } finally {
+    await engine.end();
+    await prepared.remove();
+  }
+});
+
+interface Vectors {
+  readonly data: { readonly index: number; readonly embedding: number[] }[];
+  readonly usage: { readonly prompt_tokens: number };
+}
+
+interface Refusal {
+  readonly error: { readonly type: string; readonly message: string };
 }
 
 interface ChatAnswer {
@@ -258,4 +331,13 @@ function idsOf(chunks: readonly Chunk[]): number[] {
 async function tokenize(engine: EngineUnderTest, content: string): Promise<number[]> {
   const { body } = await engine.post<{ tokens: number[] }>('/tokenize', { content, add_special: true });
   return body.tokens;
+}
+
+/** In the order of the inputs. */
+function vectorsOf({ data }: Vectors): number[][] {
+  return [...data].sort((a, b) => a.index - b.index).map(({ embedding }) => embedding);
+}
+
+function similarity(one: readonly number[], other: readonly number[]): number {
+  return one.reduce((sum, value, index) => sum + value * (other[index] ?? 0), 0);
 }

@@ -39,6 +39,11 @@ export interface Ending {
 
 let lastTaskId = 0;
 
+/** A number for one piece of work, as `/slots` shows it. */
+export function nextTaskId(): number {
+  return lastTaskId++;
+}
+
 /**
  * Generates.
  *
@@ -60,7 +65,7 @@ export async function* generate(
   const clock = new GenerationClock(prompt.length);
   const history = [...prompt];
   const work = {
-    taskId: lastTaskId++,
+    taskId: nextTaskId(),
     promptTokens: prompt.length,
     settings: describeSettings(settings),
     maxTokens: settings.maxTokens,

@@ -63,6 +63,14 @@ export interface LlamaContext {
   getSequence(): LlamaSequence;
 }
 
+/** A context that computes vectors, one at a time. */
+export interface LlamaEmbeddingContext {
+  /** Tokens of an input, those included that the model wants about it. The list is changed. */
+  calculateInputLength(tokens: TokenId[]): number;
+  /** The vector of the input's last token, or of all, as the model was made for. The list is changed. */
+  getEmbeddingFor(tokens: TokenId[]): Promise<{ readonly vector: readonly number[] }>;
+}
+
 /** A loaded model. */
 export interface LlamaModel {
   readonly tokens: {
@@ -95,6 +103,12 @@ export interface LlamaModel {
     threads: number;
     createSignal: AbortSignal;
   }): Promise<LlamaContext>;
+  createEmbeddingContext(options: {
+    contextSize: number;
+    batchSize: number;
+    threads: number;
+    createSignal: AbortSignal;
+  }): Promise<LlamaEmbeddingContext>;
 }
 
 /** llama.cpp itself, with one backend. */

@@ -3,6 +3,7 @@ import { access, constants } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { EngineArguments } from './arguments.js';
 import { ChatTemplate } from './chat-template.js';
+import { createEmbeddings, type Embeddings } from './embeddings.js';
 import { Gate } from './gate.js';
 import type { Grammar, GrammarState, Llama, LlamaModel } from './llama-types.js';
 import { EngineMetrics } from './metrics.js';
@@ -27,6 +28,8 @@ export interface Engine {
   readonly gate: Gate;
   readonly pace: PrefillPace;
   readonly metrics: EngineMetrics;
+  /** What computes vectors; undefined where they were not asked for at the start. */
+  readonly embeddings: Embeddings | undefined;
   /** Tokens of context of each slot. */
   readonly slotContextSize: number;
   /** When it was loaded, in ms since 1970. */
@@ -91,6 +94,7 @@ export async function loadEngine(
       onLoadProgress: onProgress,
     });
     const { pool, slotContextSize } = await createSlots(args, model, signal);
+    const pieces = createPieces(model);
     const { LlamaGrammarEvaluationState } = packages.llama;
     return {
       args,
@@ -99,9 +103,17 @@ export async function loadEngine(
       backend: llama.gpu === false ? 'cpu' : llama.gpu,
       llama,
       model,
-      pieces: createPieces(model),
+      pieces,
       chatTemplate: new ChatTemplate(model, packages.template),
       pool,
+      embeddings: args.embeddings
+        ? await createEmbeddings(model, {
+            threads: args.threads,
+            slotContextSize,
+            vocabulary: pieces.count,
+            signal,
+          })
+        : undefined,
       gate: new Gate(),
       pace: new PrefillPace(),
       metrics: new EngineMetrics(),

@@ -48,6 +48,8 @@ export function answerProps(engine: Engine, exchange: Exchange): void {
     endpoint_props: false,
     endpoint_metrics: args.metrics,
     chat_template: engine.chatTemplate.source,
+    // Whatever the template knows: this engine reads no calls out of an answer.
+    chat_template_caps: { supports_tools: false, supports_tool_calls: false },
     bos_token: model.tokens.bosString ?? '',
     eos_token: model.tokens.eosString ?? '',
     build_info: `embedded-engine (${engine.backend})`,

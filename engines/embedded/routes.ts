@@ -1,6 +1,7 @@
 /** Which request is answered by what. */
 import { answerChat, answerOpenAiCompletion } from './openai-routes.js';
 import { answerCompletion } from './completion-route.js';
+import { answerEmbeddings, refuseRerank } from './embedding-routes.js';
 import type { Exchange } from './http-exchange.js';
 import type { Engine } from './load-engine.js';
 import { answerMetrics, answerModels, answerProps, answerSlots } from './model-routes.js';
@@ -23,6 +24,10 @@ const ROUTES: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['POST /v1/completions', answerOpenAiCompletion],
   ['POST /chat/completions', answerChat],
   ['POST /v1/chat/completions', answerChat],
+  ['POST /v1/embeddings', answerEmbeddings],
+  ['POST /embeddings', answerEmbeddings],
+  ['POST /v1/rerank', refuseRerank],
+  ['POST /rerank', refuseRerank],
 ]);
 
 /** The handler for a request, if there is one. */

@@ -15,7 +15,9 @@ import type { temporal } from '@temporalio/proto';
 import { historyCodec as codec } from './history-key.js';
 import { poolScenarios } from './pool-scenarios.js';
 import { preloadScenarios } from './preload-scenarios.js';
+import { provisionScenarios } from './provision-scenarios.js';
 import { purgeScenarios } from './purge-scenarios.js';
+import { registryScenarios } from './registry-scenarios.js';
 import { RecordingStage, type History, type Scenario } from './stage.js';
 import { supervisionScenarios } from './supervision-scenarios.js';
 import { taskScenarios } from './task-scenarios.js';
@@ -26,7 +28,9 @@ const FOLDER = fileURLToPath(new URL('../../workflows/histories/', import.meta.u
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...poolScenarios,
   ...preloadScenarios,
+  ...provisionScenarios,
   ...purgeScenarios,
+  ...registryScenarios,
   ...supervisionScenarios,
   ...taskScenarios,
 };

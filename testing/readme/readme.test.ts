@@ -116,6 +116,7 @@ test('npm start prints a line that streams tokens when it is pasted, and so do t
     const pasted = /^ {2}(ID=.*)$/m.exec(printed)?.[1];
     assert.ok(pasted !== undefined, printed);
     assert.match(await run(pasted), /event: token\ndata: \{"t":"Waves"[\s\S]*event: end\n/);
+    assert.match(await run(block('npx drover')), /^Waves [^]*\ndefault +demo [^]*\nok +pools /m);
     assert.match(await run(block('tea-1')), /event: token[\s\S]*event: end\n/);
     assert.match(await run(block('/v1/chat/completions')), /data: \[DONE\]/);
   });
@@ -131,7 +132,7 @@ test("a model of one's own is named by its path", async () => {
 });
 
 test('every other command is one that CI runs itself', async () => {
-  const known = ['npm start', 'tea-1', 'DROVER_MODEL=', '/v1/chat/completions'];
+  const known = ['npm start', 'npx drover', 'tea-1', 'DROVER_MODEL=', '/v1/chat/completions'];
   const others = blocks.filter((text) => !known.some((part) => text.includes(part)));
   const commands = others.flatMap((text) => text.split('\n').filter((line) => line !== ''));
   const ci = await readFile(join(ROOT, '.ci', 'run'), 'utf8');

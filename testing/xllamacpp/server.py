@@ -31,7 +31,10 @@ def read_arguments():
     parser.add_argument("-ngl", "--gpu-layers", "--n-gpu-layers", dest="gpu_layers", type=int, default=-1)
     parser.add_argument("-a", "--alias")
     parser.add_argument("--metrics", action="store_true")
+    parser.add_argument("--chat-template-file")
     parser.add_argument("--no-warmup", action="store_true")
+    parser.add_argument("--embedding", "--embeddings", dest="embeddings", action="store_true")
+    parser.add_argument("--pooling", choices=["none", "mean", "cls", "last", "rank"])
     return parser.parse_args()
 
 
@@ -48,6 +51,14 @@ def start_server(arguments):
     params.cpuparams_batch.n_threads = arguments.threads
     params.endpoint_metrics = arguments.metrics
     params.warmup = not arguments.no_warmup
+    params.embedding = arguments.embeddings
+    if arguments.pooling is not None:
+        params.pooling_type = getattr(
+            xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{arguments.pooling.upper()}"
+        )
+    if arguments.chat_template_file is not None:
+        with open(arguments.chat_template_file, encoding="utf-8") as template:
+            params.chat_template = template.read()
     if arguments.alias is not None:
         params.model_alias = {arguments.alias}
     return xllamacpp.Server(params)

@@ -1,25 +1,35 @@
 /** What an offer must pass before it is recorded: a pool that can serve it, a prompt that fits, a deadline that can be met. */
 import type { IdsAdapter } from '../../activities/engine/adapters/engine-adapter.js';
 import { engineFailure } from '../../activities/engine/adapters/engine-failure.js';
+import { NotOfferedError } from '../../activities/engine/adapters/vectors.js';
 import { DroverError } from '../../contracts/errors.js';
-import type { RunOffer } from '../../contracts/node.js';
-import type { Admission } from '../../contracts/task.js';
+import { isPrompt, type RunInput, type RunOffer } from '../../contracts/node.js';
+import type { Admission, Workload } from '../../contracts/task.js';
 import { isInfeasible, predictedStartMs } from '../../domain/estimate.js';
 import { mayBecomeReady } from '../../domain/pool.js';
 import type { Displacement, FullQueuePolicy } from './displacement.js';
-import type { Pool } from './pool-registry.js';
+import { openUntilMs } from './engine-circuits.js';
+import type { Pool, Replica } from './pool-registry.js';
 
 /** Advice of a refusal that time may mend. */
 const RETRY = { retry_after_ms: 1000 };
 /** An engine cuts a megabyte in a fraction of a second; whoever offers a task waits 10 s for our answer. */
 const TOKENIZE_LIMIT_MS = 5_000;
 
-/** @throws DroverError POOL_NOT_FOUND, or POOL_UNREADY / POOL_UNAVAILABLE when the pool is not on its way to ready */
-export function requireServingPool(pool: Pool | undefined, offer: RunOffer): Pool {
-  if (pool === undefined) throw new DroverError('POOL_NOT_FOUND', 'this node has no such pool');
+/**
+ * @throws DroverError POOL_NOT_FOUND; POOL_UNREADY / POOL_UNAVAILABLE when the pool is not on its way to ready, or all its
+ * engines fail at every task
+ */
+export function requireServingPool(pool: Pool | undefined, offer: RunOffer, nowMs: number): Pool {
+  if (pool === undefined) throw noSuchPool();
+  const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: 'retry' };
+  const triedAtMs = openUntilMs(pool);
+  if (triedAtMs !== undefined) {
+    const retry_after_ms = Math.max(1, triedAtMs - nowMs);
+    throw new DroverError('POOL_UNAVAILABLE', 'the engines of the pool fail', { ...whose, retry_after_ms });
+  }
   if (mayBecomeReady(pool.state)) return pool;
   const code = pool.state === 'failed' ? 'POOL_UNAVAILABLE' : 'POOL_UNREADY';
-  const whose = { pool_id: pool.poolId, engine: offer.request.engine, policy_label: 'retry' };
   throw new DroverError(code, `the pool is ${pool.state}`, { ...RETRY, ...whose });
 }
 
@@ -34,10 +44,17 @@ export async function fittingPromptIds(
   limitMs: number,
 ): Promise<number[] | null> {
   const [replica] = pool.replicas.values();
+  const { input, request } = offer;
+  if (replica !== undefined) requireOffered(replica, request.workload);
+  // Inputs are cut by the engine alone, which says which of them does not fit.
+  if (!isPrompt(input)) return null;
   // An engine that takes text alone says itself what does not fit.
   if (replica?.adapter.takes !== 'ids') return null;
-  const ids = withTokens(await idsOf(offer, replica.adapter, Math.min(limitMs, TOKENIZE_LIMIT_MS)));
-  const { ctx, max_tokens } = offer.request;
+  const { adapter } = replica;
+  const whose = { pool_id: offer.pool_id, engine: request.engine };
+  const patienceMs = Math.min(limitMs, TOKENIZE_LIMIT_MS);
+  const ids = await answered(checkedIds(offer, input, adapter, AbortSignal.timeout(patienceMs)), whose);
+  const { ctx, max_tokens } = request;
   const limit = Math.min(ctx === 0 ? Infinity : ctx, pool.prepared?.ctx_max ?? Infinity);
   const wanted = offer.fit_context === true ? 1 : max_tokens;
   if (ids.length + wanted <= limit) return ids;
@@ -45,20 +62,64 @@ export async function fittingPromptIds(
   throw new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'max_tokens', problem }] });
 }
 
-async function idsOf(offer: RunOffer, adapter: IdsAdapter, limitMs: number): Promise<number[]> {
+/** @throws NotOfferedError for what this engine is known not to do */
+function requireOffered({ adapter, workloads }: Replica, workload: Workload): void {
+  const isUnknown =
+    (workload === 'embedding' && adapter.embed === undefined) ||
+    (workload === 'rerank' && adapter.rerank === undefined);
+  if (isUnknown || workloads?.includes(workload) === false) throw new NotOfferedError(workload);
+}
+
+/**
+ * How many tokens the pool's engine cuts an input into.
+ * @throws DroverError POOL_NOT_FOUND; POOL_UNREADY while no engine is up; INVALID_PARAMS where the engine takes text and tells no
+ * tokens; POOL_UNAVAILABLE when it does not answer
+ */
+export async function countTokensOf(pool: Pool | undefined, input: RunInput): Promise<number> {
+  if (pool === undefined) throw noSuchPool();
+  const [replica] = pool.replicas.values();
+  const engine = replica?.engine.prepared.engine;
+  const whose = { pool_id: pool.poolId, ...(engine === undefined ? {} : { engine }) };
+  if (replica === undefined)
+    throw new DroverError('POOL_UNREADY', `the pool is ${pool.state}`, { ...RETRY, ...whose });
+  const { adapter } = replica;
+  if (adapter.takes === 'ids')
+    return (await answered(adapter.tokenize(input, AbortSignal.timeout(TOKENIZE_LIMIT_MS)), whose)).length;
+  const problem = 'the engine of this model takes text, and tells nobody its tokens';
+  throw new DroverError('INVALID_PARAMS', problem, { ...whose, details: [{ field: 'model', problem }] });
+}
+
+function noSuchPool(): DroverError {
+  return new DroverError('POOL_NOT_FOUND', 'this node has no such pool');
+}
+
+/** What an engine is asked before anything is begun: when it breaks off, or stands still, the client may come again. */
+async function answered<T>(asked: Promise<T>, whose: { pool_id: string; engine?: string }): Promise<T> {
   try {
-    return await adapter.tokenize(offer.input, AbortSignal.timeout(limitMs));
+    return await asked;
   } catch (err) {
     const failure = engineFailure(err);
     if (failure.code !== 'WORKER_RESET') throw failure;
-    const whose = { pool_id: offer.pool_id, engine: offer.request.engine, policy_label: 'retry' };
-    const message = 'the engine of the pool does not answer';
-    throw new DroverError('POOL_UNAVAILABLE', message, { ...RETRY, ...whose }, { cause: err });
+    const advice = { ...RETRY, ...whose, policy_label: 'retry' };
+    throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool does not answer', advice, {
+      cause: err,
+    });
   }
 }
 
-/** The ids of a prompt. @throws DroverError INVALID_PARAMS where there are none: an engine has nothing to go on from */
-export function withTokens(ids: number[]): number[] {
+/**
+ * The ids of a prompt.
+ * @throws DroverError INVALID_PARAMS where there are none, for an engine has nothing to go on from then, and for what the
+ * engine says beforehand that it does not do
+ */
+export async function checkedIds(
+  { request: { logprobs } }: RunOffer,
+  input: RunInput,
+  adapter: IdsAdapter,
+  signal: AbortSignal,
+): Promise<number[]> {
+  await adapter.check?.({ input, logprobs }, signal);
+  const ids = await adapter.tokenize(input, signal);
   if (ids.length > 0) return ids;
   const problem = 'prompt: has no tokens for this model to go on from';
   throw new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'prompt', problem }] });
@@ -67,7 +128,8 @@ export function withTokens(ids: number[]): number[] {
 /** @throws DroverError DEADLINE_UNMET when what was measured says that the task cannot end in time (B-DP-051) */
 export function requireFeasible(pool: Pool, offer: RunOffer, admission: Admission): void {
   const { request } = offer;
-  const tokens = Math.min(request.expected_tokens ?? likelyTokens(pool, offer), request.max_tokens);
+  const likely = request.expected_tokens ?? likelyTokens(pool, offer);
+  const tokens = isPrompt(offer.input) ? Math.min(likely, request.max_tokens) : 0;
   const task = { predictedStartMs: admission.predicted_start_ms, tokens, deadlineMs: request.deadline_ms };
   if (!isInfeasible(pool.throughput, task)) return;
   const whose = { pool_id: pool.poolId, engine: request.engine };

@@ -7,21 +7,18 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeActivityDeps, RunningEngine } from '../../activities/deps.js';
-import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { isMarkedDraining } from '../../activities/pool/drain-mark.js';
 import { engineFields } from '../../activities/pool/pool-fields.js';
 import { endLeftEngine, findLeftEngines, setUnreadableRecordsAside } from '../../activities/process/adopt.js';
 import { handoffFileName, isAside } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { reportLeft, tellCrash } from './crash-report.js';
+import { answersHealth } from './engine-health.js';
 import type { PoolRegistry } from './pool-registry.js';
-
-/** An engine that was handed over answers health at once. */
-const HEALTH_LIMIT_MS = 2_000;
 
 /** Takes over what can be proved, ends the rest. */
 export async function adoptEngines(
-  deps: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs' | 'metrics' | 'now'>,
+  deps: Pick<NodeActivityDeps, 'adapterOf' | 'paths' | 'stopGraceMs' | 'metrics' | 'now'>,
   pools: PoolRegistry,
   log: Logger,
 ): Promise<void> {
@@ -39,7 +36,7 @@ export async function adoptEngines(
       continue;
     }
     const engine: RunningEngine = { prepared, url, pid, startTicks: started_ticks };
-    const serves = left.alive && (await isHealthy(engine));
+    const serves = left.alive && (await isHealthy(deps, engine));
     const event = serves ? 'engine_adopted' : 'engine_ended';
     log.info({ event, ...engineFields(prepared), pid }, 'engine of an earlier worker');
     const drains = isMarkedDraining(deps.paths, pool_id);
@@ -55,12 +52,13 @@ export async function adoptEngines(
   }
 }
 
-async function isHealthy({ prepared, url }: RunningEngine): Promise<boolean> {
-  const adapter = adapterFor(prepared.engine, url);
+async function isHealthy(
+  { adapterOf }: Pick<NodeActivityDeps, 'adapterOf'>,
+  { prepared, url }: RunningEngine,
+): Promise<boolean> {
+  const adapter = adapterOf(prepared.engine, url);
   try {
-    return await adapter.healthy(AbortSignal.timeout(HEALTH_LIMIT_MS));
-  } catch {
-    return false;
+    return await answersHealth(adapter);
   } finally {
     await adapter.close();
   }

@@ -7,6 +7,7 @@ import {
   type NodeOptions,
   type TestNode,
 } from '../../testing/test-node.js';
+import { pauseMs } from './continuation.js';
 
 const aNode = nodesOfTests();
 
@@ -140,4 +141,67 @@ test('no other model goes on with what one began: the task ends with WORKER_RESE
   const { state, error } = await endOf(node, 'a');
   assert.deepEqual([state, error?.code], ['failed', 'WORKER_RESET']);
   assert.deepEqual(engines.get('http://new:1')?.requests, []);
+});
+
+test('B-AD-008: an engine that answers 500 is asked again before it has said anything, three times at most', async () => {
+  const node = await aNode();
+  const { engine, runs } = node;
+  await runs.attach(offerOf('a'));
+  await engine.asked(1);
+  engine.refuse(500);
+  await engine.asked(2);
+  engine.say('one ');
+  engine.finish('EOS');
+  assert.equal((await endOf(node, 'a')).state, 'completed');
+  await runs.attach(offerOf('b'));
+  for (let asked = 3; asked <= 5; asked++) {
+    await engine.asked(asked);
+    engine.refuse(502);
+  }
+  const { state, error } = await endOf(node, 'b');
+  assert.deepEqual([state, error?.code, engine.requests.length], ['failed', 'INTERNAL', 5]);
+});
+
+test('B-AD-008: neither a fault amid a stream nor a refusal of the request is tried again', async () => {
+  const node = await begun();
+  const { engine, runs } = node;
+  engine.refuse(500);
+  const { state, error } = await endOf(node, 'a');
+  assert.deepEqual([state, error?.code, engine.requests.length], ['failed', 'INTERNAL', 1]);
+  assert.deepEqual(tokensOf(node, 'a'), [
+    [0, 'one '],
+    [1, 'two '],
+  ]);
+  for (const status of [400, 401, 403, 404, 422]) {
+    const before = engine.requests.length;
+    await runs.attach(offerOf(`refused-${status}`));
+    await engine.asked(before + 1);
+    engine.refuse(status);
+    assert.equal((await endOf(node, `refused-${status}`)).state, 'failed');
+    assert.equal(engine.requests.length, before + 1);
+  }
+});
+
+test('a busy engine is asked until the deadline: its task has no share of it to use up', async () => {
+  const node = await aNode();
+  const { engine, runs } = node;
+  await runs.attach(offerOf('a'));
+  for (let asked = 1; asked <= 4; asked++) {
+    await engine.asked(asked);
+    engine.refuse(429);
+  }
+  await engine.asked(5);
+  engine.finish('EOS');
+  assert.equal((await endOf(node, 'a')).state, 'completed');
+  await runs.attach(offerOf('late', { request: { deadline_ms: 400 } }));
+  await engine.asked(6);
+  engine.refuse(503);
+  const { state, error } = await endOf(node, 'late');
+  assert.deepEqual([state, error?.code], ['failed', 'DECODE_TIMEOUT']);
+});
+
+test('each pause before an engine is twice as long, with jitter, and none longer than five seconds and a half of that', () => {
+  const pauses = [1, 2, 3, 4].map((fruitless) => pauseMs(fruitless, 0));
+  assert.deepEqual(pauses, [250, 500, 1_000, 2_000]);
+  assert.deepEqual([pauseMs(30, 0), pauseMs(30, 1), pauseMs(1, 0.5)], [5_000, 7_500, 312.5]);
 });

@@ -3,6 +3,8 @@
  * that a dead worker began is continued here (design §4); it knows nothing of slots, which are the scheduler's.
  */
 import { basename } from 'node:path';
+import { formatOf } from '../../activities/engine/adapters/answer-format.js';
+import { hasTools } from '../../activities/engine/adapters/chat-route.js';
 import type {
   Decoding,
   EngineAdapter,
@@ -12,9 +14,11 @@ import type {
 } from '../../activities/engine/adapters/engine-adapter.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
+import { isPrompt, type ChatInput, type RunInput } from '../../contracts/node.js';
 import { onTimeProbability, type PastRun } from '../../domain/on-time.js';
 import type { StopReason } from '../../domain/task.js';
-import { withTokens } from './admit-run.js';
+import { checkedIds } from './admit-run.js';
+import { AnswerPieces } from './answer-pieces.js';
 import { ContinuationError } from './continuation.js';
 import { onceThereIsRoom } from './disk-room.js';
 import type { LoggedFrame } from './run-log.js';
@@ -43,6 +47,8 @@ export interface ExecutionContext {
   onTokens: () => void;
   /** @throws DroverError once the run may be another node's: nothing is written or shown any more. */
   requireTouch: () => void;
+  /** The engine has numbered a token no higher than the one before; told once a call. */
+  onDisorder: (index: number, before: number) => void;
   /** The disk is full, and the run waits for room. */
   onNoRoom: (err: unknown) => void;
 }
@@ -57,7 +63,7 @@ export interface Completion {
  * How often everything logged so far is made durable while tokens flow: a power cut of the node costs no more. Each sync
  * holds up whoever appends to the same file system, so 32 streams that did it each second made their own tokens late.
  */
-const CHECKPOINT_MS = 5_000;
+export const CHECKPOINT_MS = 5_000;
 
 /** Pieces beyond a task's limit that are no flood: some engines tell the token of their end, or a flushed rest, apart. */
 const BEYOND_LIMIT = 8;
@@ -69,7 +75,14 @@ const BEYOND_LIMIT = 8;
 export async function executeRun(run: Run, ctx: ExecutionContext): Promise<Completion> {
   const { signal } = run.abort;
   const { adapter } = ctx;
-  const stream = adapter.takes === 'ids' ? await byIds(run, ctx, adapter) : await byText(run, ctx, adapter);
+  refuseToGoOn(run);
+  const input = promptOf(run);
+  const stream =
+    adapter.takes === 'text'
+      ? await byText(run, ctx, adapter)
+      : hasTools(input)
+        ? await byTools(run, ctx, adapter, input)
+        : await byIds(run, ctx, adapter);
   const writer = new FrameWriter(run, ctx);
   if (stream === undefined) return await writer.finish(NOTHING_LEFT);
   for await (const events of stream) {
@@ -90,9 +103,17 @@ const NOTHING_LEFT: EngineEnd = {
 
 type Stream = AsyncIterable<EngineEvent[]> | undefined;
 
+/** @throws ContinuationError for an answer of which another half would fit nothing that was said */
+function refuseToGoOn(run: Run): void {
+  if (run.tokenIndex === 0) return;
+  if (formatOf(run.offer.request) !== undefined)
+    throw new ContinuationError('an answer that is bound to a format cannot be gone on with');
+  if (hasTools(promptOf(run))) throw new ContinuationError('an answer with tools cannot be gone on with');
+}
+
 async function byIds(run: Run, ctx: ExecutionContext, adapter: IdsAdapter): Promise<Stream> {
   const { signal } = run.abort;
-  run.promptIds ??= withTokens(await adapter.tokenize(run.offer.input, signal));
+  run.promptIds ??= await checkedIds(run.offer, promptOf(run), adapter, signal);
   signal.throwIfAborted();
   await announce(run, ctx, run.promptIds.length);
   const maxTokens = run.offer.request.max_tokens - run.ids.length;
@@ -101,20 +122,39 @@ async function byIds(run: Run, ctx: ExecutionContext, adapter: IdsAdapter): Prom
   return adapter.complete({ ...decodingOf(run, maxTokens), promptIds }, signal);
 }
 
+/** The engine reads the calls out of its answer itself, and tells no ids then; what does not fit was refused before. */
+async function byTools(
+  run: Run,
+  ctx: ExecutionContext,
+  adapter: IdsAdapter,
+  input: ChatInput,
+): Promise<Stream> {
+  const { signal } = run.abort;
+  run.promptIds ??= await checkedIds(run.offer, input, adapter, signal);
+  signal.throwIfAborted();
+  await announce(run, ctx, 'unknown');
+  return adapter.answerWithTools({ ...decodingOf(run, run.offer.request.max_tokens), input }, signal);
+}
+
 async function byText(run: Run, ctx: ExecutionContext, adapter: TextAdapter): Promise<Stream> {
-  const { kind } = run.offer.input;
-  if (run.text !== '' && !adapter.goesOn(kind))
+  const input = promptOf(run);
+  if (run.text !== '' && !adapter.goesOn(input.kind))
     throw new ContinuationError(
       'the engine of the pool does not go on amid an answer to chat turns or token ids',
     );
   await announce(run, ctx, 'unknown');
   const maxTokens = run.offer.request.max_tokens - run.tokensOut;
   if (maxTokens <= 0) return undefined;
-  const { input } = run.offer;
   return adapter.complete({ ...decodingOf(run, maxTokens), input, said: run.text }, run.abort.signal);
 }
 
-async function announce(run: Run, ctx: ExecutionContext, tokensIn: number | 'unknown'): Promise<void> {
+function promptOf({ offer: { input } }: Run): RunInput {
+  if (isPrompt(input)) return input;
+  throw new TypeError('a completion has a prompt');
+}
+
+/** Notes where the run goes on, and shows its `started` frame once. */
+export async function announce(run: Run, ctx: ExecutionContext, tokensIn: number | 'unknown'): Promise<void> {
   const isFirst = run.lastFrame === undefined;
   const { replicaId: replica_id, model } = ctx;
   const counted = tokensIn === 'unknown' ? { tokens_in: 0, by_text: true } : { tokens_in: tokensIn };
@@ -140,7 +180,7 @@ async function announce(run: Run, ctx: ExecutionContext, tokensIn: number | 'unk
 }
 
 /** A full disk is a pause: nothing is shown that is not in the log. */
-async function written(
+export async function written(
   run: Run,
   { onNoRoom, requireTouch }: ExecutionContext,
   write: () => void,
@@ -166,7 +206,7 @@ async function idsSoFar(run: Run, promptIds: readonly number[], adapter: IdsAdap
 }
 
 function decodingOf(run: Run, maxTokens: number): Decoding {
-  const { temperature, top_p, seed, stop, determinism, sampling } = run.offer.request;
+  const { temperature, top_p, seed, stop, determinism, sampling, logprobs } = run.offer.request;
   return {
     maxTokens,
     // Strict determinism implies greedy sampling (design §4, B-DP-194).
@@ -175,26 +215,31 @@ function decodingOf(run: Run, maxTokens: number): Decoding {
     seed,
     stop,
     sampling,
+    format: formatOf(run.offer.request),
+    logprobs,
   };
 }
 
 /** What the session has left while the task runs: what it had at admission, less what the task has used (B-DP-094). */
-function budgetsDuring({ offer, tokensOut }: Run, timeMs: number) {
+export function budgetsDuring({ offer, tokensCharged }: Run, timeMs: number) {
   const left = (budget: number | null | undefined, used: number) =>
     budget === null || budget === undefined ? null : Math.max(0, budget - used);
   const { budgets } = offer;
   return {
-    tokens_budget_remaining: left(budgets?.tokens_budget_remaining, tokensOut),
+    tokens_budget_remaining: left(budgets?.tokens_budget_remaining, tokensCharged),
     time_budget_remaining_ms: left(budgets?.time_budget_remaining_ms, timeMs),
-    cost_budget_remaining: left(budgets?.cost_budget_remaining, tokensOut * (budgets?.token_price ?? 0)),
+    cost_budget_remaining: left(budgets?.cost_budget_remaining, tokensCharged * (budgets?.token_price ?? 0)),
   };
 }
 
-/** Turns engine events into frames, each batch with one write. Ids without text yet wait for the text they become. */
+/** Turns engine events into frames, each batch with one write. */
 class FrameWriter {
-  private pendingIds: number[] = [];
+  private readonly pieces: AnswerPieces;
   private readonly tokensBefore: number;
   private taken = 0;
+  /** The engine's own number of its last token. */
+  private lastIndex = -Infinity;
+  private isOutOfOrder = false;
   /** Tokens up to the first batch of this engine: how long they took says nothing of its pace. */
   private tokensUntimed = 0;
   private firstTokenAtMs: number | null = null;
@@ -206,6 +251,7 @@ class FrameWriter {
     private readonly ctx: ExecutionContext,
   ) {
     this.tokensBefore = run.tokensOut;
+    this.pieces = new AnswerPieces(run.text.length);
     this.lastCheckpointAtMs = ctx.now();
   }
 
@@ -219,14 +265,25 @@ class FrameWriter {
       if (event.kind === 'end') end = event;
       else {
         this.countIn(event.ids.length);
-        this.pendingIds.push(...event.ids);
-        if (event.text === '') continue;
-        frames.push({ body: { type: 'token', data: { t: event.text, i: index++ } }, ids: this.pendingIds });
-        this.pendingIds = [];
+        this.checkOrder(event.index);
+        const frame = this.pieces.take(event, index);
+        if (frame === undefined) continue;
+        frames.push(frame);
+        index += 1;
       }
     }
     if (frames.length > 0) await this.publish(frames, now);
     return end;
+  }
+
+  /** Tokens are shown as they come, under our own numbers: an engine that miscounts has said them all the same. */
+  private checkOrder(index: number | undefined): void {
+    if (index === undefined) return;
+    if (index <= this.lastIndex && !this.isOutOfOrder) {
+      this.isOutOfOrder = true;
+      this.ctx.onDisorder(index, this.lastIndex);
+    }
+    this.lastIndex = index;
   }
 
   /** @throws DroverError INTERNAL for an engine that does not stop where it was told to */
@@ -291,6 +348,7 @@ class FrameWriter {
    */
   async finish({ stopReason, stopSequence, tokensIn, tokensOut }: EngineEnd): Promise<Completion> {
     const { run, ctx } = this;
+    const { pendingIds, toolCalls } = this.pieces;
     const now = ctx.now();
     const decodeMs = now - (run.firstTokenAtMs ?? now);
     const end: FrameBody = {
@@ -302,15 +360,17 @@ class FrameWriter {
         decode_ms: decodeMs,
         stop_reason: stopReason,
         ...(stopSequence === null ? {} : { stop_sequence_matched: stopSequence }),
+        ...(toolCalls === 0 ? {} : { tool_calls: toolCalls }),
       },
     };
-    await written(run, ctx, () => run.publish([{ body: end, ids: this.pendingIds }], now));
+    await written(run, ctx, () => run.publish([{ body: end, ids: pendingIds }], now));
     return { stopReason, decodeMs };
   }
 
   /** Of an engine that takes text what it counted itself is better than the number of its pieces. */
   private countOf(counted: number): number {
-    const { run, pendingIds, tokensBefore } = this;
+    const { run, tokensBefore } = this;
+    const { pendingIds } = this.pieces;
     if (run.isByText && counted > 0) return tokensBefore + counted;
     return Math.max(run.tokensOut + pendingIds.length, tokensBefore + counted);
   }

@@ -2,9 +2,12 @@
 import { basename } from 'node:path';
 import type { ServedEngine } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
+import { isPrompt } from '../../contracts/node.js';
 import type { StopReason } from '../../domain/task.js';
-import { executeRun } from './execute-run.js';
-import type { PoolRegistry } from './pool-registry.js';
+import { executeInputs } from './execute-inputs.js';
+import { executeRun, type Completion, type ExecutionContext } from './execute-run.js';
+import type { EngineCircuits } from './engine-circuits.js';
+import type { Pool, PoolRegistry, Replica } from './pool-registry.js';
 import type { RunMetrics } from './run-metrics.js';
 import type { RunReports } from './run-reports.js';
 import { ContinuationError } from './continuation.js';
@@ -17,6 +20,7 @@ export interface ExecutionsDeps {
   reports: RunReports;
   now: () => number;
   metricsFrameMs: number;
+  circuits: EngineCircuits;
   /** False once this node's tasks may be given to others. */
   inTouch: () => boolean;
   completed: (run: Run, stopReason: StopReason) => Promise<void>;
@@ -66,34 +70,49 @@ export class Executions {
       if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
       const model = vocabularyOf(replica.engine.prepared);
       if (run.promptModel !== model) cutAnew(run, model);
-      const { stopReason, decodeMs } = await executeRun(run, {
-        adapter: replica.adapter,
-        replicaId,
-        model,
-        engine: replica.engine.prepared.engine,
-        now: deps.now,
-        metricsFrameMs: deps.metricsFrameMs,
-        queueDepth: () => pool.scheduler.depth(),
-        pastRuns: () => pool.throughput.runs ?? [],
-        warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
-        onStarted: () => deps.metrics.started(deps.reports.labels(run)),
-        onTokens: () => (replica.tokenAtMs = deps.now()),
-        requireTouch: () => {
-          if (run.held || !deps.inTouch()) throw new HeldError();
-        },
-        onNoRoom: (err) => deps.reports.outOfRoom(run, err),
-        onFirstToken: (afterMs) => deps.metrics.firstToken(deps.reports.labels(run), afterMs),
-      });
+      const { stopReason, decodeMs } = await executeOn(run, this.contextOf(run, pool, replica, model));
+      deps.circuits.served(replica);
       const { tokensOut } = run;
       const serviceMs = deps.now() - dispatchedAtMs;
       const maxTokens = run.offer.request.max_tokens;
-      deps.pools().learn(pool.poolId, { tokensOut, decodeMs, serviceMs, maxTokens });
+      // What was only read says nothing of the pace at which tokens are put out.
+      if (isPrompt(run.offer.input))
+        deps.pools().learn(pool.poolId, { tokensOut, decodeMs, serviceMs, maxTokens });
       const tokensIn = run.tokensIn ?? 0;
       deps.metrics.completed(deps.reports.labels(run), { tokensIn, tokensOut, decodeMs });
       await deps.completed(run, stopReason);
     } catch (err) {
+      const isOfEngine = !run.abort.signal.aborted && !(err instanceof HeldError);
+      if (replica !== undefined && isOfEngine) deps.circuits.failed(pool, replica, err);
       await deps.failed(run, err);
     }
+  }
+
+  private contextOf(run: Run, pool: Pool, replica: Replica, model: string | null): ExecutionContext {
+    const { deps } = this;
+    const replicaId = run.replicaId ?? '';
+    return {
+      adapter: replica.adapter,
+      replicaId,
+      model,
+      engine: replica.engine.prepared.engine,
+      now: deps.now,
+      metricsFrameMs: deps.metricsFrameMs,
+      queueDepth: () => pool.scheduler.depth(),
+      pastRuns: () => pool.throughput.runs ?? [],
+      warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
+      onStarted: () => deps.metrics.started(deps.reports.labels(run)),
+      onTokens: () => {
+        replica.tokenAtMs = deps.now();
+        deps.circuits.answered(pool, replica);
+      },
+      requireTouch: () => {
+        if (run.held || !deps.inTouch()) throw new HeldError();
+      },
+      onDisorder: (index, before) => deps.reports.outOfOrder(run, index, before),
+      onNoRoom: (err) => deps.reports.outOfRoom(run, err),
+      onFirstToken: (afterMs) => deps.metrics.firstToken(deps.reports.labels(run), afterMs),
+    };
   }
 
   private warmUp(session: string): boolean {
@@ -104,13 +123,19 @@ export class Executions {
   }
 }
 
+function executeOn(run: Run, ctx: ExecutionContext): Promise<Completion> {
+  const { input } = run.offer;
+  return isPrompt(input) ? executeRun(run, ctx) : executeInputs(run, input, ctx);
+}
+
 /**
  * The prompt's ids are of another model, or of none yet. No other model goes on with what one began; the same one does, also
  * where another node keeps it in another folder.
  */
 function cutAnew(run: Run, model: string | null): void {
   const isSame = run.promptModel === null && model !== null && run.takenOverModel === basename(model);
-  if (run.ids.length > 0 && !isSame)
+  const hasBegun = run.ids.length > 0 || (run.tokenIndex > 0 && !isPrompt(run.offer.input));
+  if (hasBegun && !isSame)
     throw new ContinuationError('the model of the pool was exchanged while the task ran');
   run.promptIds = null;
 }

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { newPayloadKey } from '../../security/payload-keys.js';
 import { fullDisk } from '../../testing/full-disk.js';
-import { nodeOnDisk, offerOf, type NodeOptions } from '../../testing/test-node.js';
+import { ManualEngine, nodeOnDisk, offerOf, type NodeOptions } from '../../testing/test-node.js';
 import { buildGateway } from './gateway.js';
 
 const TOKEN = 'the-token-of-this-node';
@@ -55,9 +55,12 @@ async function startWith(settings: Record<string, string>): Promise<{ code: numb
 const ROUTES = [
   ...[
     'GET /devices',
+    'GET /workers',
+    'GET /workers/p/r/health',
     'GET /pools',
     'GET /pools/default/status',
     'PUT /pools/p/replicas/r',
+    'POST /pools/p/tokens',
     'POST /runs',
     'PUT /runs/t',
   ],
@@ -211,4 +214,36 @@ test('a stream of an offer that is dropped ends, also where its run had come to 
   const response = await fetch(`${url}/runs/a/frames`, { headers, signal: AbortSignal.timeout(10_000) });
   node.runs.withdraw('a');
   assert.equal((await response.text()).trim(), '');
+});
+
+test('tokens are counted by the engine of the pool, and refused where it tells nobody its tokens', async (t) => {
+  const input = { kind: 'chat', messages: [{ role: 'user', content: 'Hello' }] };
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const count = async (options: NodeOptions, pool = 'default', payload: object = { input }) => {
+    const { gateway } = await aGateway(t, options);
+    const answer = await gateway.inject({ method: 'POST', url: `/pools/${pool}/tokens`, headers, payload });
+    return [answer.statusCode, answer.json<{ tokens?: number; code?: string }>()] as const;
+  };
+  assert.deepEqual(await count({}), [200, { tokens: 3 }]);
+  const byText = new ManualEngine() as Pick<ManualEngine, 'health' | 'probe' | 'close'>;
+  const adapterOf = () => ({
+    ...byText,
+    takes: 'text' as const,
+    goesOn: () => false,
+    complete: () => assert.fail(),
+  });
+  const [status, refusal] = await count({ adapterOf });
+  assert.deepEqual([status, refusal.code], [400, 'INVALID_PARAMS']);
+  assert.equal((await count({}, 'elsewhere'))[0], 404);
+  assert.equal((await count({}, 'default', {}))[0], 400);
+});
+
+test('what a request said beside its task is told to whom asks how the run stands', async (t) => {
+  const { gateway, node } = await aGateway(t);
+  const dialect = { object: 'message' as const, include_usage: true };
+  const view = await node.runs.attach({ ...offerOf('t'), dialect });
+  assert.equal(view.dialect, null);
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const seen = await gateway.inject({ url: '/runs/t', headers });
+  assert.deepEqual(seen.json<{ dialect: unknown }>().dialect, dialect);
 });

@@ -8,16 +8,26 @@ import fastify, {
 import { z } from 'zod';
 import type { ReplicaKey } from '../../activities/replica-files.js';
 import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
-import { cancelRun, fenceRun, placedRun, runOffer, type NodeDevices } from '../../contracts/node.js';
+import {
+  cancelRun,
+  countTokens,
+  fenceRun,
+  placedRun,
+  runOffer,
+  type NodeDevices,
+} from '../../contracts/node.js';
 import { sameSecret } from '../../security/constant-time.js';
 import { BROWSER_HEADERS } from '../../security/browser-headers.js';
 import { isRebound } from '../../security/loopback.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { countTokensOf } from './admit-run.js';
 import type { AnnounceEngine } from './announce-engine.js';
 import { diskFull, isOutOfRoom } from './disk-room.js';
 import { streamFrames } from './frame-stream.js';
 import type { PoolRegistry } from './pool-registry.js';
+import { workerHealth } from './worker-health.js';
+import { workerReports } from './report-workers.js';
 import type { RunRegister } from './runs.js';
 
 /** What the gateway serves. */
@@ -90,11 +100,18 @@ function poolRoutes(
   app.put<{ Params: ReplicaKey }>('/pools/:pool_id/replicas/:replica_id', (request) =>
     announceEngine(request.params, request.body),
   );
+  app.post<{ Params: { id: string } }>('/pools/:id/tokens', async ({ params, body }) => ({
+    tokens: await countTokensOf(pools.get(params.id), countTokens.parse(body).input),
+  }));
   app.get('/devices', () => devices());
   app.get('/pools', { onRequest: requireTouch(inTouch) }, () => ({
     node_id: nodeId,
     pools: pools.snapshot(),
   }));
+  app.get('/workers', () => ({ workers: workerReports(nodeId, pools.all()) }));
+  app.get<{ Params: ReplicaKey }>('/workers/:pool_id/:replica_id/health', ({ params }) =>
+    workerHealth(pools, params),
+  );
   app.get<{ Params: { id: string } }>('/pools/:id/status', (request, reply) => {
     const status = pools.status(request.params.id);
     return status ?? reply.code(404).send({ error: `pool ${request.params.id} not found` });
@@ -112,8 +129,8 @@ function runRoutes(app: FastifyInstance, { runs, inTouch }: GatewayDeps): void {
     return view.ended || wait_ms === 0 ? view : runs.waitForEnd(view.task_id, AbortSignal.timeout(wait_ms));
   });
   app.get<TaskParams>('/runs/:task_id', (request) => {
-    const { taskId } = runs.mustServe(request.params.task_id);
-    return runs.mustView(taskId);
+    const { taskId, offer } = runs.mustServe(request.params.task_id);
+    return { ...runs.mustView(taskId), dialect: offer.dialect ?? null };
   });
   app.post<TaskParams>('/runs/:task_id/confirm', (request) => runs.confirm(request.params.task_id));
   app.post<TaskParams>('/runs/:task_id/withdraw', (request, reply) => {

@@ -5,14 +5,13 @@ import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
-import { adapterFor } from '../../activities/engine/adapters/engine-adapter.js';
 import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js';
 import { createEngineRoom, type EngineRoom } from '../../activities/engine/engine-room.js';
 import { oomKills } from '../../activities/process/oom-kills.js';
 import { poolFields } from '../../activities/pool/pool-fields.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
-import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
+import { nodeModelsQueue, nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
 import type { Audit } from '../../security/audit/audit-log.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { packageVersion } from '../../telemetry/package-version.js';
@@ -29,13 +28,16 @@ import {
 import { activityCorrelation } from '../activity-correlation.js';
 import { allowHosts } from './allowed-hosts.js';
 import { createAnnounceEngine } from './announce-engine.js';
+import { adaptersOf } from './adapters.js';
 import { adoptEngines } from './adopt-engines.js';
 import { bindNamedEngine } from './bind-named-engine.js';
 import { boundLogs } from './bound-logs.js';
+import { modelDeps } from './model-deps.js';
 import { answersHealth } from './engine-health.js';
 import { engineUser } from './engine-user.js';
 import { buildGateway } from './gateway.js';
 import { recallPools, rememberPools } from './known-pools.js';
+import { learnWorkloads } from './learn-workloads.js';
 import { PoolRegistry } from './pool-registry.js';
 import { nodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
@@ -54,6 +56,8 @@ const FOLLOWED_RUNS = 2_000;
  * it before Temporal knows that the node is gone.
  */
 const RUN_POLLS = 2;
+/** Whoever watches a download sees it move each second: the SDK would hold beats back for eight. */
+const PROGRESS_INTERVAL_MS = 1_000;
 /** Activities may stop an engine when they are told to end. */
 const STOP_MARGIN_MS = 5_000;
 /** Beyond the grace that activities have: what they said must reach Temporal. */
@@ -79,7 +83,7 @@ interface NodeParts {
 function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
   const metrics = nodeMetrics(() => pools.snapshot());
-  const waits = { firstByteMs: settings.DROVER_ENGINE_FIRST_BYTE_MS, idleMs: settings.DROVER_ENGINE_IDLE_MS };
+  const adapterOf = adaptersOf(settings);
   const closing = new AbortController();
   const room = createEngineRoom();
   const paths = {
@@ -118,12 +122,7 @@ function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
     inTouch: () => contact.inTouch(),
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });
-  const pools: PoolRegistry = new PoolRegistry(
-    settings.DROVER_ADMISSION_CAPACITY,
-    (kind, url) => adapterFor(kind, url, waits),
-    runs,
-    Date.now,
-  );
+  const pools: PoolRegistry = new PoolRegistry(settings.DROVER_ADMISSION_CAPACITY, adapterOf, runs, Date.now);
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
     paths,
@@ -132,9 +131,13 @@ function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
     metrics: metrics.pools,
     log,
     audit,
+    models: modelDeps(settings, metrics.models),
     stopGraceMs,
     engineUser: engineUser(settings, log),
     parallelPreloads: settings.DROVER_NODE_PARALLEL_PRELOADS,
+    adapterOf,
+    backends: settings.DROVER_NODE_BACKENDS,
+    ramFactor: settings.DROVER_NODE_RAM_FACTOR,
     env: () => process.env,
     now: Date.now,
     closing: closing.signal,
@@ -149,7 +152,7 @@ function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
   const handoffs = new HandoffWatch({
     paths: activities.paths,
     pools,
-    adapterOf: adapterFor,
+    adapterOf,
     hostProblem: allowHosts(settings.DROVER_NODE_HANDOFF_NETWORKS),
     autoDelete: settings.DROVER_NODE_AUTO_DELETE_HANDOFF,
     processed: metrics.handoff,
@@ -184,6 +187,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   recallPools(activities.paths, pools, log);
   pools.onMove((pool, from) => {
     if (pools.get(pool.poolId) === pool) tellPoolState(log, pool, from);
+    learnWorkloads(pool, log);
     rememberPools(activities.paths, pools.all(), log);
   });
   await adoptEngines(activities, pools, log);
@@ -285,6 +289,13 @@ function createWorkers(
       taskQueue: nodeRunsQueue(settings.DROVER_NODE_ID),
       maxConcurrentActivityTaskExecutions: FOLLOWED_RUNS,
       maxConcurrentActivityTaskPolls: RUN_POLLS,
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: nodeModelsQueue(settings.DROVER_NODE_ID),
+      maxConcurrentActivityTaskExecutions: settings.DROVER_MODEL_PARALLEL_DOWNLOADS,
+      maxConcurrentActivityTaskPolls: 1,
+      maxHeartbeatThrottleInterval: PROGRESS_INTERVAL_MS,
     }),
   ]);
 }

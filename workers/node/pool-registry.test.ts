@@ -216,6 +216,7 @@ test('B-REG-120 B-REG-121 B-REG-122 B-REG-123 OC-POOL-3109: a snapshot has every
       model_ref: 'demo',
       model_name: null,
       ctx_max: 64,
+      workloads: null,
       config_digest: null,
       last_error: null,
       changed_at_ms: 1_000,
@@ -270,7 +271,7 @@ test('B-REG-070, B-REG-071, B-REG-097, OC-POOL-3108: a draining pool says so, an
   lease('a', 'late');
   assert.deepEqual([dispatched, pools.status('a')?.active_leases], [[], 0]);
   const refusal = { code: 'POOL_UNREADY', message: 'the pool is draining' };
-  assert.throws(() => requireServingPool(pools.get('a'), offerOf('later')), refusal);
+  assert.throws(() => requireServingPool(pools.get('a'), offerOf('later'), 0), refusal);
   pools.serving('a');
   assert.deepEqual([pools.status('a')?.draining, dispatched], [false, ['late']]);
 });
@@ -330,7 +331,7 @@ test('B-POOL-001, B-REG-081, B-REG-082: a pool that was only registered is unini
   assert.equal(pools.register('a'), true);
   const { state, live, ready: isReady, last_error } = pools.status('a') ?? {};
   assert.deepEqual([state, live, isReady, last_error], ['uninitialized', false, false, null]);
-  assert.throws(() => requireServingPool(pools.get('a'), offerOf('early')), { code: 'POOL_UNREADY' });
+  assert.throws(() => requireServingPool(pools.get('a'), offerOf('early'), 0), { code: 'POOL_UNREADY' });
   ready('a');
   const before = pools.status('a');
   assert.equal(pools.register('a'), false);

@@ -6,7 +6,8 @@ import type { EngineAdapter } from '../../activities/engine/adapters/engine-adap
 import type { PoolKeeper, RunningEngine, ServedEngine } from '../../activities/deps.js';
 import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
 import type { CrashReport } from '../../contracts/supervision.js';
-import type { EngineKind } from '../../contracts/task.js';
+import type { EngineKind, Workload } from '../../contracts/task.js';
+import { CLOSED, type Circuit } from '../../domain/circuit.js';
 import { measured, type Throughput } from '../../domain/estimate.js';
 import { RetryAdvice } from '../../domain/retry-after.js';
 import type { DeviceClaim } from '../../domain/device-mask.js';
@@ -21,6 +22,10 @@ const HEARTBEAT_LIMIT_MS = 30_000;
 export interface Replica {
   engine: RunningEngine;
   adapter: EngineAdapter;
+  /** Whether tasks are given to it, by how the last ones went. */
+  circuit: Circuit;
+  /** What it does; null while it is being asked, undefined before. */
+  workloads?: readonly Workload[] | null;
   /** When a task last got a token of it. */
   tokenAtMs?: number;
 }
@@ -174,14 +179,21 @@ export class PoolRegistry implements PoolKeeper {
     const before = pool.replicas.get(prepared.replica_id);
     if (before?.engine.pid !== engine.pid || before.engine.url !== engine.url) {
       void before?.adapter.close();
-      const adapter = this.adapterOf(prepared.engine, engine.url);
-      pool.replicas.set(prepared.replica_id, { engine, adapter });
+      this.put(pool, engine);
     } else before.engine = engine;
     // Where nobody says how many slots there are there is one (C-032).
     const slots = engine.slotsFree ?? prepared.slots_total ?? 1;
     pool.scheduler.setSlots(prepared.replica_id, slots);
     this.move(pool, state);
     pool.scheduler.pump();
+  }
+
+  /** A new engine under this name: what was held against the one before is not its fault. */
+  private put(pool: Pool, engine: RunningEngine): void {
+    const { engine: kind, replica_id } = engine.prepared;
+    const adapter = this.adapterOf(kind, engine.url);
+    pool.replicas.set(replica_id, { engine, adapter, circuit: CLOSED });
+    pool.scheduler.limit(replica_id, Infinity);
   }
 
   draining(poolId: string): void {
@@ -228,7 +240,7 @@ export class PoolRegistry implements PoolKeeper {
     const before = pool.replicas.get(replica_id);
     if (before?.engine.pid === engine.pid) return;
     // In its place in the map: the first replica is the one that counts a prompt's tokens.
-    pool.replicas.set(replica_id, { engine, adapter: this.adapterOf(prepared.engine, engine.url) });
+    this.put(pool, engine);
     const retired = replicaBefore(replica_id);
     if (before !== undefined) pool.replicas.set(retired, before);
     pool.scheduler.retire(replica_id, retired);
@@ -383,6 +395,7 @@ export class PoolRegistry implements PoolKeeper {
       model_ref: prepared?.model_ref ?? null,
       model_name: prepared?.model_name ?? null,
       ctx_max: prepared?.ctx_max ?? null,
+      workloads: workloadsOf(pool),
       config_digest: prepared?.config_digest ?? null,
       last_error: lastError,
       changed_at_ms: pool.changedAtMs,
@@ -390,6 +403,12 @@ export class PoolRegistry implements PoolKeeper {
       next_restart_at: isoTime(pool.nextRestartAtMs),
     };
   }
+}
+
+/** Engines of one pool are started alike: what the first does they all do. */
+function workloadsOf({ replicas }: Pool): Workload[] | null {
+  const [first] = replicas.values();
+  return first?.workloads == null ? null : [...first.workloads];
 }
 
 function isoTime(atMs: number | null): string | null {

@@ -1,6 +1,6 @@
 /** The node's metrics on Prometheus' registry: what runs say, in the contract's names (observability 2.1). */
 import { Registry } from 'prom-client';
-import type { PoolMetrics } from '../../activities/deps.js';
+import type { ModelMetrics, PoolMetrics } from '../../activities/deps.js';
 import type { PoolStatus } from '../../contracts/pool.js';
 import type { GpuDevice } from '../../domain/gpu.js';
 import { CIRCUIT_GAUGE } from '../../domain/circuit.js';
@@ -18,6 +18,8 @@ export interface NodeMetrics {
   runs: RunMetrics;
   /** Operations on pools. */
   pools: PoolMetrics;
+  /** Models that are fetched. */
+  models: ModelMetrics;
   /** Shows these devices and no others. */
   devices: (devices: readonly GpuDevice[]) => void;
   /** A handoff file was taken up. */
@@ -103,7 +105,25 @@ export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): 
       metrics.restartRate.set({ pool_id }, countWithin(timesMs, RATE_WINDOW_MS, Date.now()));
     return registry.metrics();
   };
-  return { runs, pools, devices, handoff, text };
+  return { runs, pools, models: modelMetrics(metrics), devices, handoff, text };
+}
+
+/** How far the files are that are being fetched (B-OBS-032). */
+function modelMetrics(metrics: Metrics): ModelMetrics {
+  const { modelDownloads, modelDownloadProgress, modelDownloadTotal, modelDownloadDone } = metrics;
+  return {
+    progress: (model_id, bytes, totalBytes) => {
+      modelDownloadDone.set({ model_id }, bytes);
+      if (totalBytes === null || totalBytes === 0) return;
+      modelDownloadTotal.set({ model_id }, totalBytes);
+      modelDownloadProgress.set({ model_id }, (bytes * 100) / totalBytes);
+    },
+    ended: (model_id, outcome) => {
+      for (const gauge of [modelDownloadProgress, modelDownloadTotal, modelDownloadDone])
+        gauge.remove({ model_id });
+      modelDownloads.inc({ outcome });
+    },
+  };
 }
 
 /** Shows pools and the models that they serve; a model that another has taken the place of is retired (B-CP-032, C-131). */

@@ -150,7 +150,8 @@ export class RunReports {
 
   /** Its engine broke off, and the run goes on once there is one. */
   brokenOff(run: Run, err: unknown): void {
-    const line = { err, event: 'run_waits_for_engine', tokens_out: run.tokensOut, ...fields(run) };
+    const { tokensIn: tokens_in, tokensOut: tokens_out } = run;
+    const line = { err, event: 'run_waits_for_engine', tokens_in, tokens_out, ...fields(run) };
     this.deps.log.warn(line, 'the engine broke off; the run waits for one to go on with');
   }
 
@@ -165,6 +166,12 @@ export class RunReports {
 
   fenced(run: Run): void {
     this.deps.log.warn({ event: 'run_fenced', ...fields(run) }, 'the task went to another node');
+  }
+
+  /** The engine numbers its tokens otherwise than they come (B-AD-010). */
+  outOfOrder(run: Run, index: number, before: number): void {
+    const line = { event: 'engine_out_of_order', index, before, ...fields(run) };
+    this.deps.log.warn(line, 'the engine numbers its tokens out of order');
   }
 
   /** The disk is full: the run's stream pauses until there is room. */

@@ -4,7 +4,7 @@
  */
 import { closesStream, type Frame } from '../../contracts/events.js';
 import type { ErrorEnvelope } from '../../contracts/errors.js';
-import type { RunOffer, RunView } from '../../contracts/node.js';
+import { isPrompt, type RunOffer, type RunView } from '../../contracts/node.js';
 import type { Admission } from '../../contracts/task.js';
 import {
   isTerminal,
@@ -111,6 +111,11 @@ export class Run {
     return this.admittedAtMs + this.offer.request.deadline_ms;
   }
 
+  /** What its session is charged for: what it puts out, or, where it only reads, what it has read. */
+  get tokensCharged(): number {
+    return isPrompt(this.offer.input) ? this.tokensOut : (this.tokensIn ?? 0);
+  }
+
   /** Index of the next `token` frame. */
   get tokenIndex(): number {
     return this.nextTokenIndex;
@@ -194,6 +199,10 @@ export class Run {
     if (frame.type === 'end') {
       this.tokensOut = frame.data.tokens_out;
       if (this.isByText) this.tokensIn = frame.data.tokens_in;
+    }
+    if (frame.type === 'token' && frame.data.tokens_in !== undefined) {
+      this.tokensIn = frame.data.tokens_in;
+      this.fruitless = 0;
     }
     if (frame.type === 'token') {
       this.nextTokenIndex = frame.data.i + 1;
@@ -349,7 +358,7 @@ export class Run {
       error: this.end?.error ?? null,
       next_offset: this.nextOffset,
       correlation_id: this.offer.correlation_id,
-      dialect: this.offer.dialect ?? null,
+      dialect: null,
     };
   }
 }

@@ -8,6 +8,7 @@ import type { RunKeeper } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { Frame } from '../../contracts/events.js';
 import type { FencedRun, PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
+import type { CircuitPolicy } from '../../domain/circuit.js';
 import { firstOffset } from '../../domain/fence.js';
 import { runLogFileName } from '../../domain/identity.js';
 import type { CancelReason } from '../../domain/task.js';
@@ -23,6 +24,7 @@ import { letEngineSettle, mayGoOn } from './continuation.js';
 import { isOutOfRoom, onceThereIsRoom, requireDiskRoom } from './disk-room.js';
 import { Displacement, type FullQueuePolicy } from './displacement.js';
 import { cancelledEnd, droppedEnd, failedEnd, streamedEnd } from './end-run.js';
+import { ENGINE_CIRCUIT, EngineCircuits } from './engine-circuits.js';
 import { Executions, vocabularyOf } from './executions.js';
 import { Fence } from './fence.js';
 import type { Pool } from './pool-registry.js';
@@ -45,6 +47,8 @@ export interface RunRegisterDeps extends ReportDeps {
   runLimitMs: number;
   /** Free space below which no new task is taken. */
   diskReserveBytes: number;
+  /** When an engine that fails is left alone; tests have a quick one. */
+  engineCircuit?: CircuitPolicy;
   /** Opens the log of a new run; tests have one that runs out of room. */
   openLog?: typeof openRunLog;
   /** Finds out now whether this engine is gone; one that is takes no task any more when this resolves. */
@@ -63,6 +67,7 @@ const RECENT_RUNS = 128;
 export class RunRegister implements RunKeeper {
   private readonly runs = new Map<string, Run>();
   private readonly executions: Executions;
+  private readonly circuits: EngineCircuits;
   private readonly timers: RunTimers;
   private readonly tombstones: Tombstones;
   private readonly reports: RunReports;
@@ -90,8 +95,10 @@ export class RunRegister implements RunKeeper {
       stop: (run) => void this.cancel(run.taskId, 'watchdog'),
     });
     this.tombstones = new Tombstones(deps.tombstoneMs, deps.now);
+    this.circuits = new EngineCircuits({ ...deps, policy: deps.engineCircuit ?? ENGINE_CIRCUIT });
     this.executions = new Executions({
       ...deps,
+      circuits: this.circuits,
       reports: this.reports,
       completed: (run, stopReason) => this.end(run, { state: 'completed', stopReason, error: null }),
       failed: (run, err) => this.endFailed(run, err),
@@ -129,7 +136,7 @@ export class RunRegister implements RunKeeper {
   async offer(offer: RunOffer): Promise<RunView> {
     const known = this.sameRun(offer);
     if (known !== undefined) return this.reports.view(known);
-    const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer);
+    const pool = requireServingPool(this.deps.pools().get(offer.pool_id), offer, this.deps.now());
     requireDiskRoom(this.deps.runsDir, this.deps.diskReserveBytes);
     // Before the engine is asked anything: overload must stay cheap to refuse.
     requireRoom(pool, offer, this.displacement, this.deps.now());
@@ -324,7 +331,7 @@ export class RunRegister implements RunKeeper {
   private async goOn(run: Run, err: unknown): Promise<void> {
     const { pool_id } = run.offer;
     this.reports.brokenOff(run, err);
-    await letEngineSettle(run.abort.signal);
+    await letEngineSettle(run);
     await this.deps.lookAtEngine(pool_id, run.replicaId ?? '');
     if (this.isEnding || run.ended || run.held) return;
     if (run.cancelReason !== null) return this.end(run, cancelledEnd(run, this.deps.now()));
@@ -485,6 +492,7 @@ export class RunRegister implements RunKeeper {
     this.ending.abort();
     this.timers.clearAll();
     this.watchdog.close();
+    this.circuits.close();
     for (const run of this.runs.values()) if (!run.ended) run.abort.abort('admin');
     await this.executions.allOver();
     for (const run of this.runs.values()) if (!run.ended) run.discard();

@@ -14,6 +14,8 @@ export interface SchedulerEffects {
 /** Slots of one replica. */
 interface Slots {
   total: number;
+  /** Tasks that it may hold at once, however many slots it has. */
+  limit: number;
   leases: Set<string>;
 }
 
@@ -34,15 +36,21 @@ export class Scheduler {
 
   /** Opens, changes or (with 0) closes a replica's slots; running tasks keep theirs. */
   setSlots(replicaId: string, total: number): void {
-    const slots = this.replicas.get(replicaId) ?? { total, leases: new Set<string>() };
+    const slots = this.replicas.get(replicaId) ?? { total, limit: Infinity, leases: new Set<string>() };
     slots.total = total;
     this.replicas.set(replicaId, slots);
+  }
+
+  /** Lets a replica hold no more tasks than this at once; running tasks keep theirs. */
+  limit(replicaId: string, limit: number): void {
+    const slots = this.replicas.get(replicaId);
+    if (slots !== undefined) slots.limit = limit;
   }
 
   /** A replica goes on under another name: its tasks keep their slots, and it takes no more. */
   retire(replicaId: string, name: string): void {
     const leases = this.replicas.get(replicaId)?.leases ?? new Set<string>();
-    this.replicas.set(name, { total: 0, leases });
+    this.replicas.set(name, { total: 0, limit: 0, leases });
     this.replicas.delete(replicaId);
   }
 
@@ -159,10 +167,7 @@ export class Scheduler {
 
   /** Slots without a lease; never below zero (C-027). */
   get slotsFree(): number {
-    return [...this.replicas.values()].reduce(
-      (sum, { total, leases }) => sum + Math.max(0, total - leases.size),
-      0,
-    );
+    return [...this.replicas.values()].reduce((sum, slots) => sum + Math.max(0, roomOf(slots)), 0);
   }
 
   private next(): string | undefined {
@@ -172,8 +177,11 @@ export class Scheduler {
 
   /** The replica with the most free slots, the first name among equals. */
   private freest(): [string, Slots] | undefined {
-    const free = [...this.replicas].filter(([, slots]) => slots.leases.size < slots.total);
-    const room = ([, slots]: [string, Slots]) => slots.total - slots.leases.size;
-    return free.sort((a, b) => room(b) - room(a) || (a[0] < b[0] ? -1 : 1))[0];
+    const free = [...this.replicas].filter(([, slots]) => roomOf(slots) > 0);
+    return free.sort(([a, ofA], [b, ofB]) => roomOf(ofB) - roomOf(ofA) || (a < b ? -1 : 1))[0];
   }
+}
+
+function roomOf({ total, limit, leases }: Slots): number {
+  return Math.min(total, limit) - leases.size;
 }

@@ -7,6 +7,7 @@ import type {
   TextAdapter,
   TextRequest,
 } from '../../activities/engine/adapters/engine-adapter.js';
+import { pino } from 'pino';
 import { DroverError } from '../../contracts/errors.js';
 import type { RunInput } from '../../contracts/node.js';
 import { nodesOfTests, offerOf } from '../../testing/test-node.js';
@@ -20,13 +21,15 @@ const [BREAK, SILENCE] = ['<break>', '<silence>'];
 class WordEngine implements TextAdapter {
   readonly takes = 'text';
   readonly requests: TextRequest[] = [];
+  /** How it numbers its pieces. */
+  numbers: number[] = [];
 
   constructor(
     private readonly answers: string[][],
     private readonly kinds: RunInput['kind'][] = ['text'],
   ) {}
 
-  healthy = () => Promise.resolve(true);
+  health = () => Promise.resolve(200);
   probe = () => Promise.resolve();
   close = () => Promise.resolve();
   goesOn = (kind: RunInput['kind']) => this.kinds.includes(kind);
@@ -35,11 +38,12 @@ class WordEngine implements TextAdapter {
     await Promise.resolve();
     const words = this.answers[this.requests.length] ?? [];
     this.requests.push(request);
-    for (const text of words) {
+    for (const [at, text] of words.entries()) {
+      const index = this.numbers[at];
       if (text === SILENCE) await once(signal, 'abort');
       if (text === BREAK || text === SILENCE)
         throw new DroverError('WORKER_RESET', 'the connection to the engine was lost');
-      yield [{ kind: 'tokens', ids: [], text }];
+      yield [{ kind: 'tokens', ids: [], text, ...(index === undefined ? {} : { index }) }];
     }
     yield [{ kind: 'end', stopReason: 'EOS', stopSequence: null, tokensIn: 6, tokensOut: words.length + 1 }];
   }
@@ -61,6 +65,31 @@ test('pieces count as tokens until the engine says how many there were; so does 
   assert.deepEqual(end?.type === 'end' && [end.data.tokens_in, end.data.tokens_out], [6, 3]);
   assert.deepEqual([view.state, view.tokens_out, view.stop_reason], ['completed', 3, 'EOS']);
   assert.deepEqual(engine.requests[0]?.input, { kind: 'text', text: 'hello' });
+});
+
+test('B-AD-010: an engine that numbers its tokens out of order is warned of once, and ours are numbered from 0', async () => {
+  const lines: { event?: string; index?: number; before?: number }[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(JSON.parse(line) as object) });
+  const engine = new WordEngine([['one', ' two', ' three', ' four']]);
+  engine.numbers = [5, 6, 6, 2];
+  const { runs } = await aNode({ adapterOf: () => engine, log });
+  await runs.attach(offerOf('t'));
+  assert.equal((await runs.waitForEnd('t', AbortSignal.timeout(5_000))).state, 'completed');
+  const tokens = runs
+    .mustGet('t')
+    .framesFrom(0)
+    .flatMap((frame) => (frame.type === 'token' ? [[frame.data.i, frame.data.t]] : []));
+  assert.deepEqual(tokens, [
+    [0, 'one'],
+    [1, ' two'],
+    [2, ' three'],
+    [3, ' four'],
+  ]);
+  const told = lines.filter(({ event }) => event === 'engine_out_of_order');
+  assert.deepEqual(
+    told.map(({ index, before }) => [index, before]),
+    [[6, 6]],
+  );
 });
 
 test('B-AD-013: a run whose engine broke off goes on from its words, with what is left of its tokens', async () => {
@@ -119,4 +148,15 @@ test('an engine that does not stop where it was told to is stopped, and its task
   assert.deepEqual([view.state, last?.type === 'error' && last.data.code], ['failed', 'INTERNAL']);
   assert.ok(frames.filter(({ type }) => type === 'token').length <= 16);
   assert.equal(engine.requests.length, 1);
+});
+
+test('an answer that is bound to a format is not gone on with: another half of it would fit no schema', async () => {
+  const engine = new WordEngine([['{', BREAK], ['never']]);
+  const { runs } = await aNode({ adapterOf: () => engine });
+  await runs.attach(offerOf('t', { request: { response_format: { type: 'json_object' } } }));
+  const view = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  const last = runs.mustGet('t').framesFrom(0).at(-1);
+  assert.deepEqual([view.state, last?.type === 'error' && last.data.code], ['failed', 'WORKER_RESET']);
+  assert.match(last?.type === 'error' ? last.data.message : '', /bound to a format/);
+  assert.deepEqual([engine.requests.length, engine.requests[0]?.format], [1, { type: 'json_object' }]);
 });

@@ -1,7 +1,7 @@
 /** A node's activities by timeout policy. They run only on the node that owns the GPU (B-PDUR-004). */
 import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/index.js';
-import { nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
+import { nodeModelsQueue, nodeQueue, nodeRunsQueue } from '../../domain/identity.js';
 
 /** A node that takes no step for this long is offline (design §7): fail with that reason, do not queue for ever. */
 const NODE_SILENCE_LIMIT = '30s';
@@ -54,6 +54,16 @@ const ENDLESS = {
  */
 const WATCHING = { ...ENDLESS, heartbeatTimeout: '4s' } satisfies ActivityOptions;
 
+/**
+ * A file of a model, one attempt: hours for a large one, and a node that is away is waited for, since what it has of the file
+ * is kept. A worker that dies is missed after five seconds. A cancel waits until nothing is written any more.
+ */
+const FETCHING = {
+  ...ENDLESS,
+  heartbeatTimeout: '5s',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+} satisfies ActivityOptions;
+
 /** Answers at once, and a node that is away is waited for: nothing is decided without it. */
 const PATIENT = {
   startToCloseTimeout: '20s',
@@ -92,6 +102,8 @@ export function onNode(nodeId: string) {
     patient: on(PATIENT),
     /** In a slot of the long runs. */
     watching: on({ ...WATCHING, taskQueue: nodeRunsQueue(nodeId) }),
+    /** In a slot of the downloads. */
+    fetching: on({ ...FETCHING, taskQueue: nodeModelsQueue(nodeId) }),
     cleanup: on(CLEANUP),
     quickCleanup: on(QUICK_CLEANUP),
   };

@@ -17,3 +17,18 @@ export function onCatalog(summary: string) {
     retry: { initialInterval: '500ms', maximumInterval: '10s' },
   });
 }
+
+/**
+ * A model is on the node's disk after hours, if it is a large one; an API that ends is missed after ten seconds, and another
+ * one waits on. A cancel ends the wait alone: others may want the model too.
+ */
+export function whenStaged(summary: string) {
+  return proxyActivities<Pick<CatalogActivities, 'stageModel'>>({
+    taskQueue: TASKS_QUEUE,
+    summary,
+    startToCloseTimeout: '7 days',
+    heartbeatTimeout: '10s',
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    retry: { initialInterval: '500ms', maximumInterval: '10s' },
+  });
+}

@@ -1,6 +1,6 @@
-/** HTTP to one engine, the same for all adapters: pooled connections with the engine's waits, and failures in our words. */
-import { Pool, type Dispatcher } from 'undici';
-import type { EngineWaits } from './engine-adapter.js';
+/** HTTP to one engine, the same for all adapters: pooled connections with the engine's waits and key, and failures in our words. */
+import { Pool } from 'undici';
+import type { EngineAccess } from './engine-adapter.js';
 import { readEventData } from './event-data.js';
 import { engineFailure, refusal } from './engine-failure.js';
 
@@ -12,8 +12,10 @@ const KEEP_ALIVE_MS = 2_000;
 /** One engine's HTTP. */
 export class EngineHttp {
   private readonly pool: Pool;
+  private readonly headers: Record<string, string>;
 
-  constructor(url: string, waits: EngineWaits) {
+  constructor(url: string, { key, ...waits }: EngineAccess) {
+    this.headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
     this.pool = new Pool(url, {
       connections: null,
       connect: { timeout: CONNECT_TIMEOUT_MS },
@@ -25,7 +27,7 @@ export class EngineHttp {
 
   /** Status of a GET; its body is not read. @throws whatever the connection throws */
   async statusOf(path: string, signal: AbortSignal): Promise<number> {
-    const { statusCode, body } = await this.pool.request({ path, method: 'GET', signal });
+    const { statusCode, body } = await this.pool.request(this.asUs({ path, method: 'GET', signal }));
     await body.dump();
     return statusCode;
   }
@@ -35,9 +37,17 @@ export class EngineHttp {
     return (await (await this.send({ path, method: 'GET', signal })).json()) as T;
   }
 
-  /** JSON of a POST. @throws DroverError for any status but 200, and for a connection that fails */
-  async post<T>(path: string, body: unknown, signal: AbortSignal): Promise<T> {
-    return (await (await this.send(posted(path, body, signal))).json()) as T;
+  /**
+   * JSON of a POST.
+   * @throws DroverError for any status but 200, as `refused` has it, for a connection that fails, and for what is no JSON
+   */
+  async post<T>(path: string, body: unknown, signal: AbortSignal, refused = refusal): Promise<T> {
+    const answer = await this.send(posted(path, body, signal), refused);
+    try {
+      return (await answer.json()) as T;
+    } catch (err) {
+      throw engineFailure(err);
+    }
   }
 
   /**
@@ -62,16 +72,29 @@ export class EngineHttp {
   }
 
   /** Sends once more when a reused connection was reset before the first byte of an answer, and only then. */
-  private async send(options: Dispatcher.RequestOptions & { signal: AbortSignal }) {
+  private async send(asked: EngineCall, refused = refusal) {
+    const options = this.asUs(asked);
     const answer = await this.pool.request(options).catch((err: unknown) => {
       if (options.signal.aborted || !isReset(err)) throw engineFailure(err);
       return this.pool.request(options).catch((again: unknown) => {
         throw engineFailure(again);
       });
     });
-    if (answer.statusCode !== 200) throw refusal(answer.statusCode, await answer.body.text());
+    if (answer.statusCode !== 200) throw refused(answer.statusCode, await answer.body.text());
     return answer.body;
   }
+
+  private asUs(call: EngineCall): EngineCall {
+    return { ...call, headers: { ...call.headers, ...this.headers } };
+  }
+}
+
+interface EngineCall {
+  path: string;
+  method: 'GET' | 'POST';
+  headers?: Record<string, string>;
+  body?: string;
+  signal: AbortSignal;
 }
 
 function posted(path: string, body: unknown, signal: AbortSignal) {

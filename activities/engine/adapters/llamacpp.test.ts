@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DroverError } from '../../../contracts/errors.js';
-import { all, enginesOfTests, event, json } from '../../../testing/engine-routes.js';
-import { adapterFor, type IdsAdapter } from './engine-adapter.js';
+import { all, enginesOfTests, event, gather, json } from '../../../testing/engine-routes.js';
+import { adapterFor, isHealthy, type IdsAdapter } from './engine-adapter.js';
 
 const engine = enginesOfTests('llamacpp');
 const signal = () => AbortSignal.timeout(5_000);
@@ -149,7 +149,23 @@ test('B-DP-210: leaving the stream closes it at the engine', async () => {
 test('B-PRELOAD-012, B-PRELOAD-015: an engine is healthy at 200 and not while it loads', async () => {
   let status = 503;
   const adapter = await engine({ '/health': (_body, res) => json(res, {}, status) });
-  assert.equal(await adapter.healthy(signal()), false);
+  assert.equal(await isHealthy(adapter, signal()), false);
   status = 200;
-  assert.equal(await adapter.healthy(signal()), true);
+  assert.equal(await isHealthy(adapter, signal()), true);
+});
+
+test('an answer is bound to its schema, any JSON object where that is all that was asked for', async () => {
+  const asked: unknown[] = [];
+  const adapter = await engine({
+    '/completion': (body, res) => {
+      asked.push(body['json_schema']);
+      res.end(event({ content: '{}', tokens: [1], stop: true, stop_type: 'eos' }));
+    },
+  });
+  const ask = { promptIds: [1], maxTokens: 4 };
+  const json_schema = { schema: { type: 'object', required: ['n'] } };
+  await gather(adapter.complete({ ...ask, format: { type: 'json_schema', json_schema } }, signal()));
+  await gather(adapter.complete({ ...ask, format: { type: 'json_object' } }, signal()));
+  await gather(adapter.complete(ask, signal()));
+  assert.deepEqual(asked, [json_schema.schema, { type: 'object' }, undefined]);
 });

@@ -3,12 +3,17 @@
  * `/completion`, always streamed, with `return_tokens`: the ids make a run continuable (design §4).
  */
 import { DroverError } from '../../../contracts/errors.js';
-import type { RunInput } from '../../../contracts/node.js';
+import type { ChatInput, RunInput } from '../../../contracts/node.js';
+import type { ToolUse } from '../../../contracts/tools.js';
 import type { StopReason } from '../../../domain/task.js';
-import type { CompletionRequest, EngineEvent, EngineWaits, IdsAdapter } from './engine-adapter.js';
+import { schemaOf } from './answer-format.js';
+import { answerChat, hasTools } from './chat-route.js';
+import type { CompletionRequest, EngineEvent, EngineAccess, IdsAdapter, Wanted } from './engine-adapter.js';
 import { EngineHttp } from './engine-http.js';
 import { parsed } from './event-data.js';
-import { refusal } from './engine-failure.js';
+import { cannotTellLogprobs, cannotUseTools, refusal } from './engine-failure.js';
+import { ofTokens, type ToldToken } from './token-logprobs.js';
+import { embeddings, scores } from './vectors.js';
 
 interface CompletionChunk {
   content?: string;
@@ -18,17 +23,18 @@ interface CompletionChunk {
   stopping_word?: string;
   tokens_predicted?: number;
   tokens_evaluated?: number;
+  completion_probabilities?: ToldToken[];
   error?: { code?: number; message?: string; type?: string };
 }
 
 const STOP_REASONS: Record<string, StopReason> = { eos: 'EOS', limit: 'MAX_TOKENS', word: 'STOP_SEQUENCE' };
 
 /** Adapter of one llama-server at `url`. */
-export function llamacppAdapter(url: string, waits: EngineWaits): IdsAdapter {
-  const http = new EngineHttp(url, waits);
+export function llamacppAdapter(url: string, access: EngineAccess): IdsAdapter {
+  const http = new EngineHttp(url, access);
   return {
     takes: 'ids',
-    healthy: async (signal) => (await http.statusOf('/health', signal)) === 200,
+    health: (signal) => http.statusOf('/health', signal),
     probe: async (signal) => {
       const body = {
         prompt: [await firstId(http, signal)],
@@ -38,6 +44,7 @@ export function llamacppAdapter(url: string, waits: EngineWaits): IdsAdapter {
       };
       await http.post('/completion', body, signal);
     },
+    check: (wanted, signal) => check(http, wanted, signal),
     tokenize: async (input, signal) => {
       if (input.kind === 'ids') return input.ids;
       const content = await promptText(http, input, signal);
@@ -51,6 +58,18 @@ export function llamacppAdapter(url: string, waits: EngineWaits): IdsAdapter {
     detokenize: async (tokens, signal) =>
       (await http.post<{ content: string }>('/detokenize', { tokens }, signal)).content,
     complete: (request, signal) => complete(http, request, signal),
+    // Its server has `--embeddings` and `--reranking` for these (tools/server/README.md), and 501 where it was started without.
+    embed: (request, signal) => {
+      if (request.dimensions === undefined) return embeddings(http, request, {}, signal);
+      const problem = 'this engine gives its vectors as long as they are';
+      return Promise.reject(
+        new DroverError('INVALID_PARAMS', problem, { details: [{ field: 'dimensions', problem }] }),
+      );
+    },
+    rerank: (request, signal) => scores(http, request, {}, signal),
+    // What a model thinks stays part of its answer, as it does without tools.
+    answerWithTools: (request, signal) =>
+      answerChat(http, request, { ...toolsOf(request.input), reasoning_format: 'none' }, signal),
     close: () => http.close(),
   };
 }
@@ -72,8 +91,35 @@ async function promptText(
   signal: AbortSignal,
 ): Promise<string> {
   if (input.kind === 'text') return input.text;
-  return (await http.post<{ prompt: string }>('/apply-template', { messages: input.messages }, signal))
-    .prompt;
+  const body = { messages: input.messages, ...toolsOf(input) };
+  return (await http.post<{ prompt: string }>('/apply-template', body, signal)).prompt;
+}
+
+/** llama-server takes a tool that is chosen by its name for "auto": it must call one, and has but that one to call. */
+function toolsOf({ tool_use }: ChatInput): ToolUse | undefined {
+  const choice = tool_use?.tool_choice;
+  if (typeof choice !== 'object') return tool_use;
+  const tools = (tool_use?.tools ?? []).filter((tool) => tool.function.name === choice.function.name);
+  return { ...tool_use, tools, tool_choice: 'required' };
+}
+
+/**
+ * Where the model's template knows neither tools nor calls, llama-server leaves both out in silence, and `tool_choice` binds
+ * nobody. The embedded engine has none of the two, and lists no `n_probs` among its settings.
+ */
+async function check(http: EngineHttp, { input, logprobs }: Wanted, signal: AbortSignal): Promise<void> {
+  if (!hasTools(input) && logprobs === undefined) return;
+  const { chat_template_caps: caps, default_generation_settings } = await http.get<Props>('/props', signal);
+  const { params } = default_generation_settings ?? {};
+  const knowsNoTools = caps?.supports_tools === false && caps.supports_tool_calls === false;
+  if (hasTools(input) && knowsNoTools) throw cannotUseTools();
+  if (logprobs !== undefined && params !== undefined && !('n_probs' in params)) throw cannotTellLogprobs();
+}
+
+interface Props {
+  /** Newer servers tell what the model's template can do. */
+  chat_template_caps?: { supports_tools?: boolean; supports_tool_calls?: boolean };
+  default_generation_settings?: { params?: object };
 }
 
 async function* complete(
@@ -82,7 +128,7 @@ async function* complete(
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent[]> {
   for await (const batch of http.stream('/completion', completionBody(request), signal)) {
-    const events = batch.flatMap((data) => toEvents(parsed(data) as CompletionChunk));
+    const events = batch.flatMap((data) => toEvents(parsed(data) as CompletionChunk, request.logprobs));
     if (events.length > 0) yield events;
     if (events.at(-1)?.kind === 'end') return;
   }
@@ -98,20 +144,26 @@ function completionBody(request: CompletionRequest): object {
     top_p: request.topP,
     seed: request.seed,
     stop: request.stop,
+    ...(request.format === undefined ? {} : { json_schema: schemaOf(request.format) }),
+    // Without a token in its place llama-server tells nothing of the one that was said either.
+    ...(request.logprobs === undefined ? {} : { n_probs: Math.max(1, request.logprobs) }),
     stream: true,
     return_tokens: true,
     cache_prompt: true,
   };
 }
 
-function toEvents(chunk: CompletionChunk): EngineEvent[] {
+function toEvents(chunk: CompletionChunk, most: number | undefined): EngineEvent[] {
   if (chunk.error !== undefined)
     throw refusal(chunk.error.code ?? 500, JSON.stringify({ error: chunk.error }));
   const events: EngineEvent[] = [];
   const ids = chunk.tokens ?? [];
   const text = chunk.content ?? '';
   // llama-server repeats nothing in its last chunk, but may flush text that it held back for a stop word.
-  if (text !== '' || (ids.length > 0 && chunk.stop !== true)) events.push({ kind: 'tokens', ids, text });
+  if (text !== '' || (ids.length > 0 && chunk.stop !== true)) {
+    const told = most === undefined ? undefined : ofTokens(chunk.completion_probabilities ?? [], most);
+    events.push({ kind: 'tokens', ids, text, ...(told === undefined ? {} : { logprobs: told }) });
+  }
   if (chunk.stop === true) {
     events.push({
       kind: 'end',

@@ -13,6 +13,7 @@ import {
   textOf,
   type EngineRoute,
 } from '../../../testing/engine-routes.js';
+import { isHealthy } from './engine-adapter.js';
 
 const engine = enginesOfTests('openai');
 const triton = enginesOfTests('triton');
@@ -124,9 +125,9 @@ test('B-AD-005: Triton serves when it says so at its own address, and generates 
       json(res, { choices: [{ index: 0, message: { role: 'assistant', content: 'a' } }] });
     },
   });
-  assert.equal(await adapter.healthy(signal()), false);
+  assert.equal(await isHealthy(adapter, signal()), false);
   isReady = true;
-  assert.equal(await adapter.healthy(signal()), true);
+  assert.equal(await isHealthy(adapter, signal()), true);
   await adapter.probe(signal());
   assert.equal(probed, 1);
 });

@@ -4,18 +4,20 @@
  * ours alone; no client sees them (B-AD-006).
  */
 import { DroverError } from '../../../contracts/errors.js';
-import type { EngineWaits, TextAdapter, TextRequest } from './engine-adapter.js';
+import { answerChat, openaiDecoding } from './chat-route.js';
+import type { EngineEvent, EngineAccess, TextAdapter, TextRequest } from './engine-adapter.js';
 import { EngineHttp } from './engine-http.js';
 import { modelOf } from './openai-model.js';
 import { openaiEvents } from './openai-stream.js';
+import { embeddings, scores } from './vectors.js';
 
 /** Adapter of one server at `url`; `live` is where it says that it serves, for one that has a better place than its models. */
-export function openaiAdapter(url: string, waits: EngineWaits, live = '/v1/models'): TextAdapter {
-  const http = new EngineHttp(url, waits);
+export function openaiAdapter(url: string, access: EngineAccess, live = '/v1/models'): TextAdapter {
+  const http = new EngineHttp(url, access);
   const model = modelOf(http);
   return {
     takes: 'text',
-    healthy: async (signal) => (await http.statusOf(live, signal)) === 200,
+    health: (signal) => http.statusOf(live, signal),
     probe: async (signal) => {
       const messages = [{ role: 'user', content: 'a' }];
       await http.post(
@@ -26,30 +28,26 @@ export function openaiAdapter(url: string, waits: EngineWaits, live = '/v1/model
     },
     goesOn: (kind) => kind === 'text',
     complete: async function* (request, signal) {
-      const { path, ...what } = whatOf(request);
-      const body = { ...decodingOf(request), ...what, model: await model(signal) };
-      yield* openaiEvents(http.stream(path, body, signal));
+      yield* complete(http, request, await model(signal), signal);
     },
+    embed: async (request, signal) => embeddings(http, request, { model: await model(signal) }, signal),
+    rerank: async (request, signal) => scores(http, request, { model: await model(signal) }, signal),
     close: () => http.close(),
   };
 }
 
-function whatOf({ input, said }: TextRequest) {
-  if (input.kind === 'text') return { path: '/v1/completions', prompt: input.text + said };
-  if (input.kind === 'ids') return { path: '/v1/completions', prompt: input.ids };
-  if (said !== '') throw new DroverError('WORKER_RESET', 'this engine does not go on amid an answer');
-  return { path: '/v1/chat/completions', messages: input.messages };
-}
-
-function decodingOf({ sampling, maxTokens, temperature, topP, seed, stop }: TextRequest): object {
-  return {
-    ...sampling,
-    max_tokens: maxTokens,
-    temperature,
-    top_p: topP,
-    seed,
-    stop,
-    stream: true,
-    stream_options: { include_usage: true },
-  };
+function complete(
+  http: EngineHttp,
+  request: TextRequest,
+  model: string,
+  signal: AbortSignal,
+): AsyncGenerator<EngineEvent[]> {
+  const { input, said, logprobs } = request;
+  if (input.kind === 'chat') {
+    if (said !== '') throw new DroverError('WORKER_RESET', 'this engine does not go on amid an answer');
+    return answerChat(http, { ...request, input }, { model }, signal);
+  }
+  const prompt = input.kind === 'text' ? input.text + said : input.ids;
+  const body = { ...openaiDecoding(request), prompt, logprobs, model };
+  return openaiEvents(http.stream('/v1/completions', body, signal), logprobs);
 }

@@ -14,6 +14,7 @@ import {
   textOf,
   type EngineRoute,
 } from '../../../testing/engine-routes.js';
+import { isHealthy } from './engine-adapter.js';
 
 const engine = enginesOfTests('tgi');
 const signal = () => AbortSignal.timeout(5_000);
@@ -49,6 +50,13 @@ test("B-AD-004: a text is streamed from /generate_stream, in TGI's own parameter
     ...{ tokensIn: 3, tokensOut: 3 },
   });
   await gather(adapter.complete({ maxTokens: 5, temperature: 0.7, topP: 0.9, input, said: '' }, signal()));
+  const format = { type: 'json_schema' as const, json_schema: { schema: { type: 'object' } } };
+  await gather(adapter.complete({ maxTokens: 5, temperature: 0, format, input, said: '' }, signal()));
+  const grammar = { type: 'json', value: { type: 'object' } };
+  assert.deepEqual(asked.pop(), {
+    inputs: 'one',
+    parameters: { max_new_tokens: 5, do_sample: false, grammar },
+  });
   assert.deepEqual(asked, [
     { inputs: 'one two', parameters: { max_new_tokens: 5, do_sample: false, seed: 7 } },
     { inputs: 'one', parameters: { max_new_tokens: 5, do_sample: true, temperature: 0.7, top_p: 0.9 } },
@@ -110,9 +118,9 @@ test('B-AD-004: it lives at /health, and the probe generates one token', async (
       json(res, { generated_text: 'b' });
     },
   });
-  assert.equal(await adapter.healthy(signal()), false);
+  assert.equal(await isHealthy(adapter, signal()), false);
   status = 200;
-  assert.equal(await adapter.healthy(signal()), true);
+  assert.equal(await isHealthy(adapter, signal()), true);
   await adapter.probe(signal());
   assert.deepEqual(probed, { inputs: 'a', parameters: { max_new_tokens: 1 } });
 });

@@ -5,13 +5,26 @@
 import { DroverError } from '../../../contracts/errors.js';
 import type { RunInput } from '../../../contracts/node.js';
 import type { StopReason } from '../../../domain/task.js';
-import type { EngineEvent, EngineWaits, TextAdapter, TextRequest } from './engine-adapter.js';
+import type { TokenLogprob } from '../../../contracts/logprobs.js';
+import { schemaOf } from './answer-format.js';
+import { answerChat, hasTools } from './chat-route.js';
+import type { EngineEvent, EngineAccess, TextAdapter, TextRequest } from './engine-adapter.js';
 import { refusal } from './engine-failure.js';
 import { EngineHttp } from './engine-http.js';
 import { parsed } from './event-data.js';
+import { ofTokens } from './token-logprobs.js';
+
+interface TgiToken {
+  text: string;
+  special: boolean;
+  logprob?: number | null;
+}
 
 interface TokenEvent {
-  token?: { text: string; special: boolean };
+  index?: number;
+  token?: TgiToken;
+  /** The likeliest in its place, where they were asked for. */
+  top_tokens?: TgiToken[] | null;
   details?: { finish_reason: string; generated_tokens: number; input_length?: number } | null;
   error?: string;
   error_type?: string;
@@ -27,19 +40,25 @@ const STOP_REASONS: Record<string, StopReason> = {
 const STATUSES: Record<string, number> = { validation: 422, overloaded: 429, generation: 424 };
 
 /** Adapter of one TGI server at `url`. */
-export function tgiAdapter(url: string, waits: EngineWaits): TextAdapter {
-  const http = new EngineHttp(url, waits);
+export function tgiAdapter(url: string, access: EngineAccess): TextAdapter {
+  const http = new EngineHttp(url, access);
   return {
     takes: 'text',
-    healthy: async (signal) => (await http.statusOf('/health', signal)) === 200,
+    health: (signal) => http.statusOf('/health', signal),
     probe: async (signal) => {
       await http.post('/generate', { inputs: 'a', parameters: { max_new_tokens: 1 } }, signal);
     },
     goesOn: () => true,
     complete: async function* (request, signal) {
-      const inputs = (await promptText(http, request.input, signal)) + request.said;
+      const { input, logprobs, stop = [] } = request;
+      if (hasTools(input)) {
+        // Its chat route takes no top_p of 1 either, and wants a model though it has but one.
+        yield* answerChat(http, { ...request, input, topP: topPOf(request) }, { model: 'tgi' }, signal);
+        return;
+      }
+      const inputs = (await promptText(http, input, signal)) + request.said;
       const body = { inputs, parameters: parametersOf(request) };
-      yield* events(http.stream('/generate_stream', body, signal), request.stop ?? []);
+      yield* events(http.stream('/generate_stream', body, signal), stop, logprobs);
     },
     close: () => http.close(),
   };
@@ -55,7 +74,8 @@ async function promptText(http: EngineHttp, input: RunInput, signal: AbortSignal
 }
 
 /** TGI refuses a temperature of 0 and a top_p of 1: both are its defaults, greedy and all. */
-function parametersOf({ maxTokens, temperature, topP, seed, stop, sampling = {} }: TextRequest): object {
+function parametersOf(request: TextRequest): object {
+  const { maxTokens, temperature, seed, stop, format, logprobs, sampling = {} } = request;
   const { top_k, frequency_penalty } = sampling;
   return {
     top_k,
@@ -63,24 +83,34 @@ function parametersOf({ maxTokens, temperature, topP, seed, stop, sampling = {} 
     max_new_tokens: maxTokens,
     do_sample: temperature === undefined || temperature > 0,
     ...(temperature === undefined || temperature <= 0 ? {} : { temperature }),
-    ...(topP === undefined || topP >= 1 || topP <= 0 ? {} : { top_p: topP }),
+    top_p: topPOf(request),
     seed,
     stop,
+    ...(format === undefined ? {} : { grammar: { type: 'json', value: schemaOf(format) } }),
+    ...(logprobs === undefined || logprobs === 0 ? {} : { top_n_tokens: logprobs }),
   };
+}
+
+function topPOf({ topP }: TextRequest): number | undefined {
+  return topP === undefined || topP >= 1 || topP <= 0 ? undefined : topP;
 }
 
 async function* events(
   stream: AsyncIterable<string[]>,
   stop: readonly string[],
+  most: number | undefined,
 ): AsyncGenerator<EngineEvent[]> {
   const words = new HeldBack(stop);
   for await (const batch of stream) {
     const said: EngineEvent[] = [];
     for (const data of batch) {
-      const { token, details, error, error_type = '' } = parsed(data) as TokenEvent;
+      const event = parsed(data) as TokenEvent;
+      const { token, details, error, error_type = '' } = event;
       if (error !== undefined) throw refusal(STATUSES[error_type] ?? 500, error);
       const text = words.take(token === undefined || token.special ? '' : token.text);
-      if (text !== '') said.push({ kind: 'tokens', ids: [], text });
+      const logprobs = logprobsOf(event, most);
+      if (text !== '' || logprobs.length > 0)
+        said.push({ kind: 'tokens', ids: [], text, ...besideText(event.index, logprobs) });
       if (details == null) continue;
       const rest = words.rest();
       if (rest !== '') said.push({ kind: 'tokens', ids: [], text: rest });
@@ -96,6 +126,19 @@ async function* events(
     if (said.at(-1)?.kind === 'end') return;
   }
   throw new DroverError('WORKER_RESET', 'the engine closed the stream before its end');
+}
+
+function besideText(index: number | undefined, logprobs: TokenLogprob[]) {
+  return {
+    ...(index === undefined ? {} : { index }),
+    ...(logprobs.length === 0 ? {} : { logprobs }),
+  };
+}
+
+function logprobsOf({ token, top_tokens }: TokenEvent, most: number | undefined): TokenLogprob[] {
+  if (most === undefined || token === undefined || token.special) return [];
+  const told = ({ text, logprob = null }: TgiToken) => ({ token: text, logprob });
+  return ofTokens([{ ...told(token), top_logprobs: (top_tokens ?? []).map(told) }], most);
 }
 
 /** TGI streams a stop sequence like any text, and clients of ours never see one: what may become one waits. */

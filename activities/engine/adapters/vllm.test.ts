@@ -6,7 +6,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DroverError } from '../../../contracts/errors.js';
-import { all, enginesOfTests, event, json, type EngineRoute } from '../../../testing/engine-routes.js';
+import {
+  all,
+  enginesOfTests,
+  event,
+  gather,
+  json,
+  type EngineRoute,
+} from '../../../testing/engine-routes.js';
+import { isHealthy } from './engine-adapter.js';
 
 const engine = enginesOfTests('vllm');
 const signal = () => AbortSignal.timeout(5_000);
@@ -77,6 +85,22 @@ test('B-AD-003: why it stopped is told apart: its own end, a stop token, a stop 
   }
 });
 
+test("B-AD-003: a format goes to vLLM in OpenAI's words, and one that it cannot bind to is the client's to mend", async () => {
+  let asked: unknown;
+  const refused = { error: { message: 'Invalid JSON schema: secret', type: 'BadRequestError', code: 400 } };
+  const adapter = await engine({
+    '/v1/models': models,
+    '/v1/completions': (body, res) => {
+      asked = body['response_format'];
+      json(res, refused, 400);
+    },
+  });
+  const format = { type: 'json_schema' as const, json_schema: { name: 'n', schema: { type: 'nonsense' } } };
+  const said = gather(adapter.complete({ promptIds: [1], maxTokens: 4, format }, signal()));
+  await assert.rejects(said, { code: 'INVALID_PARAMS', message: /response_format/ });
+  assert.deepEqual(asked, format);
+});
+
 test('B-AD-003: prompts, chat turns and what goes on after them are cut by the engine itself', async () => {
   const asked: Record<string, unknown>[] = [];
   const adapter = await engine({
@@ -111,9 +135,9 @@ test('B-AD-003: it lives when it lists its model, and the probe generates one to
       json(res, { id: 'cmpl-1', object: 'text_completion', choices: [{ index: 0, text: 'b' }] });
     },
   });
-  assert.equal(await adapter.healthy(signal()), false);
+  assert.equal(await isHealthy(adapter, signal()), false);
   status = 200;
-  assert.equal(await adapter.healthy(signal()), true);
+  assert.equal(await isHealthy(adapter, signal()), true);
   await adapter.probe(signal());
   assert.deepEqual(asked, { model: MODEL, prompt: [128000], max_tokens: 1 });
 });

@@ -3,14 +3,16 @@
  * vLLM has since 0.10.2, so that a run can be continued; `/tokenize` and `/detokenize` stand outside of `/v1`.
  */
 import { DroverError } from '../../../contracts/errors.js';
-import type { CompletionRequest, EngineWaits, IdsAdapter } from './engine-adapter.js';
+import { answerChat, openaiDecoding } from './chat-route.js';
+import type { CompletionRequest, EngineAccess, IdsAdapter } from './engine-adapter.js';
 import { EngineHttp } from './engine-http.js';
 import { modelOf } from './openai-model.js';
 import { openaiEvents } from './openai-stream.js';
+import { embeddings, scores } from './vectors.js';
 
 /** Adapter of one vLLM server at `url`. */
-export function vllmAdapter(url: string, waits: EngineWaits): IdsAdapter {
-  const http = new EngineHttp(url, waits);
+export function vllmAdapter(url: string, access: EngineAccess): IdsAdapter {
+  const http = new EngineHttp(url, access);
   const model = modelOf(http);
 
   async function tokens(what: object, signal: AbortSignal): Promise<number[]> {
@@ -20,7 +22,7 @@ export function vllmAdapter(url: string, waits: EngineWaits): IdsAdapter {
 
   return {
     takes: 'ids',
-    healthy: async (signal) => (await http.statusOf('/v1/models', signal)) === 200,
+    health: (signal) => http.statusOf('/v1/models', signal),
     probe: async (signal) => {
       const prompt = (await tokens({ prompt: 'a' }, signal)).slice(0, 1);
       if (prompt.length === 0) throw new DroverError('POOL_UNREADY', 'the engine has no tokenizer');
@@ -30,7 +32,8 @@ export function vllmAdapter(url: string, waits: EngineWaits): IdsAdapter {
     tokenize: (input, signal) => {
       if (input.kind === 'ids') return Promise.resolve(input.ids);
       if (input.kind === 'text') return tokens({ prompt: input.text, add_special_tokens: true }, signal);
-      return tokens({ messages: input.messages, add_generation_prompt: true }, signal);
+      const { messages, tool_use } = input;
+      return tokens({ messages, tools: tool_use?.tools, add_generation_prompt: true }, signal);
     },
     tokenizeRest: (prompt, signal) => tokens({ prompt, add_special_tokens: false }, signal),
     detokenize: async (ids, signal) => {
@@ -39,24 +42,23 @@ export function vllmAdapter(url: string, waits: EngineWaits): IdsAdapter {
     },
     complete: async function* (request, signal) {
       const body = completionBody(await model(signal), request);
-      yield* openaiEvents(http.stream('/v1/completions', body, signal));
+      yield* openaiEvents(http.stream('/v1/completions', body, signal), request.logprobs);
     },
+    answerWithTools: async function* (request, signal) {
+      yield* answerChat(http, request, { model: await model(signal) }, signal);
+    },
+    embed: async (request, signal) => embeddings(http, request, { model: await model(signal) }, signal),
+    rerank: async (request, signal) => scores(http, request, { model: await model(signal) }, signal),
     close: () => http.close(),
   };
 }
 
 function completionBody(model: string, request: CompletionRequest): object {
   return {
-    ...request.sampling,
+    ...openaiDecoding(request),
     model,
     prompt: request.promptIds,
-    max_tokens: request.maxTokens,
-    temperature: request.temperature,
-    top_p: request.topP,
-    seed: request.seed,
-    stop: request.stop,
-    stream: true,
-    stream_options: { include_usage: true },
+    logprobs: request.logprobs,
     return_token_ids: true,
   };
 }

@@ -32,9 +32,11 @@ describe('a completion on its way to the record', () => {
     const run = await confirmedRun();
     run.publish({ type: 'token', data: { t: 'Hi', i: 0 } });
     run.publish(endAfter(1));
-    const { statusCode, body } = await answer;
+    const { statusCode, body, headers } = await answer;
     assert.equal(statusCode, 200);
     assert.match(body, /"content":"Hi"/);
+    // By it a client finds the task on `/v2`.
+    assert.ok(body.includes(`"chatcmpl-${String(headers['x-task-id'])}"`), body);
     assert.deepEqual(steps(), ['offer', 'frames', 'confirm']);
   });
 

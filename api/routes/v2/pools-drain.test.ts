@@ -51,6 +51,15 @@ describe('POST /v2/pools/:id/drain', () => {
     assert.deepEqual(answer.json(), result);
   });
 
+  it('is judged by how the pool stands now, not by what was kept of a moment ago', async () => {
+    becomes({ state: 'starting', live: false, ready: false });
+    assert.equal((await api.ask('GET', '/v2/pools/gpu-0/health')).json<PoolStatus>().state, 'starting');
+    becomes({});
+    assert.equal((await drain()).statusCode, 202);
+    becomes({ state: 'starting', live: false, ready: false });
+    assert.equal((await drain()).statusCode, 409);
+  });
+
   it('B-CP-025: of an unknown pool is 404', async () => {
     const answer = await drain({ deadline_ms: 1 }, 'nobody');
     assert.equal(answer.statusCode, 404);

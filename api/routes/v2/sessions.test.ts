@@ -194,6 +194,24 @@ describe('sessions', () => {
     const token = (i: number) => ({ type: 'token' as const, data: { t: 'a', i } });
     await api.sessionBook.ended('t-2', { events: [token(0), token(1)] });
     assert.equal((await read()).tokens_budget_remaining, 66);
+    // What only reads is charged for that, to its end or not.
+    const answer = (tokens_in: number) => ({
+      type: 'token' as const,
+      data: { t: '', i: 0, embedding: 'AACAPw==', tokens_in },
+    });
+    await accepted('t-3');
+    await api.sessionBook.ended('t-3', { events: [answer(4), answer(6)] });
+    assert.equal((await read()).tokens_budget_remaining, 60);
+    const end = {
+      tokens_out: 0,
+      tokens_in: 10,
+      decode_time_ms: 1,
+      decode_ms: 1,
+      stop_reason: 'EOS' as const,
+    };
+    await accepted('t-4');
+    await api.sessionBook.ended('t-4', { events: [answer(10), { type: 'end', data: end }] });
+    assert.equal((await read()).tokens_budget_remaining, 50);
     assert.equal(readSettings({}).DROVER_TOKEN_PRICE, 0.000002);
   });
 

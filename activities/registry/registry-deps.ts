@@ -1,0 +1,25 @@
+/** What the activities on the registry of nodes work with; tests hand in their own. */
+import type { NodeRequest, RegisteredNode } from '../../contracts/registered-node.js';
+import type { SshTransport } from './ssh-transport.js';
+
+/** The part of the registry that they need. */
+interface RegistryRows {
+  /** Undefined where the name is registered. */
+  add: (node: NodeRequest) => Promise<RegisteredNode | undefined>;
+  get: (name: string) => Promise<RegisteredNode | undefined>;
+  /** Undefined where there is no such node. */
+  contacted: (name: string, reached: boolean) => Promise<RegisteredNode | undefined>;
+}
+
+/** Where they write what they did. */
+interface RegistryLog {
+  info: (fields: object, message: string) => void;
+  warn: (fields: object, message: string) => void;
+}
+
+/** All of it. */
+export interface RegistryDeps {
+  transport: SshTransport;
+  nodes: RegistryRows;
+  log: RegistryLog;
+}

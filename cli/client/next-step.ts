@@ -1,0 +1,44 @@
+/** What to do about an error, by its code: the last line that a person reads. */
+
+const STEPS: Readonly<Record<string, string>> = {
+  HTTP_CONNECTION_FAILED: 'start Drover with "drover up", or name its address with --url or DROVER_URL',
+  HTTP_TIMEOUT: 'look with "drover doctor"; --timeout waits longer',
+  HTTP_REQUEST_FAILED: 'is this the address of Drover\'s API? "drover doctor" looks',
+  HTTP_READ_ERROR: 'try again; "drover doctor" looks whether the API is well',
+  JSON_PARSE_ERROR: 'is this the address of Drover\'s API? "drover doctor" looks',
+  HEALTH_CHECK_ERROR: 'start Drover with "drover up", or name its address with --url or DROVER_URL',
+  CIRCUIT_BREAKER_OPEN: 'look with "drover doctor", and try again in a minute',
+  TOKEN_STREAM_FAILED: '"drover tasks get ID" says how the task stands',
+  TOKEN_STREAM_ERROR: 'the task goes on: "drover tasks attach ID" shows it from its start',
+  TOKEN_STREAM_TIMEOUT:
+    '"drover ps" says whether the engine is busy; --first-event-timeout and --idle-timeout wait longer',
+  PROGRESS_STREAM_FAILED: 'the operation goes on: "drover pools events POOL" says how it stands',
+  PROGRESS_STREAM_ERROR: 'the operation goes on: "drover pools events POOL" says how it stands',
+  PROGRESS_STREAM_TIMEOUT: 'the operation goes on: "drover pools events POOL" says how it stands',
+  SSE_CONNECTION_FAILED: '"drover pools list" says which pools there are',
+  SSE_CONNECTION_ERROR: 'try again; "drover doctor" looks whether the API is well',
+  SSE_CONNECTION_TIMEOUT: 'look with "drover doctor"; --connect-timeout waits longer',
+  NO_TOKENS_GENERATED: "try another prompt; the engine's log may say more",
+  TOKEN_COUNT_MISMATCH: 'the text above may lack something: "drover tasks attach ID" shows it again',
+  NO_WORKERS: 'start an engine: "drover up", or "drover pools preload FILE"',
+  MISSING_TOKEN: 'name a key with DROVER_API_KEY, --key, or in the configuration file',
+  BAD_TOKEN: 'the key is not known there: look at DROVER_API_KEY, --key and the configuration file',
+  BAD_API_KEY: 'the key is not known there: look at DROVER_API_KEY, --key and the configuration file',
+  FORBIDDEN_ROLE: 'take the key of an operator',
+  MODEL_NOT_FOUND: '"drover ls" says which models there are',
+  POOL_NOT_FOUND: '"drover pools list" says which pools there are',
+  POOL_UNREADY: '"drover ps" says how the pools stand',
+  POOL_UNAVAILABLE: '"drover ps" says how the pools stand',
+  POOL_CONFLICT: '"drover pools events POOL" says what is done to it now',
+  MODEL_IN_USE: 'drain the pools that serve it first: "drover stop POOL"',
+  TEMPORAL_UNAVAILABLE: 'look with "drover doctor"',
+  STORE_UNAVAILABLE: 'look with "drover doctor"',
+  ADMISSION_REJECT: 'the queue is full: try again in a moment',
+  QUEUE_FULL_DROP_LRU: 'the queue is full: try again in a moment',
+  RATE_LIMITED: 'try again in a moment',
+};
+
+/** The next step; undefined where the message says it all. */
+export function nextStep(code: string): string | undefined {
+  return STEPS[code];
+}
