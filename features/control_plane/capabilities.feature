@@ -11,7 +11,7 @@ Feature: A client asks what it may ask for
       | engines.0.engine               | llamacpp   |
       | engines.0.ctx_max              | 4096       |
       | engines.0.concurrency          | 4          |
-      | engines.0.supported_workloads  | ["completion"] |
+      | engines.0.supported_workloads  | ["completion", "embedding"] |
       | engines.0.models               | ["demo"]   |
       | engines.0.pools                | ["default"] |
     And "GET /v2/meta/capabilities" is answered again with the same body

@@ -34,12 +34,24 @@ Feature: An application switches to Drover by changing a base URL
     Then its text ends with "softly on the"
     And it finished for "stop"
 
+  Scenario Outline: An answer in a format: <type>
+    When an OpenAI client asks in a chat about the "sea" with
+      | response_format       | <format> |
+      | max_completion_tokens | 200      |
+    Then its text is JSON, and has <what>
+    And it finished for "stop"
+
+    Examples:
+      | type        | format                                                                                                                                               | what               |
+      | json_schema | {"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","properties":{"n":{"type":"boolean"}},"required":["n"],"additionalProperties":false}}} | a boolean "n" alone |
+
   Scenario: What clients send beside it is tolerated
     When an OpenAI client asks in a chat about the "sea" with
       | user        | "someone"   |
       | store       | true        |
       | metadata    | {"a": "b"}  |
       | tools       | []          |
+      | logprobs    | false       |
     Then it has got the demo model's text about the "sea"
 
   Scenario: Models

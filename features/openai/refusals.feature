@@ -13,11 +13,22 @@ Feature: Refusals in OpenAI's words
       | what                 | field           | value                       | status | code            | param           |
       | An unknown model     | model           | "nobody-serves-this"        | 404    | MODEL_NOT_FOUND |                 |
       | Several answers      | n               | 2                           | 400    | INVALID_PARAMS  | n               |
-      | Tools                | tools           | [{"type":"function"}]       | 400    | INVALID_PARAMS  | tools           |
-      | A JSON answer        | response_format | {"type":"json_object"}      | 400    | INVALID_PARAMS  | response_format.type |
+      | A tool without name  | tools           | [{"type":"function","function":{}}] | 400 | INVALID_PARAMS | tools.0.function.name |
+      | Functions            | functions       | [{"name":"f"}]              | 400    | INVALID_PARAMS  | functions       |
+      | A format of no kind  | response_format | {"type":"xml"}              | 400    | INVALID_PARAMS  | response_format.type |
       | A wrong type         | temperature     | "hot"                       | 400    | INVALID_PARAMS  | temperature     |
       | No messages          | messages        | []                          | 400    | INVALID_PARAMS  | messages        |
       | Beyond the context   | max_tokens      | 40000                       | 400    | INVALID_PARAMS  | max_tokens      |
+
+  Scenario Outline: What this engine does not do: <what>
+    When an OpenAI client is refused a chat with
+      | <field> | <value> |
+    Then the refusal is 400 "INVALID_PARAMS" about "<field>", with a request id
+
+    Examples:
+      | what                      | field    | value                                                |
+      | Tools                     | tools    | [{"type":"function","function":{"name":"get_tide"}}] |
+      | How likely its tokens are | logprobs | true                                                 |
 
   Scenario: A wrong key
     When an OpenAI client with the key "no-key-of-ours" is refused a chat

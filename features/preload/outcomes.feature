@@ -51,6 +51,29 @@ Feature: What became of a preload is what everybody sees
     And the time of the last one is the one that is shown
     And the history of the preload has the activities "preflight", "markPoolStarting", "spawnEngine", "awaitEngineReady", "probeEngine", "writeHandoff" and "markPoolReady"
 
+  @B-WRK-002 @B-WPRE-003 @B-WRK-013 @B-WPRE-011 @B-RERR-001
+  Scenario: A refusal tells in one word what it rests on, with its figures
+    Given a fresh installation with the GPUs "0 without free memory"
+    When the preload of an engine that is nowhere fails
+    Then it is refused with 500 "PRELOAD_FAILED", not retriable, and the message "ENOENT"
+    And the answer holds:
+      | details.cause_code       | WORKER_BINARY_NOT_FOUND                             |
+      | details.binary_path      | /opt/no-such-engine                                 |
+      | details.suggested_action | install the engine on the node, or name where it is |
+    When a preload is tried of an engine whose cache is larger than any memory
+    Then the answer holds:
+      | details.cause_code | INSUFFICIENT_RAM |
+      | details.multiplier | 1.5              |
+    When a preload of the pool "default" is tried on the devices "0"
+    Then the answer holds:
+      | details.cause_code   | VRAM_EXHAUSTED |
+      | details.available_mb | 0              |
+      | details.device       | "0"            |
+    When a preload is tried of an engine that ends at its start with code 7, for 60000 ms
+    Then the answer holds:
+      | details.cause_code | INIT_CRASH |
+      | details.exit_code  | 7          |
+
   @B-API-013 @B-ERROR-001 @B-ERROR-002 @B-ERROR-003
   Scenario: A node that cannot keep its records
     Given a fresh installation whose pool is not loaded

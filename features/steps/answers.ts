@@ -1,7 +1,7 @@
 /** Any request, and what an answer must hold. */
 import { Then, When, type DataTable } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
-import { errorEnvelope } from '../../contracts/errors.js';
+import { errorEnvelope, offendingFields } from '../../contracts/errors.js';
 import { isUuidV4, tellsOfTheInside } from '../support/answer-checks.js';
 import { credentials, valueAt, valueOf } from '../support/values.js';
 import type { DroverWorld } from '../support/world.js';
@@ -102,8 +102,8 @@ Then(
 );
 
 Then('the refusal names the fields {string}', function (this: DroverWorld, fields: string) {
-  const { details } = errorEnvelope.parse(this.http.lookAt().json);
-  assert.deepEqual(details?.map(({ field }) => field).sort(), fields.split(', ').sort());
+  const told = offendingFields(errorEnvelope.parse(this.http.lookAt().json));
+  assert.deepEqual(told.map(({ field }) => field).sort(), fields.split(', ').sort());
 });
 
 Then('the refusal does not repeat {}', function (this: DroverWorld, value: string) {

@@ -69,6 +69,11 @@ Then('its text ends with {string}', function (this: DroverWorld, end: string) {
   assert.ok(openAi(this).text.endsWith(end), openAi(this).text);
 });
 
+Then('its text is JSON, and has a boolean {string} alone', function (this: DroverWorld, name: string) {
+  const answer = JSON.parse(openAi(this).text) as Record<string, unknown>;
+  assert.deepEqual([Object.keys(answer), typeof answer[name]], [[name], 'boolean'], openAi(this).text);
+});
+
 Then("the completion's task is {string}", async function (this: DroverWorld, state: string) {
   assert.equal(await openAi(this).taskBecomes([state]), state);
 });

@@ -114,6 +114,11 @@ When('the preload of an engine whose file may not be executed fails', async func
   await this.tryPreload({ ...prepared, binary_path }, PATIENT_MS);
 });
 
+When('the preload of an engine that is nowhere fails', async function (this: DroverWorld) {
+  const prepared = await describeFake(this, '--log-line hello');
+  await this.tryPreload({ ...prepared, binary_path: '/opt/no-such-engine' }, PATIENT_MS);
+});
+
 Then('the node answers for itself and for its pools meanwhile', async function (this: DroverWorld) {
   const health = (await this.stack.askNode('/health')) as { status?: string };
   const other = await this.stack.askNode('/pools/other/status');

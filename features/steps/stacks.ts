@@ -30,6 +30,14 @@ Given('a very slow engine with one slot', async function (this: DroverWorld) {
   await this.useStack({ slots: 1, model: 'slower' });
 });
 
+Given('an engine whose model knows tools', async function (this: DroverWorld) {
+  await this.useStack({ tools: true });
+});
+
+Given('a slow engine with one slot, whose model knows tools', async function (this: DroverWorld) {
+  await this.useFreshStack({ ...ONE_SLOT, tools: true });
+});
+
 Given('a fresh installation', async function (this: DroverWorld) {
   await this.useFreshStack({});
 });

@@ -2,7 +2,7 @@
 import { preparedEngine, type PreparedEngine } from '../../contracts/pool.js';
 import { builtFakeEngine } from '../../testing/built-fake-engine.js';
 import { freePort } from '../../testing/free-port.js';
-import { PROGRAMS } from './places.js';
+import { PROGRAMS, TOOLS_TEMPLATE } from './places.js';
 
 /** `embedded` is ours; `xllamacpp` is llama.cpp's own server as others package it. */
 export type EngineName = 'embedded' | 'xllamacpp';
@@ -14,6 +14,8 @@ export interface EngineWish {
   slots: number;
   /** Context of one slot, tokens. */
   ctx: number;
+  /** True: the model's template knows tools, for an engine that can read calls out of an answer. */
+  tools?: boolean;
   /** Program of `xllamacpp`. */
   xllamacpp: string | undefined;
 }
@@ -27,13 +29,18 @@ export const POOL = 'default';
 /** Describes the engine of the pool `default`, on a port that is free now. */
 export async function prepareEngine(wish: EngineWish): Promise<PreparedEngine> {
   const port = await freePort();
-  const { modelPath, slots, ctx } = wish;
+  const { modelPath, slots, ctx, tools } = wish;
+  const embedded = wish.engine === 'embedded';
+  // llama-server wants to be told how to pool where the model does not say.
+  const pooling = embedded ? [] : ['--pooling', 'last'];
   const flags = [
     ...['--model', modelPath, '--alias', 'demo', '--host', '127.0.0.1', '--port', String(port)],
     // One thread: those of llama.cpp spin, and starve one another on a machine that does other work.
     ...['--ctx-size', String(ctx * slots), '--parallel', String(slots), '--threads', '1', '--metrics'],
+    '--embeddings',
+    ...pooling,
+    ...(tools === true ? ['--chat-template-file', TOOLS_TEMPLATE] : []),
   ];
-  const embedded = wish.engine === 'embedded';
   if (!embedded && wish.xllamacpp === undefined) throw new Error('DROVER_TEST_XLLAMACPP names no program');
   return preparedEngine.parse({
     pool_id: POOL,

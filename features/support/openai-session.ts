@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import OpenAI, { APIError } from 'openai';
 import { eventually } from '../../testing/changes.js';
+import { perScenario } from './per-scenario.js';
 import type { DroverWorld } from './world.js';
 
 /** One chunk as it stood on the wire. */
@@ -18,14 +19,8 @@ interface WireStream {
 }
 
 const LIMIT_MS = 30_000;
-const sessions = new WeakMap<DroverWorld, OpenAiSession>();
-
 /** The session of a scenario. */
-export function openAi(world: DroverWorld): OpenAiSession {
-  const known = sessions.get(world) ?? new OpenAiSession(world);
-  sessions.set(world, known);
-  return known;
-}
+export const openAi = perScenario((world) => new OpenAiSession(world));
 
 /** One application that speaks OpenAI's protocol. */
 export class OpenAiSession {
@@ -41,7 +36,8 @@ export class OpenAiSession {
 
   constructor(private readonly world: DroverWorld) {}
 
-  private client(key = this.world.stack.key): OpenAI {
+  /** The client as an application has it. */
+  client(key = this.world.stack.key): OpenAI {
     return new OpenAI({
       baseURL: `${this.world.client.url}/v1`,
       apiKey: key,

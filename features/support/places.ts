@@ -14,9 +14,13 @@ export const PROGRAMS = {
   api: join(ROOT, 'dist', 'api', 'server.js'),
   node: join(ROOT, 'dist', 'workers', 'node', 'main.js'),
   control: join(ROOT, 'dist', 'workers', 'control.js'),
+  cli: join(ROOT, 'dist', 'cli', 'main.js'),
   embeddedEngine: join(ROOT, 'dist', 'engines', 'embedded', 'main.js'),
   demoModel: join(ROOT, 'dist', 'engines', 'demo-model', 'main.js'),
 } as const;
+
+/** A chat template with tools, in llama-server's words. */
+export const TOOLS_TEMPLATE = join(ROOT, 'testing', 'xllamacpp', 'tools.jinja');
 
 /** Programs and files that the suite runner made ready (`setup/test-parts.mjs`). */
 const parts = z.object({

@@ -10,6 +10,7 @@ import { eventually } from '../../testing/changes.js';
 import { fakeGpusIn, type FakeGpu, type FakeGpus } from '../../testing/fake-gpus.js';
 import { freePort } from '../../testing/free-port.js';
 import { isAlive, killGroup, processNames } from '../../testing/processes.js';
+import { ModelServer } from '../../testing/model-server.js';
 import { Program } from '../../testing/program.js';
 import { S3Server } from '../../testing/s3-server.js';
 import { ApiClient } from './api-client.js';
@@ -34,6 +35,8 @@ export interface StackWish {
   disconnectGraceMs?: number;
   /** Context of one slot; default 4096 tokens, the model's. */
   ctx?: number;
+  /** True: the model's template knows tools; default: the demo model's own, which does not. */
+  tools?: boolean;
   /** Default `demo`. */
   model?: ModelName;
   /** False: the pool `default` stays unloaded. */
@@ -60,6 +63,8 @@ export interface StackWish {
   postgres?: boolean;
   /** True: artifacts in a bucket of an S3 server of its own, which the scenario may stop; default: in the database. */
   bucket?: boolean;
+  /** True: `hf:` models come from a server of its own; default: nobody fetches any. */
+  hub?: boolean;
 }
 
 /** What every stack of a run shares. */
@@ -86,6 +91,9 @@ const SHORT_WAITS = {
   DROVER_START_TIMEOUT_MS: '5000',
 };
 
+/** What nodes show to the server of their models. */
+export const HUB_TOKEN = 'hf_of-the-features';
+
 /** Before each artifact's name in its bucket. */
 export const ARTIFACT_PREFIX = 'drover/artifacts';
 
@@ -101,6 +109,8 @@ export class Stack {
   readonly stateDir: string;
   /** Folder of the catalogue's models. */
   readonly modelCache: string;
+  /** Host keys that its control worker knows; nobody's, unless a scenario says otherwise. */
+  readonly knownHosts: string;
   /** The pool `default` as somebody on the machine finds it. */
   readonly pool = new PoolView(this);
   readonly nodeId: string;
@@ -128,6 +138,7 @@ export class Stack {
   private readonly programs: Program[] = [];
   readonly database = new StackDatabase();
   private bucket: S3Server | undefined;
+  private hub: ModelServer | undefined;
   private apisStarted = 0;
 
   constructor(
@@ -138,6 +149,7 @@ export class Stack {
   ) {
     this.stateDir = join(parts.folders.work, name);
     this.modelCache = join(this.stateDir, 'model-cache');
+    this.knownHosts = join(this.stateDir, 'known_hosts');
     this.nodeId = `node-${name}`;
     this.temporal = parts.temporal;
   }
@@ -148,6 +160,7 @@ export class Stack {
     if (this.wish.ownTemporal === true) await this.startTemporal();
     if (this.wish.postgres === true) await this.database.usePostgres();
     if (this.wish.bucket === true) this.bucket = await S3Server.start(join(this.stateDir, 's3'));
+    if (this.wish.hub === true) this.hub = await ModelServer.start();
     if (this.wish.nodeOnHost === true) await this.makeHost();
     else this.nodeUrl = `http://127.0.0.1:${await freePort()}`;
     if (this.wish.farNode !== undefined) this.farNode = await FarNode.make(this, this.wish.farNode);
@@ -224,9 +237,16 @@ export class Stack {
 
   /** Launch description of this stack's engine. */
   async prepareEngine(model: ModelName = this.wish.model ?? 'demo'): Promise<PreparedEngine> {
-    const { slots = 4, ctx = 4096 } = this.wish;
+    const { slots = 4, ctx = 4096, tools } = this.wish;
     const { engine, xllamacpp, models } = this.parts;
-    return prepareEngine({ engine, xllamacpp, modelPath: await models.path(model), slots, ctx });
+    return prepareEngine({
+      engine,
+      xllamacpp,
+      modelPath: await models.path(model),
+      slots,
+      ctx,
+      ...(tools === undefined ? {} : { tools }),
+    });
   }
 
   /** Version of the engine that the pool reports. */
@@ -262,6 +282,12 @@ export class Stack {
   mustBucket(): S3Server {
     if (this.bucket === undefined) throw new Error(`${this.name} keeps its artifacts in the database`);
     return this.bucket;
+  }
+
+  /** The server of its models. @throws Error when the scenario asked for none */
+  mustHub(): ModelServer {
+    if (this.hub === undefined) throw new Error(`${this.name} fetches no models`);
+    return this.hub;
   }
 
   /** The GPUs that the scenario asked for. @throws Error when it asked for none */
@@ -321,6 +347,7 @@ export class Stack {
       TEMPORAL_NAMESPACE: this.namespace,
       DROVER_STATE_DIR: this.stateDir,
       DROVER_MODEL_CACHE_DIR: this.modelCache,
+      DROVER_SSH_KNOWN_HOSTS: this.knownHosts,
       DROVER_API_KEYS: this.key,
       DROVER_NODE_ID: this.nodeId,
       DROVER_NODE_TOKEN: this.nodeToken,
@@ -334,6 +361,7 @@ export class Stack {
       ...(diskReserveBytes === undefined ? {} : { DROVER_NODE_DISK_RESERVE_BYTES: String(diskReserveBytes) }),
       ...this.database.env,
       ...this.bucket?.settings(ARTIFACT_PREFIX),
+      ...(this.hub === undefined ? {} : { HF_ENDPOINT: this.hub.url, HF_TOKEN: HUB_TOKEN }),
       ...(onExit === undefined ? {} : { DROVER_NODE_ON_EXIT: onExit }),
       ...(capacity === undefined ? {} : { DROVER_ADMISSION_CAPACITY: String(capacity) }),
       ...(policy === undefined ? {} : { DROVER_ADMISSION_POLICY: policy }),
@@ -369,6 +397,7 @@ export class Stack {
     await this.host?.remove();
     await this.database.stop();
     await this.bucket?.stop();
+    await this.hub?.close();
     if (this.temporal !== this.parts.temporal) await this.temporal.stop();
     const log = this.pool.file(`engine-${POOL}.log`);
     await copyFile(log, join(this.parts.folders.logs, `${this.name}-engine.log`)).catch(() => undefined);

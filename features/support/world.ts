@@ -5,12 +5,14 @@
 import type { PreparedEngine } from '../../contracts/pool.js';
 import type { Program } from '../../testing/program.js';
 import type { Answer, ApiClient } from './api-client.js';
+import { CommandLine } from './command-line.js';
 import type { FileKeyApi } from './file-key-api.js';
 import { KeyHolder } from './key-holder.js';
 import { Operator } from './operator.js';
 import { ReaderBook } from './reader-book.js';
 import { Requests } from './requests.js';
 import { theRun } from './run.js';
+import { SshNodes } from './ssh-nodes.js';
 import { PRELOAD_WAIT_MS } from './engines.js';
 import { PRELOAD_PATH, type Stack, type StackWish } from './stack.js';
 import { ENDLESS, TaskBook } from './task-book.js';
@@ -34,8 +36,15 @@ export class DroverWorld {
     () => this.client,
     (task) => this.tasks.of(task).id,
   );
+  /** Commands at a terminal. */
+  readonly cli = new CommandLine(
+    () => this.stack,
+    (text) => this.fill(text),
+  );
   /** Keys that the scenario has made. */
   readonly keys = new KeyHolder(this.http);
+  /** Machines that the scenario adds to the registry. */
+  readonly sshNodes = new SshNodes();
   /** An API of the scenario's own, whose keys stand in a file. */
   fileKeys: FileKeyApi | undefined;
   /** Where the engine of somebody else answers. */
@@ -161,7 +170,9 @@ export class DroverWorld {
   /** Leaves nothing behind for the next scenario: no reader, no task, no broken stack. */
   async end(): Promise<void> {
     this.readers.leaveAll();
+    await this.cli.endAll();
     await Promise.all(this.extraPrograms.map((program) => program.stop()));
+    await this.sshNodes.stop();
     if (this.chosen === undefined) return;
     const { stacks } = theRun();
     if (this.chosen.crashed.length > 0 && this.chosen !== stacks.shared) stacks.spoil(this.chosen);
