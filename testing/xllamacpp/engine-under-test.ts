@@ -13,6 +13,8 @@ import { freePort } from '../free-port.js';
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 /** A loaded machine needs a few seconds to start Node, llama.cpp and the model. */
 const START_MS = 60_000;
+/** llama-server closes a connection after a hundred requests, which may be as the next one is sent. */
+const ONE_CONNECTION_EACH = { connection: 'close' };
 const run = promisify(execFile);
 
 /** A chunk of a `/completion` stream. */
@@ -124,7 +126,7 @@ export class EngineUnderTest {
 
   /** Reads JSON. */
   async get<T>(path: string): Promise<Reply<T>> {
-    const response = await fetch(this.url + path);
+    const response = await fetch(this.url + path, { headers: ONE_CONNECTION_EACH });
     return { status: response.status, body: (await response.json()) as T };
   }
 
@@ -179,6 +181,12 @@ export class EngineUnderTest {
   }
 
   #send(path: string, body: string, signal?: AbortSignal): Promise<Response> {
-    return fetch(this.url + path, { method: 'POST', body, ...(signal === undefined ? {} : { signal }) });
+    const headers = ONE_CONNECTION_EACH;
+    return fetch(this.url + path, {
+      method: 'POST',
+      headers,
+      body,
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 }
