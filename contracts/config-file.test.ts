@@ -134,6 +134,16 @@ describe('the pools of the configuration file', () => {
     });
   });
 
+  it('a model that is elsewhere is known by where it comes from, and its place is told once it is there', () => {
+    const launch = launchOf(
+      only('pools:\n  - { id: small, model: "hf:org/repo/tea.gguf", backend: cpu }'),
+      EMBEDDED,
+    );
+    assert.deepEqual([launch.model_ref, launch.model_path], ['hf:org/repo/tea.gguf', '{model_path}']);
+    assert.deepEqual(launch.flags.slice(1, 5), ['--model', '{model_path}', '--alias', 'tea']);
+    assert.throws(() => only('pools: [{ id: small, model: "oci://r/m:tag" }]'), /pools\[0\]\.model/);
+  });
+
   it('an entry names GPUs, split, program, flags and environment', () => {
     const launch = launchOf(
       only(`pools:
@@ -183,7 +193,7 @@ pools:
 `);
     const expected = [
       /^drover.yaml:1: DROVER_API_PROT is no setting$/,
-      /^drover.yaml:4: pools\[0\]\.model must be an absolute path$/,
+      /^drover.yaml:4: pools\[0\]\.model must be an absolute path or a reference by hf:, https: or s3:$/,
       /^drover.yaml:5: pools\[0\]\.slots /,
       /^drover.yaml:8: pools\[1\]\.modle is no field of a pool$/,
       /^drover.yaml:10: pools\[1\]\.provisioning\.mode .*package.*binary/,

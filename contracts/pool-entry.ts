@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { canonicalJson } from '../domain/canonical-json.js';
 import { splitWishProblem } from '../domain/hetero-split.js';
 import { serverFlags } from '../domain/launch-flags.js';
+import { mustBeFetched, shownRef } from '../domain/model-source.js';
+import { MODEL_PLACE } from '../domain/reload.js';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
 import { LONGEST_DRAIN_MS, poolTimeouts, preparedEngine, type PreparedEngine } from './pool.js';
 import { restartWishes, withWishes } from './supervision.js';
@@ -35,7 +37,12 @@ const entryFields = z.strictObject({
   id: poolId,
   engine: engineKind.default('llamacpp'),
   engine_version: z.string().min(1).default('unknown'),
-  model: absolutePath,
+  model: z
+    .string()
+    .refine(
+      (model) => isAbsolute(model) || mustBeFetched(model),
+      'must be an absolute path or a reference by hf:, https: or s3:',
+    ),
   model_ref: z.string().min(1).optional(),
   model_name: z.string().min(1).optional(),
   ctx: z.int().min(1).max(2_147_483_647).default(4096),
@@ -107,11 +114,13 @@ export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedE
   const { backend, share_devices, tensor_split, timeouts, provisioning: provided } = entry;
   const isPackage = provided.mode === 'package';
   const host = '127.0.0.1';
-  const alias = entry.model_name ?? basename(model, '.gguf');
+  const alias = entry.model_name ?? basename(shownRef(model), '.gguf');
+  const isRemote = mustBeFetched(model);
+  const model_path = isRemote ? MODEL_PLACE : model;
   const known =
     engine === 'llamacpp'
       ? serverFlags({
-          model,
+          model: model_path,
           alias,
           host,
           port,
@@ -126,8 +135,8 @@ export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedE
     ...{ slots_total, ctx_max, env: provided.env, provisioning_mode: provided.mode },
     binary_path: isPackage ? embedded.binary : provided.path,
     flags: [...(isPackage ? [embedded.main] : []), ...known, ...provided.flags],
-    model_path: model,
-    model_ref: entry.model_ref ?? `file:${model}`,
+    model_path,
+    model_ref: isRemote ? model : (entry.model_ref ?? `file:${model}`),
     model_name: entry.model_name ?? null,
     device_mask: maskOf(entry),
     config_digest: digestOf(entry),

@@ -6,6 +6,7 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
+import { MODEL_PLACE, placeProblem } from '../domain/reload.js';
 import type { RestartPolicy } from '../domain/restart-policy.js';
 import { restartWishes } from './supervision.js';
 import { engineKind, LONGEST_RUN_MS, poolId, workload } from './task.js';
@@ -62,7 +63,11 @@ export const preparedEngine = z
       .default(false)
       .meta({ description: 'false: the next free port when taken (B-PREFLIGHT-023)' }),
     health_path: z.string().startsWith('/').default('/health'),
-    model_path: absolutePath,
+    model_path: z
+      .union([absolutePath, z.literal(MODEL_PLACE)], { error: `must be an absolute path or ${MODEL_PLACE}` })
+      .meta({
+        description: `${MODEL_PLACE}: the model that model_ref names (hf:, https: or s3:) is fetched first, and stands where flags and env say the same`,
+      }),
     model_ref: z.string().min(1),
     model_name: z.string().nullable().default(null),
     backend: z.enum(['cuda', 'cpu', 'metal', 'vulkan']).default('cuda'),
@@ -97,6 +102,8 @@ export const preparedEngine = z
   .superRefine((launch, ctx) => {
     const message = splitWishProblem(launch);
     if (message !== undefined) ctx.addIssue({ code: 'custom', path: ['tensor_split'], message });
+    const place = placeProblem(launch);
+    if (place !== undefined) ctx.addIssue({ code: 'custom', path: [place.field], message: place.problem });
   })
   .meta({ id: 'PreparedEngine' });
 

@@ -5,12 +5,12 @@ import type { PreloadPoolInput } from '../contracts/pool.js';
 import { CONTROL_QUEUE } from '../domain/identity.js';
 import type { preloadPool } from '../workflows/preload-pool.js';
 import { preloadInput, type PreloadActivity, type preloadTwin } from './preload-twin.js';
-import { openTwinStage, TWIN_NODE } from './twin-stage.js';
+import { openTwinStage, TWIN_NODE, type PlayedActivities } from './twin-stage.js';
 
 /** A preload that was started. */
 export type PreloadRun = WorkflowHandleWithFirstExecutionRunId<typeof preloadPool>;
 
-type Twin = ReturnType<typeof preloadTwin>;
+type Twin = Omit<ReturnType<typeof preloadTwin>, 'activities'> & { activities: PlayedActivities };
 
 /** A stage that is open. */
 export interface PreloadStage {

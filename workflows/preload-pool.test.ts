@@ -10,7 +10,13 @@ import {
   type PreloadStage,
 } from '../testing/preload-stage.js';
 import { failureOf, TWIN_NODE } from '../testing/twin-stage.js';
-import { failing, preloadTwin, stillLoading, type PreloadActivity } from '../testing/preload-twin.js';
+import {
+  failing,
+  preloadInput,
+  preloadTwin,
+  stillLoading,
+  type PreloadActivity,
+} from '../testing/preload-twin.js';
 import * as attribute from './search-attributes.js';
 
 let stage: PreloadStage;
@@ -206,4 +212,54 @@ test('an answer that was lost does not start the story again: only the step is t
   await (await stage.preload(twin)).result();
   const twice = ALL_STEPS.flatMap((step) => (step === 'spawnEngine' ? [step, step] : [step]));
   assert.deepEqual(twin.calls, twice);
+});
+
+/** A launch whose model has yet to come, as `MODEL_PLACE` says. */
+const REMOTE = {
+  ...preloadInput(TWIN_NODE).prepared,
+  ...{ model_ref: 'hf:org/repo/m.gguf', model_path: '{model_path}', flags: ['--model', '{model_path}'] },
+};
+
+test('a model that is elsewhere is fetched first, and the engine is started with the file', async () => {
+  const launched: unknown[] = [];
+  const ordered: unknown[] = [];
+  const twin = preloadTwin({
+    preflight: (prepared) => {
+      launched.push([prepared.model_path, prepared.flags]);
+      return Promise.resolve({ prepared, serving: null });
+    },
+  });
+  const staging = {
+    stageModel: (order: unknown) => {
+      ordered.push(order);
+      return Promise.resolve({ local_path: '/cache/m.gguf' });
+    },
+  };
+  const run = await stage.preload(
+    { ...twin, activities: { ...twin.activities, ...staging } },
+    { prepared: REMOTE },
+  );
+  await run.result();
+  assert.deepEqual(ordered, [
+    { node_id: TWIN_NODE, model_ref: 'hf:org/repo/m.gguf', correlation_id: 'corr-1' },
+  ]);
+  assert.deepEqual(launched, [['/cache/m.gguf', ['--model', '/cache/m.gguf']]]);
+  assert.deepEqual(await scheduled(run), ['stageModel', ...ALL_STEPS]);
+});
+
+test('a model that cannot be had fails the preload with its code, before anything is started', async () => {
+  const twin = preloadTwin();
+  const stageModel = () =>
+    Promise.reject(ApplicationFailure.nonRetryable('the server has no such model', 'MODEL_NOT_FOUND'));
+  const run = await stage.preload(
+    { ...twin, activities: { ...twin.activities, stageModel } },
+    { prepared: REMOTE },
+  );
+  const failure = await failureOf(run);
+  assert.ok(failure instanceof ApplicationFailure);
+  assert.equal(failure.type, 'PRELOAD_FAILED');
+  assert.match(failure.message, /preload failed: the server has no such model/);
+  const [{ step, cause }] = failure.details as [{ step: string; cause: unknown }];
+  assert.deepEqual([step, cause], ['fetch', { cause_code: 'MODEL_NOT_FOUND' }]);
+  assert.deepEqual(twin.calls, ['markPoolFailed']);
 });

@@ -14,9 +14,12 @@ import {
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { SpawnedEngine } from '../activities/engine/spawn-engine.js';
 import type { PreloadPoolInput, PreloadResult, PreparedEngine } from '../contracts/pool.js';
+import { shownRef } from '../domain/model-source.js';
 import { isRefusal } from '../domain/pool-failure.js';
+import { isUnfetched, withFetchedModel } from '../domain/reload.js';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
 import { onNode } from './parts/activities.js';
+import { whenStaged } from './parts/catalog-activities.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { Progress } from './parts/progress.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
@@ -24,7 +27,7 @@ import { tellReady } from './parts/tell-supervisor.js';
 import { CorrelationId, Engine, ModelRef, NodeId, PoolId } from './search-attributes.js';
 
 /** The steps in their order, as the current details and the failure of a run name them. */
-type PreloadStep = 'preflight' | 'spawn' | 'health' | 'probe' | 'handoff' | 'ready';
+type PreloadStep = 'fetch' | 'preflight' | 'spawn' | 'health' | 'probe' | 'handoff' | 'ready';
 
 /** One run: what was asked, where it stands, how to reach the node, what to undo. */
 interface Run {
@@ -60,11 +63,12 @@ function tellSupervisor({ node_id, health_timeout_ms, prepared, ...input }: Prel
 async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {
   const { input, node } = run;
   const startedAtMs = Date.now();
-  enter(run, 'preflight', `looking at the node ${input.node_id}`);
   undoBy('record the error', (failure) => recordError(run, failure));
+  const launch = await fetched(run);
+  enter(run, 'preflight', `looking at the node ${input.node_id}`);
   const { prepared, serving } = await node
     .quick('check binary, model, memory, GPU and port')
-    .preflight(input.prepared);
+    .preflight(launch);
   if (serving !== null) return serving;
 
   const engine = await startEngine(run, prepared, undoBy);
@@ -75,6 +79,17 @@ async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {
   await node.quick('give the pool work').markPoolReady({ prepared, engine, duration_ms });
   run.progress.finish(`ready at ${engine.url}, pid ${engine.pid}`);
   return { pool_id: prepared.pool_id, pid: engine.pid, handoff_path };
+}
+
+/** The launch with its model on the node's disk: one that has to come from elsewhere is fetched first. */
+async function fetched(run: Run): Promise<PreparedEngine> {
+  const { node_id, correlation_id, prepared } = run.input;
+  if (!isUnfetched(prepared)) return prepared;
+  const { model_ref } = prepared;
+  enter(run, 'fetch', `fetching ${shownRef(model_ref)}`);
+  const order = { node_id, model_ref, correlation_id };
+  const { local_path } = await whenStaged('have the model fetched').stageModel(order);
+  return withFetchedModel(prepared, local_path);
 }
 
 /** Spawn, health, probe: readiness is a process that is ours, says it is healthy, and generates (design §5). */
@@ -149,11 +164,13 @@ function leavesPoolAlone(run: Run, cause: unknown): boolean {
 
 function preloadFailure(run: Run, err: unknown): ApplicationFailure {
   const { node_id, prepared } = run.input;
+  const { type, cause_code } = explain(run, err);
+  const cause = cause_code === undefined ? {} : { cause: { cause_code } };
   return ApplicationFailure.create({
     message: describe(run, err),
-    type: explain(run, err).type,
+    type,
     nonRetryable: true,
-    details: [{ pool_id: prepared.pool_id, node_id, step: run.progress.step }],
+    details: [{ pool_id: prepared.pool_id, node_id, step: run.progress.step, ...cause }],
     ...(err instanceof Error ? { cause: err } : {}),
   });
 }

@@ -16,6 +16,7 @@ import type { StartingEngine } from '../activities/engine/await-engine-ready.js'
 import type { ReloadOutcome, ReloadPoolInput, PreparedEngine } from '../contracts/pool.js';
 import { replicaBefore, replicaBeside } from '../domain/identity.js';
 import { mustBeFetched, shownRef } from '../domain/model-source.js';
+import { isUnfetched, withFetchedModel } from '../domain/reload.js';
 import { onNode } from './parts/activities.js';
 import { whenStaged } from './parts/catalog-activities.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
@@ -74,10 +75,11 @@ export async function reloadPool(input: ReloadPoolInput): Promise<ReloadOutcome>
 /** Brings the new engine up and gives it the work; answers the name of the old one where that is still there. */
 async function exchange(run: Run, undoBy: RegisterUndo): Promise<string | null> {
   const { input, node } = run;
-  const { pool_id, new_model_ref, prepared, strategy } = input;
+  const { pool_id, new_model_ref, strategy } = input;
   enter(run, 'plan', 'looking at what serves');
   undoBy('tell how it went', (failure) => endFailed(run, failure));
   const staged_path = await stage(run);
+  const prepared = launchWith(input.prepared, staged_path);
   const asked = { pool_id, new_model_ref, prepared, ...(staged_path === undefined ? {} : { staged_path }) };
   const plan = await node.quick('look at what serves').planReload(asked);
   run.newEngineVersion = plan.next.engine_version;
@@ -96,12 +98,24 @@ async function exchange(run: Run, undoBy: RegisterUndo): Promise<string | null> 
 
 /** Where a model stands that had to be fetched first; the pool serves meanwhile (B-RELOAD-002). */
 async function stage(run: Run): Promise<string | undefined> {
-  const { node_id, new_model_ref: model_ref, correlation_id } = run.input;
+  const { node_id, correlation_id } = run.input;
+  const model_ref = refToFetch(run.input);
   if (model_ref === undefined || !mustBeFetched(model_ref) || !patched('reload-fetches-models'))
     return undefined;
   enter(run, 'stage', `fetching ${shownRef(model_ref)}`);
   const order = { node_id, model_ref, correlation_id };
   return (await whenStaged('have the model fetched').stageModel(order)).local_path;
+}
+
+function refToFetch({ new_model_ref, prepared }: ReloadPoolInput): string | undefined {
+  return prepared !== undefined && isUnfetched(prepared) ? prepared.model_ref : new_model_ref;
+}
+
+function launchWith(
+  launch: ReloadPoolInput['prepared'],
+  path: string | undefined,
+): ReloadPoolInput['prepared'] {
+  return launch === undefined || path === undefined ? launch : withFetchedModel(launch, path);
 }
 
 /** The launch beside the old engine; undefined where only the room is missing. A model that is not there fails here. */

@@ -9,6 +9,8 @@ export type OperationFailure = 'PRELOAD_FAILED' | 'DRAIN_FAILED' | 'RELOAD_FAILE
 export interface Explanation {
   type: PoolFailureType | OperationFailure;
   message: string;
+  /** The type that was reported, where it is none of a pool's: a download's code, say. */
+  cause_code?: string;
 }
 
 /** Where it happened. */
@@ -25,7 +27,9 @@ export function explainFailure(err: unknown, where: FailedStep): Explanation {
   const reported = causes.find((cause) => cause instanceof ApplicationFailure);
   if (reported !== undefined) {
     const type = reported.type ?? '';
-    return { type: isPoolFailure(type) ? type : where.otherwise, message: reported.message };
+    const known = isPoolFailure(type);
+    const { message } = reported;
+    return known ? { type, message } : { type: where.otherwise, message, cause_code: type };
   }
   const timeout = causes.find((cause) => cause instanceof TimeoutFailure);
   if (timeout !== undefined) return explainTimeout(timeout, where);
