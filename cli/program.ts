@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { addDoctor } from './commands/doctor.js';
 import { addKeys } from './commands/keys.js';
 import { addModels } from './commands/models.js';
+import { addNodes } from './commands/nodes.js';
 import { addPools } from './commands/pools.js';
 import { addPull } from './commands/pull.js';
 import { addRun } from './commands/run.js';
@@ -31,6 +32,7 @@ export function createProgram(runtime: Runtime): Command {
   addModels(program, runtime);
   addPools(program, runtime);
   addTasks(program, runtime);
+  addNodes(program, runtime);
   addKeys(program, runtime);
   addDoctor(program, runtime);
   tab(program, { completionCommandName: 'completion' });

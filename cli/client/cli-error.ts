@@ -15,6 +15,7 @@ export type ClientCode =
   | 'CIRCUIT_BREAKER_OPEN'
   | 'OPERATION_FAILED'
   | 'CHECK_FAILED'
+  | 'SSH_KEY_NOT_FOUND'
   | 'INVALID_ARGUMENT'
   | 'INVALID_CONFIG';
 

@@ -30,6 +30,14 @@ const STEPS: Readonly<Record<string, string>> = {
   POOL_UNREADY: '"drover ps" says how the pools stand',
   POOL_UNAVAILABLE: '"drover ps" says how the pools stand',
   POOL_CONFLICT: '"drover pools events POOL" says what is done to it now',
+  NODE_NOT_FOUND_IN_REGISTRY:
+    'add it: "drover nodes add NAME --ssh-host … --ssh-user … --ssh-key … --git-repo … --install-path …"; "drover nodes list" says which there are',
+  DUPLICATE_NODE: 'change it with "drover nodes update NAME", or remove it first: "drover nodes remove NAME"',
+  NODE_IN_USE: '"drover nodes remove NAME --force" drains its pools first',
+  SSH_KEY_NOT_FOUND:
+    'name the file with --ssh-key; --key-elsewhere where it is on the machine of the control worker',
+  SSH_TIMEOUT: 'is the machine up? "drover nodes check NAME" tries again',
+  SSH_CONNECTION_FAILED: 'see to it on the machine of the control worker, then "drover nodes check NAME"',
   MODEL_IN_USE: 'drain the pools that serve it first: "drover stop POOL"',
   TEMPORAL_UNAVAILABLE: 'look with "drover doctor"',
   STORE_UNAVAILABLE: 'look with "drover doctor"',
