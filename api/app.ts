@@ -170,7 +170,7 @@ export const api = fp<ApiDeps>(
     await app.register(openapi);
     await app.register(correlationId);
     await app.register(securityHeaders, { tls: settings.DROVER_TLS_CERT !== undefined });
-    await app.register(errors);
+    await app.register(errors, { perSecond: settings.DROVER_INVALID_REQUEST_LIMIT, now: deps.now });
     await app.register(hostCheck, { host: settings.DROVER_API_HOST });
     await app.register(cors, { origins: settings.DROVER_CORS_ORIGINS });
     await app.register(auditTrail, { audit: deps.audit, now: deps.now });

@@ -8,6 +8,7 @@ import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
 import { MODEL_PLACE, placeProblem } from '../domain/reload.js';
 import type { RestartPolicy } from '../domain/restart-policy.js';
+import { oneLine, plainText } from './safe-text.js';
 import { restartWishes } from './supervision.js';
 import { engineKind, LONGEST_RUN_MS, poolId, workload } from './task.js';
 
@@ -42,7 +43,7 @@ export const preparedEngine = z
     pool_id: poolId,
     replica_id: poolId.default('r0'),
     engine: engineKind.default('llamacpp'),
-    engine_version: z.string().min(1),
+    engine_version: plainText(128),
     engine_digest: z
       .string()
       .nullable()
@@ -68,10 +69,10 @@ export const preparedEngine = z
       .meta({
         description: `${MODEL_PLACE}: the model that model_ref names (hf:, https: or s3:) is fetched first, and stands where flags and env say the same`,
       }),
-    model_ref: z.string().min(1),
-    model_name: z.string().nullable().default(null),
+    model_ref: oneLine(4096),
+    model_name: oneLine(1024).nullable().default(null),
     backend: z.enum(['cuda', 'cpu', 'metal', 'vulkan']).default('cuda'),
-    device_mask: z.string().max(256).nullable().default(null).meta({
+    device_mask: plainText(256).nullable().default(null).meta({
       description: 'GPUs by index, `GPU0`, UUID or MIG name, comma-separated, in the order for the engine',
     }),
     share_devices: z.boolean().default(false).meta({

@@ -5,8 +5,14 @@ import { POOL_ID_PATTERN } from '../domain/identity.js';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
 import { restartWishes, withWishes } from './supervision.js';
 
-/** A port; 0 takes a free one. */
-export const port = (byDefault: number) => z.coerce.number().int().min(0).max(65535).default(byDefault);
+/** A port that needs no rights of root (B-VAL-016); 0 takes a free one. */
+export const port = (byDefault: number) =>
+  z.coerce
+    .number()
+    .int()
+    .max(65_535)
+    .refine(isPort, 'must be a port from 1024 to 65535, or 0 for a free one')
+    .default(byDefault);
 /** A time in milliseconds, at most 30 days. */
 export const ms = (byDefault: number, min = 1) =>
   z.coerce
@@ -77,9 +83,9 @@ export const origins = list.transform((entries, ctx) =>
 export const address = z.string().refine(
   (given) => {
     const [, port] = /^(?:\[[\da-fA-F:.]+\]|[^\s:]+):(\d{1,5})$/.exec(given) ?? [];
-    return port !== undefined && Number(port) <= 65_535;
+    return port !== undefined && Number(port) <= 65_535 && isPort(Number(port));
   },
-  { error: ({ input }) => `"${String(input)}" is not host:port` },
+  { error: ({ input }) => `"${String(input)}" is not host:port, with a port from 1024 to 65535 or 0` },
 );
 
 /** Nodes by name. */
@@ -120,6 +126,10 @@ export const restartPolicy = z
     for (const { field, problem } of problems) refuse(problem, [field]);
     return policy;
   });
+
+function isPort(given: number): boolean {
+  return given === 0 || given >= 1_024;
+}
 
 function jsonIn(text: string): unknown {
   try {

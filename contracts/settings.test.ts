@@ -29,10 +29,10 @@ test('B-CFG-009, B-CFG-011: the API listens on 127.0.0.1:8080, asks every caller
   assert.deepEqual([DROVER_API_HOST, DROVER_API_PORT], ['127.0.0.1', 8080]);
   assert.deepEqual([AUTH_OPTIONAL, TRUST_PROXY_AUTH], [false, false]);
   const told = readSettings({
-    ...{ DROVER_API_HOST: '::1', DROVER_API_PORT: '81' },
+    ...{ DROVER_API_HOST: '::1', DROVER_API_PORT: '8181' },
     ...{ AUTH_OPTIONAL: 'true', TRUST_PROXY_AUTH: 'true' },
   });
-  assert.deepEqual([told.DROVER_API_HOST, told.DROVER_API_PORT], ['::1', 81]);
+  assert.deepEqual([told.DROVER_API_HOST, told.DROVER_API_PORT], ['::1', 8181]);
   assert.deepEqual([told.AUTH_OPTIONAL, told.TRUST_PROXY_AUTH], [true, true]);
   assert.match(refusal({ TRUST_PROXY_AUTH: 'perhaps' }), /^TRUST_PROXY_AUTH: /);
 });
@@ -49,6 +49,16 @@ test('B-CFG-008, C-111: the token has three names, any of which does; two that d
       assert.ok([name, second].every((one) => told.includes(one)) && !told.includes(other), told);
     }
   }
+});
+
+test('B-VAL-016: a configured port is 1024 to 65535, or 0 for a free one; with another nothing starts', () => {
+  for (const name of ['DROVER_API_PORT', 'DROVER_TEMPORAL_PORT', 'DROVER_TEMPORAL_UI_PORT'] as const) {
+    for (const right of [0, 1024, 65_535]) assert.equal(readSettings({ [name]: String(right) })[name], right);
+    for (const wrong of ['1', '80', '1023', '65536', '-1', '8080.5', 'http'])
+      assert.match(refusal({ [name]: wrong }), new RegExp(`^${name}: `), wrong);
+  }
+  for (const wrong of [1, 80, 1023, 65_536])
+    assert.match(refusal({ DROVER_NODE_ADDR: `127.0.0.1:${wrong}` }), /^DROVER_NODE_ADDR: .*1024 to 65535/);
 });
 
 test('B-CFG-025: origins of pages are whole origins; none is the default', () => {
@@ -124,8 +134,19 @@ test('B-CONFIG-001, B-CONFIG-002, B-CONFIG-003: a node listens on loopback unles
   assert.equal(readSettings({}).DROVER_NODE_ADDR, '127.0.0.1:9200');
   for (const right of ['0.0.0.0:9200', 'gpu-1.example:0', '[::1]:9200'])
     assert.equal(readSettings({ DROVER_NODE_ADDR: right }).DROVER_NODE_ADDR, right);
-  for (const wrong of ['9200', 'gpu-1', 'gpu-1:', 'gpu-1:http', '127.0.0.1:65536', 'two words:1', '::1:9200'])
-    assert.equal(refusal({ DROVER_NODE_ADDR: wrong }), `DROVER_NODE_ADDR: "${wrong}" is not host:port`);
+  for (const wrong of [
+    '9200',
+    'gpu-1',
+    'gpu-1:',
+    'gpu-1:http',
+    '127.0.0.1:65536',
+    'two words:9200',
+    '::1:9200',
+  ])
+    assert.equal(
+      refusal({ DROVER_NODE_ADDR: wrong }),
+      `DROVER_NODE_ADDR: "${wrong}" is not host:port, with a port from 1024 to 65535 or 0`,
+    );
 });
 
 test('B-POOL-001, B-PRELOAD-074: a node knows its pools, and how many of them may load at once', () => {

@@ -34,7 +34,7 @@ const nodeToken = z.string().min(16).optional();
 
 /** All settings, with their defaults; the descriptions are the documentation. */
 export const settingsSchema = z.object({
-  DROVER_API_PORT: port(8080).describe('Port of the API; 0 takes a free one.'),
+  DROVER_API_PORT: port(8080).describe('Port of the API, 1024 to 65535; 0 takes a free one.'),
   DROVER_API_HOST: z
     .string()
     .min(1)
@@ -90,6 +90,15 @@ export const settingsSchema = z.object({
     .optional()
     .describe(
       'Requests a minute that one key may make of one API, unless it has a limit of its own; without it there is none.',
+    ),
+  DROVER_INVALID_REQUEST_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(50)
+    .describe(
+      'Invalid requests a second that one client is told what is wrong with; those beyond are answered 429.',
     ),
   DROVER_TLS_CERT: path.describe(
     'File of a certificate in PEM, its chain behind it: with `DROVER_TLS_KEY` the API speaks HTTPS.',

@@ -6,6 +6,7 @@ import { TASK_ID_PATTERN, POOL_ID_PATTERN } from '../domain/identity.js';
 import { isModelRef } from '../domain/model-ref.js';
 import { TASK_STATES } from '../domain/task.js';
 import { errorEnvelope } from './errors.js';
+import { plainText } from './safe-text.js';
 
 const INT32_MAX = 2_147_483_647;
 /** No limit of an execution is longer (B-DP-185). */
@@ -24,11 +25,7 @@ export const taskId = z
 export const poolId = z.string().regex(POOL_ID_PATTERN, 'must be 1 to 128 letters, digits, ".", "_" or "-"');
 
 /** A model as clients of `/v1` ask for it: its name, or its reference. */
-export const modelName = z
-  .string()
-  .min(1)
-  .max(1024)
-  .meta({ examples: ['demo'] });
+export const modelName = plainText(1024).meta({ examples: ['demo'] });
 
 /** Engines that a pool may run; `openai` is any other server of that protocol (design §7). */
 export const engineKind = z.enum(['llamacpp', 'vllm', 'tgi', 'triton', 'openai']).meta({ id: 'EngineKind' });
@@ -45,7 +42,7 @@ const placement = z
     pin_pool_id: poolId.optional(),
     prefer_pools: z.array(poolId).max(64).optional(),
     avoid_pools: z.array(poolId).max(64).optional(),
-    require_device_mask: z.string().max(256).optional(),
+    require_device_mask: plainText(256).optional(),
     allow_fallback: z.boolean().default(true),
   })
   .meta({ id: 'Placement' });
@@ -111,7 +108,7 @@ export const taskRequest = z
     }),
     seed: z.int().optional(),
     determinism: z.enum(['strict', 'best_effort']).optional(),
-    sampler_profile_version: z.string().max(128).optional(),
+    sampler_profile_version: plainText(128).optional(),
     prompt: z.string().optional().meta({ description: 'of a completion; the query of workload `rerank`' }),
     inputs: z.array(z.string()).max(MOST_INPUTS).optional().meta({
       description:
@@ -120,7 +117,7 @@ export const taskRequest = z
     expected_tokens: z.int().min(0).max(INT32_MAX).optional(),
     kv_hint: z.enum(['reuse', 'cold']).optional(),
     placement: placement.optional(),
-    output_mode: z.string().max(64).optional(),
+    output_mode: plainText(64).optional(),
     temperature: z.number().min(0).max(2).optional(),
     top_p: z.number().gt(0).max(1).optional(),
     stop: z.array(z.string().min(1).max(256)).max(16).optional(),

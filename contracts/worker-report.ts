@@ -1,6 +1,7 @@
 /** Engines as a node reports them, one by one, and as operators and clients ask for them (nodes-and-workers 6). */
 import { z } from 'zod';
 import { WORKER_STATES } from '../domain/worker.js';
+import { plainText } from './safe-text.js';
 import { engineKind, poolId } from './task.js';
 
 /** One engine of a node. */
@@ -40,9 +41,9 @@ export const workerList = nodeWorkers.meta({ id: 'WorkerList' });
 /** Which workers are meant; what is left out does not matter. */
 export const workerFilter = z.object({
   node: poolId.optional(),
-  model_ref: z.string().min(1).max(1024).optional().meta({ description: 'reference or name of its model' }),
+  model_ref: plainText(1024).optional().meta({ description: 'reference or name of its model' }),
   backend: z.enum(['cpu', 'cuda', 'metal', 'vulkan']).optional(),
-  device: z.string().max(256).optional(),
+  device: plainText(256).optional(),
 });
 
 /** Worker filter's type. */

@@ -1,6 +1,7 @@
 /** `POST /v2/workers/register`: an engine that somebody else runs offers itself (control-plane 5). */
 import { z } from 'zod';
 import { FIRST_REPLICA } from '../domain/identity.js';
+import { plainText } from './safe-text.js';
 import { engineKind, poolId } from './task.js';
 
 /** Pool of a worker that names none (B-CP-055). */
@@ -10,10 +11,10 @@ const DEFAULT_POOL = 'default';
 const told = {
   url: z.url({ protocol: /^https?$/ }).max(2048),
   engine: engineKind,
-  engine_version: z.string().min(1).max(128),
+  engine_version: plainText(128),
   slots_total: z.int().min(1).max(1024),
   ctx_max: z.int().min(1),
-  model_ref: z.string().min(1).max(1024),
+  model_ref: plainText(1024),
 };
 
 /** Body of the registration. */

@@ -1,6 +1,7 @@
 /**
  * Model references (B-DP-046): `hf:org/repo[/path]`, `file:path`, `https://…`, `s3://bucket/key`,
- * `oci://registry/repo:tag`, or a name of the catalogue.
+ * `oci://registry/repo:tag`, or a name of the catalogue. All of it is ASCII, without control characters and without what a
+ * shell reads in names of files (B-VAL-007..011, B-VAL-021).
  */
 
 /** The bundled model's catalogue name. */
@@ -12,10 +13,11 @@ export const DEFAULT_MODEL = 'default';
 const FORMS: readonly RegExp[] = [
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
   /^hf:[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(\/[\w.-]+)*$/,
-  /^file:[^\0\r\n]+$/,
-  /^https:\/\/[^\s/]+\/\S+$/,
-  /^s3:\/\/[a-z0-9][a-z0-9.-]+\/\S+$/,
-  /^oci:\/\/[^\s/]+\/[\w./-]+:[\w.-]+$/,
+  /^file:[\w./ ~+@=,:%#()[\]-]+$/,
+  // The characters of an address (RFC 3986); all others come percent-encoded.
+  /^https:\/\/[\w.~:[\]@%-]+\/[\w.~:/?#[\]@!$&'()*+,;=%-]+$/,
+  /^s3:\/\/[a-z0-9][a-z0-9.-]+\/[\w.~:/@!()+,=%-]+$/,
+  /^oci:\/\/[\w.:-]+\/[\w./-]+:[\w.-]+$/,
 ];
 
 /** True when `ref` is well formed; whether such a model exists is another question (B-DP-047). */

@@ -6,9 +6,12 @@ import { DroverError, retryAfterSeconds, type ErrorEnvelope } from '../../contra
 import { anthropicErrorOf, speaksAnthropic } from '../anthropic/anthropic-error.js';
 import { openAiErrorOf, speaksOpenAi } from '../openai/openai-error.js';
 import { invalidParams } from './invalid-params.js';
+import { createInvalidRequests, type InvalidRequestLimit } from './invalid-requests.js';
 
 /** Advice where a refusal brings none of its own: try again in a second (observability: 429 advice). */
 const DEFAULT_RETRY_AFTER_MS = 1_000;
+/** Statuses of requests that no server could have served. */
+const INVALID: ReadonlySet<number> = new Set([400, 413, 414, 415, 431]);
 const UNEXPECTED = 'unexpected error; the log has it under this correlation id';
 
 declare module 'fastify' {
@@ -19,8 +22,14 @@ declare module 'fastify' {
 }
 
 /** Sets the error and not-found handlers. */
-export const errors = fp(
-  (app: FastifyInstance, _options, done) => {
+export const errors = fp<InvalidRequestLimit>(
+  (app: FastifyInstance, limit, done) => {
+    const invalid = createInvalidRequests(limit);
+    const answerWithError = (err: unknown, request: FastifyRequest, reply: FastifyReply) => {
+      const known = toDroverError(err);
+      const waitMs = INVALID.has(statusOfAnswer(known)) ? invalid.note(clientOf(request)) : undefined;
+      return answer(waitMs === undefined ? known : tooManyInvalid(waitMs), request, reply);
+    };
     app.decorate('answerWithError', answerWithError);
     app.setErrorHandler(answerWithError);
     app.setNotFoundHandler((request, reply) =>
@@ -49,11 +58,22 @@ export function toDroverError(err: unknown): DroverError {
     : new DroverError('INVALID_PARAMS', message, {}, { cause: err });
 }
 
-function answerWithError(err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = toDroverError(err);
+/** Its key; where there is none, where it calls from. */
+function clientOf({ caller, ip }: FastifyRequest): string {
+  return caller?.keyId ?? ip;
+}
+
+function tooManyInvalid(waitMs: number): DroverError {
+  return new DroverError('RATE_LIMITED', 'too many invalid requests', {
+    retry_after_ms: Math.max(1, Math.ceil(waitMs)),
+    policy_label: 'invalid-requests',
+  });
+}
+
+function answer(known: DroverError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const status = statusOfAnswer(known);
   if (status >= 500 && known.code === 'INTERNAL')
-    request.log.error({ err, event: 'request_failed' }, 'request failed');
+    request.log.error({ err: known.cause ?? known, event: 'request_failed' }, 'request failed');
   else request.log.debug({ event: 'refused', code: known.code, status }, 'request refused');
   const envelope = known.toEnvelope(request.id);
   if (status === 429 || status === 503) {

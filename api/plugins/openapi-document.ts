@@ -35,7 +35,7 @@ const MEANINGS: Record<string, string> = {
   404: 'Unknown id, or a model that no pool serves',
   409: 'Something else is on record under this id',
   414: 'The id in the address is too long',
-  429: 'The queue is full, or the key has asked too often',
+  429: 'The queue is full, the key has asked too often, or the client sends one invalid request after another',
   503: 'Not now: a pool, its node or Temporal is away',
 };
 

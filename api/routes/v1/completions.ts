@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { chatCompletion, chatRequest, completionRequest, textCompletion } from '../../../contracts/openai.js';
+import { lookupId } from '../../../contracts/safe-text.js';
 import { CompletionAnswers, type AnswerDeps } from '../../completions/answer-task.js';
 import {
   completionHeaders,
@@ -91,7 +92,7 @@ export const completionRoutes: FastifyPluginCallbackZod<CompletionRoutesOptions>
           summary: 'A completion again, from its run log',
           description: 'With `stream=true` and `Last-Event-ID` its stream goes on where the reader left off.',
           tags: ['openai'],
-          params: z.object({ id: z.string().max(160) }),
+          params: z.object({ id: lookupId(160) }),
           querystring: z.object({ stream: z.enum(['true', 'false']).default('false') }),
           headers: completionHeaders,
           response: answers(kind === 'completions' ? textCompletion : chatCompletion),

@@ -7,6 +7,7 @@ import {
   messageTokens,
   wholeMessage,
 } from '../../../contracts/anthropic.js';
+import { lookupId } from '../../../contracts/safe-text.js';
 import type { CountTokens } from '../../anthropic/count-tokens.js';
 import { anthropicWords } from '../../anthropic/message-events.js';
 import { messageTask } from '../../anthropic/to-task.js';
@@ -85,7 +86,7 @@ export const messageRoutes: FastifyPluginCallbackZod<MessageRoutesOptions> = (ap
         summary: 'A message again, from its run log',
         description: 'With `stream=true` and `Last-Event-ID` its stream goes on where the reader left off.',
         tags: ['anthropic'],
-        params: z.object({ id: z.string().max(160) }),
+        params: z.object({ id: lookupId(160) }),
         querystring: z.object({ stream: z.enum(['true', 'false']).default('false') }),
         headers: completionHeaders,
         response: answers,

@@ -3,6 +3,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { downloadAnswer, downloadAsk } from '../../../contracts/download.js';
 import { modelEntry } from '../../../contracts/model.js';
+import { lookupId } from '../../../contracts/safe-text.js';
 import { isLocalProgram } from '../../plugins/auth.js';
 import { createDownloadWatch } from '../../relay/relay-download.js';
 import { contextOf } from '../../request-context.js';
@@ -61,7 +62,7 @@ export const modelDownloadRoutes: FastifyPluginCallbackZod<DownloadRoutesOptions
         summary: 'How far a download is, as it goes',
         description: FRAMES,
         tags: ['catalog'],
-        querystring: z.object({ id: z.string().max(384) }),
+        querystring: z.object({ id: lookupId(384) }),
         response: {
           200: { description: 'The frames', content: eventStream },
           ...openAiRefusals(400, 404, 503),

@@ -3,6 +3,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../contracts/errors.js';
 import { openaiModel, openaiModels } from '../../../contracts/openai.js';
+import { modelName } from '../../../contracts/task.js';
 import { servesModel } from '../../../domain/model-ref.js';
 import { contextOf } from '../../request-context.js';
 import type { PoolHealth } from '../../../contracts/pool.js';
@@ -50,8 +51,8 @@ export const modelRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (
       schema: {
         summary: 'One model',
         tags: ['openai'],
-        params: z.object({ '*': z.string() }),
-        response: { 200: openaiModel, ...openAiRefusals(404, 503) },
+        params: z.object({ '*': modelName }),
+        response: { 200: openaiModel, ...openAiRefusals(400, 404, 503) },
       },
     },
     async (request) => {

@@ -2,6 +2,7 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { response, responsesRequest } from '../../../contracts/responses.js';
+import { lookupId } from '../../../contracts/safe-text.js';
 import { completionHeaders, placeOf, wishesOf } from '../../completions/caller-wishes.js';
 import { ResponseAnswers, type ResponseDeps } from '../../responses/answer-response.js';
 import { eventStream } from '../event-stream.js';
@@ -11,7 +12,7 @@ import { countRefusals, type CompletionRoutesOptions } from './completions.js';
 /** What the response routes call. */
 export type ResponseRoutesOptions = CompletionRoutesOptions & Pick<ResponseDeps, 'cancelTask'>;
 
-const params = z.object({ id: z.string().max(160) });
+const params = z.object({ id: lookupId(160) });
 
 const query = z.object({
   stream: z.enum(['true', 'false']).default('false'),

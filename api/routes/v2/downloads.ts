@@ -3,6 +3,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { download, downloadRequest, type Download } from '../../../contracts/download.js';
 import { DroverError } from '../../../contracts/errors.js';
+import { lookupId } from '../../../contracts/safe-text.js';
 import type { Downloads } from '../../catalog/downloads.js';
 import { contextOf } from '../../request-context.js';
 import { refusals } from '../refusals.js';
@@ -12,7 +13,7 @@ export interface DownloadRoutesOptions {
   downloads: Downloads;
 }
 
-const params = z.object({ id: z.string().max(384) });
+const params = z.object({ id: lookupId(384) });
 const DEEDS = {
   pause: 'Pause a download; what is there is kept',
   resume: 'Go on with a paused download',

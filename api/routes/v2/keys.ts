@@ -2,6 +2,7 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { keyList, keyMade, keyRequest } from '../../../contracts/key.js';
+import { lookupId } from '../../../contracts/safe-text.js';
 import type { KeyBook } from '../../keys/key-book.js';
 import { refusals } from '../refusals.js';
 
@@ -51,7 +52,7 @@ export const keyRoutes: FastifyPluginCallbackZod<{ keyBook: KeyBook }> = (app, {
         summary: 'Revoke a key',
         description: 'This API refuses it at once, others within a second. Again changes nothing.',
         tags: ['keys'],
-        params: z.object({ id: z.string().max(64) }),
+        params: z.object({ id: lookupId(64) }),
         response: { 204: z.undefined().meta({ description: 'Revoked' }), ...refusals(400, 404, 503) },
       },
     },

@@ -262,7 +262,7 @@ describe('the catalogue', () => {
     assert.equal(await metric('model_state{model_id="gone",state="Active"} 1'), false);
   });
 
-  it('B-CAT-054: an id with parts of a path is refused; a link out of the cache is neither read nor removed', async () => {
+  it('B-CAT-054, B-VAL-006: an id with parts of a path is refused; a link out of the cache is neither read nor removed', async () => {
     for (const id of ['..', '../x', '/etc', 'a/b', 'a\\b', '.hidden', 'a..b', 'a\u0000']) {
       assert.equal((await save({ id })).status, 400, id);
       if (id === '..') continue; // A client resolves it: it is no id of the address.

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DroverError } from '../../../contracts/errors.js';
 import { operation } from '../../../contracts/operation.js';
 import { poolId } from '../../../contracts/task.js';
+import { lookupId } from '../../../contracts/safe-text.js';
 import { readPoolWorkflowId } from '../../../domain/identity.js';
 import type { TaskRecords } from '../../clients/task-records.js';
 import { createPoolWatch, readPlace } from '../../relay/relay-pool.js';
@@ -44,7 +45,7 @@ export const operationRoutes: FastifyPluginCallbackZod<OperationRoutesOptions> =
         summary: 'How a preload, drain or reload stands',
         description: 'Of the last run under this id, while it runs and as long as its history is kept.',
         tags: ['pools'],
-        params: z.object({ id: z.string().max(256) }),
+        params: z.object({ id: lookupId(256) }),
         response: { 200: operation, ...refusals(400, 404, 503) },
       },
     },

@@ -8,6 +8,7 @@ import {
   workerReport,
   workerWalk,
 } from '../../../contracts/worker-report.js';
+import { lookupId, plainText } from '../../../contracts/safe-text.js';
 import { contextOf } from '../../request-context.js';
 import type { WorkerBook } from '../../tasks/worker-book.js';
 import { refusals } from '../refusals.js';
@@ -17,8 +18,8 @@ export interface WorkerStateRoutesOptions {
   workers: WorkerBook;
 }
 
-const stateName = z.string().min(1).max(64);
-const stateCheck = z.object({ expected: stateName, worker_id: z.string().max(512).optional() });
+const stateName = plainText(64);
+const stateCheck = z.object({ expected: stateName, worker_id: lookupId(512).optional() });
 const walk = z.object({
   from: stateName,
   through: stateName.optional(),
@@ -133,7 +134,7 @@ export const workerStateRoutes: FastifyPluginCallbackZod<WorkerStateRoutesOption
       schema: {
         operationId: 'readWorkerHealth',
         summary: 'How an engine answers for its health',
-        ...{ tags, params: z.object({ id: z.string().max(512) }) },
+        ...{ tags, params: z.object({ id: lookupId(512) }) },
         response: { 200: workerAlive, ...refusals(400, 404, 502, 503, 504) },
       },
     },
@@ -147,7 +148,7 @@ export const workerStateRoutes: FastifyPluginCallbackZod<WorkerStateRoutesOption
       schema: {
         operationId: 'readWorker',
         summary: 'One engine',
-        ...{ tags, params: z.object({ id: z.string().max(512) }) },
+        ...{ tags, params: z.object({ id: lookupId(512) }) },
         response: { 200: workerReport, ...refusals(400, 404) },
       },
     },

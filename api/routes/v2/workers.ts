@@ -43,7 +43,7 @@ export const workerRoutes: FastifyPluginCallbackZod<WorkerRoutesOptions> = (
         response: {
           200: workerRegistered,
           401: workerRefusal,
-          ...keylessRefusals(400, 403, 409, 413, 415, 500, 503),
+          ...keylessRefusals(400, 403, 409, 413, 415, 429, 500, 503),
         },
       },
       onRequest: async (request, reply) => {
