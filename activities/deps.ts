@@ -116,8 +116,10 @@ export interface PoolMetrics {
   preloadEnded(poolId: string, engine: string, reason: string | null): void;
   /** As above. */
   reloadEnded(poolId: string, reason: string | null, durationMs: number): void;
-  /** @param device - mask of the pool, for a crash by a reset of its driver */
-  crashed(poolId: string, kind: CrashKind, device: string | null): void;
+  /** @param engine - the pool's mask, for a crash by a reset of its driver, and the model that it served */
+  crashed(poolId: string, kind: CrashKind, engine: { device: string | null; modelRef: string }): void;
+  /** An engine that serves was asked for its health. */
+  healthChecked(poolId: string, isHealthy: boolean): void;
   restartPlanned(poolId: string, kind: CrashKind, delayMs: number): void;
   restarted(poolId: string, kind: CrashKind): void;
   circuitMoved(poolId: string, transition: CircuitTransition): void;

@@ -476,6 +476,13 @@ export const settingsSchema = z.object({
     .stringbool()
     .default(false)
     .describe('End when the standard input closes: set by `npm start` for its own processes.'),
+  DROVER_METRICS_LATENCY_SAMPLE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(1)
+    .describe('The latency histograms of a node observe every so-many-th task of a series; 1 observes each.'),
   DROVER_LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

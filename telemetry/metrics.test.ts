@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Registry, type MetricObject } from 'prom-client';
+import { readSettings } from '../contracts/settings.js';
 import { declareMetrics } from './metrics.js';
 
 /** Name, type and labels of every metric, as the contract fixes them (observability 2.1, 2.3). */
@@ -54,6 +55,13 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   restart_storm_total: ['counter', 'pool_id'],
   restart_rate: ['gauge', 'pool_id'],
   driver_reset_total: ['counter', 'pool_id', 'device'],
+  worker_crashes_total: ['counter', 'model_id'],
+  pool_health_checks_total: ['counter', 'pool_id', 'outcome'],
+  pool_workers_total: ['gauge', 'state', 'backend', 'device'],
+  node_memory_total_bytes: ['gauge'],
+  node_memory_available_bytes: ['gauge'],
+  node_requests_total: ['counter'],
+  node_errors_total: ['counter', 'error_kind'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };
@@ -72,7 +80,7 @@ const BOUNDED_LABELS = [
     'model_id',
   ],
   ...['outcome', 'pinned', 'fallback', 'device', 'device_id', 'policy', 'event_type'],
-  ...['crash_reason', 'circuit', 'predicted'],
+  ...['crash_reason', 'circuit', 'predicted', 'backend', 'error_kind'],
 ];
 
 function declared(): { registry: Registry; metrics: MetricObject[] } {
@@ -125,6 +133,26 @@ describe('declared metrics', () => {
     const count = (le: string) =>
       Number(new RegExp(`latency_first_token_ms_bucket\\{le="${le}"[^}]*\\} (\\d+)`).exec(text)?.[1]);
     assert.deepEqual([count('50'), count('100'), count('150'), count('3000')], [1, 2, 3, 3]);
+  });
+
+  it('B-OBS-013: latencies are observed of every task, or of every n-th of a series where the settings say so', async () => {
+    const observed = async (latencySample?: number) => {
+      const registry = new Registry();
+      const { latencyDecode } = declareMetrics(
+        registry,
+        latencySample === undefined ? {} : { latencySample },
+      );
+      const labels = (pool_id: string) => ({
+        ...{ engine: 'llamacpp', engine_version: 'b1', pool_id, priority: 'batch' },
+      });
+      for (const ms of [1, 2, 4, 8, 16, 32]) latencyDecode.observe(labels('a'), ms);
+      latencyDecode.observe(labels('b'), 64);
+      const text = await registry.metrics();
+      return [...text.matchAll(/^latency_decode_ms_(?:sum|count)\{.*\} (\d+)$/gm)].map(([, n]) => Number(n));
+    };
+    assert.deepEqual(await observed(), [63, 6, 64, 1]);
+    assert.deepEqual(await observed(3), [9, 2, 64, 1]);
+    assert.equal(readSettings({}).DROVER_METRICS_LATENCY_SAMPLE, 1);
   });
 
   it('B-OBS-010, B-OBS-011: a counter adds to its series, a gauge replaces it', async () => {

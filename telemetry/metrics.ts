@@ -4,6 +4,7 @@
  * only what it owns (B-OBS-016). An id is never a label.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { sampled } from './sampled-histogram.js';
 
 const TASK = ['engine', 'engine_version', 'pool_id', 'replica_id', 'priority'] as const;
 const REPLICA = ['engine', 'engine_version', 'pool_id', 'replica_id'] as const;
@@ -20,8 +21,14 @@ const BACKOFF_BUCKETS_MS = [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000]
 /** A health poll and one token. */
 const HANDOFF_BUCKETS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
+/** How the metrics are kept. */
+export interface MetricsOptions {
+  /** Every how many tasks of one series its latencies are observed, default 1: each (B-OBS-013). */
+  latencySample?: number;
+}
+
 /** Declares the contract's metrics in `registry`; their TYPE and HELP are announced from then on. */
-export function declareMetrics(registry: Registry) {
+export function declareMetrics(registry: Registry, { latencySample = 1 }: MetricsOptions = {}) {
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
     new Counter({ name, help, labelNames, registers });
@@ -45,13 +52,19 @@ export function declareMetrics(registry: Registry) {
     kvCacheUsage: gauge('kv_cache_usage_ratio', 'Share of the attention cache in use, 0 to 1.', REPLICA),
     gpuUtilization: gauge('gpu_utilization', 'Load of the device in percent.', DEVICE),
     vramUsed: gauge('vram_used_bytes', 'Device memory in use.', DEVICE),
-    latencyFirstToken: histogram(
-      'latency_first_token_ms',
-      'From admission to the first token.',
-      CLASS,
-      FIRST_TOKEN_BUCKETS_MS,
+    latencyFirstToken: sampled(
+      histogram(
+        'latency_first_token_ms',
+        'From admission to the first token.',
+        CLASS,
+        FIRST_TOKEN_BUCKETS_MS,
+      ),
+      latencySample,
     ),
-    latencyDecode: histogram('latency_decode_ms', 'Decode time of a whole stream.', CLASS, DECODE_BUCKETS_MS),
+    latencyDecode: sampled(
+      histogram('latency_decode_ms', 'Decode time of a whole stream.', CLASS, DECODE_BUCKETS_MS),
+      latencySample,
+    ),
     tokensIn: counter('tokens_in_total', 'Prompt tokens of finished streams.', REPLICA),
     tokensOut: counter('tokens_out_total', 'Tokens put out.', REPLICA),
     deadlineForecasts: counter(
@@ -163,6 +176,28 @@ export function declareMetrics(registry: Registry) {
     circuitState: gauge('circuit_breaker_state', '0 closed, 1 open, 2 half-open.', ['pool_id', 'circuit']),
     restartStorms: counter('restart_storm_total', 'Restart storms.', ['pool_id']),
     restartRate: gauge('restart_rate', 'Restarts in the last 60 s.', ['pool_id']),
+    workerCrashes: counter('worker_crashes_total', 'Engines that crashed, by the model that they served.', [
+      'model_id',
+    ]),
+    healthChecks: counter('pool_health_checks_total', 'Health polls of engines that serve, by outcome.', [
+      'pool_id',
+      'outcome',
+    ]),
+    poolWorkers: gauge('pool_workers_total', 'Engines of the node, by state.', [
+      'state',
+      'backend',
+      'device',
+    ]),
+    nodeMemoryTotal: gauge('node_memory_total_bytes', 'Main memory of the node.', []),
+    nodeMemoryAvailable: gauge(
+      'node_memory_available_bytes',
+      'Main memory that a new engine could have without anything being swapped out.',
+      [],
+    ),
+    nodeRequests: counter('node_requests_total', 'Requests that the node gateway has answered.', []),
+    nodeErrors: counter('node_errors_total', 'Requests that it refused or failed at, by error code.', [
+      'error_kind',
+    ]),
     driverResets: counter('driver_reset_total', 'Crashes by a reset of the driver or an ECC error.', [
       'pool_id',
       'device',

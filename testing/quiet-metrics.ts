@@ -8,6 +8,7 @@ export const quietMetrics: PoolMetrics = {
   preloadEnded: () => undefined,
   reloadEnded: () => undefined,
   crashed: () => undefined,
+  healthChecked: () => undefined,
   restartPlanned: () => undefined,
   restarted: () => undefined,
   circuitMoved: () => undefined,

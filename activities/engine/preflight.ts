@@ -1,5 +1,4 @@
 /** Activity `preflight`: looks at the node before anything is started there; the verdict is `domain/preflight.ts`'s. */
-import { freemem } from 'node:os';
 import { preparedEngine, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
 import { withSplit } from '../../domain/hetero-split.js';
 import { withKnownFlags } from '../../domain/launch-flags.js';
@@ -7,6 +6,7 @@ import { judgePreflight, moveToPort, splitOf, type PreflightFacts } from '../../
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
 import { replicaFiles } from '../replica-files.js';
+import { freeMemoryBytes } from '../process/free-memory.js';
 import { isSameProcess } from '../process/process-identity.js';
 import { readSpawnRecord } from '../process/spawn-record.js';
 import type { EngineRoom } from './engine-room.js';
@@ -132,12 +132,6 @@ async function gatherFacts(
     ramFreeBytes: freeMemoryBytes(),
     port,
   };
-}
-
-/** Memory that can be had without swapping, a container's limit included where Node knows it (from 20.13). */
-function freeMemoryBytes(): number {
-  const { availableMemory } = process as { availableMemory?: () => number };
-  return availableMemory?.() ?? freemem();
 }
 
 function keyOf({ pool_id, replica_id }: PreparedEngine): { pool_id: string; replica_id: string } {

@@ -91,7 +91,7 @@ export function tellCrash(
 ): void {
   const { pool_id, reason, uptime_seconds } = figures;
   const { engine, engine_version, device_mask } = prepared;
-  metrics.crashed(pool_id, kind, device_mask);
+  metrics.crashed(pool_id, kind, { device: device_mask, modelRef: prepared.model_ref });
   const line = { event: 'engine_crashed', ...figures, engine, engine_version, device_mask };
   if (kind === 'graceful_exit') log.warn(line, 'engine gone');
   else log.error(line, 'engine crashed');

@@ -10,6 +10,7 @@ import { newPayloadKey } from '../../security/payload-keys.js';
 import { fullDisk } from '../../testing/full-disk.js';
 import { ManualEngine, nodeOnDisk, offerOf, type NodeOptions } from '../../testing/test-node.js';
 import { buildGateway } from './gateway.js';
+import { nodeMetrics } from './prometheus.js';
 
 const TOKEN = 'the-token-of-this-node';
 /** What the gateway holds for its token now. */
@@ -20,6 +21,7 @@ async function aGateway(t: TestContext, { inTouch = () => true, ...options }: No
   const logged: Record<string, unknown>[] = [];
   const node = await nodeOnDisk({ slots: 1, ...options });
   const write = (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>);
+  const metrics = nodeMetrics();
   const gateway = buildGateway({
     nodeId: 'node-1',
     host: '127.0.0.1',
@@ -31,7 +33,7 @@ async function aGateway(t: TestContext, { inTouch = () => true, ...options }: No
     pools: node.pools,
     devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
     announceEngine: () => Promise.resolve({ bound: false }),
-    metrics: () => Promise.resolve('# no metrics\n'),
+    metrics,
     log: pino({ level: 'info' }, { write }),
   });
   t.after(async () => {
@@ -39,7 +41,7 @@ async function aGateway(t: TestContext, { inTouch = () => true, ...options }: No
     await node.close();
     rmSync(node.runsDir, { recursive: true, force: true });
   });
-  return { gateway, logged, node, pools: node.pools };
+  return { gateway, logged, node, pools: node.pools, metrics };
 }
 
 /** Starts the node worker with nothing but these settings; resolves when it has ended. */
@@ -86,6 +88,21 @@ test('B-API-028: every route but health and metrics wants the token of the node,
     assert.notEqual((await gateway.inject({ method, url, headers })).statusCode, 401, route);
   }
   for (const url of ['/health', '/metrics']) assert.equal((await gateway.inject({ url })).statusCode, 200);
+});
+
+test('B-OBS-031: requests of the gateway are counted, and those that failed by their code', async (t) => {
+  const { gateway, metrics } = await aGateway(t);
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  for (let ask = 0; ask < 5; ask++) await gateway.inject({ url: '/pools', headers });
+  await gateway.inject({ url: '/runs/nobody', headers });
+  await gateway.inject({ url: '/runs/nobody/frames', headers });
+  await gateway.inject({ url: '/pools' });
+  const counted = (await metrics.text()).split('\n').filter((line) => /^node_(requests|errors)_/.test(line));
+  assert.deepEqual(counted, [
+    'node_requests_total 8',
+    'node_errors_total{error_kind="TASK_NOT_FOUND"} 2',
+    'node_errors_total{error_kind="MISSING_TOKEN"} 1',
+  ]);
 });
 
 test('design 2.7: out of touch with Temporal a node takes no task, and says nothing of those it may have lost', async (t) => {

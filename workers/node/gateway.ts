@@ -7,7 +7,7 @@ import fastify, {
 } from 'fastify';
 import { z } from 'zod';
 import type { ReplicaKey } from '../../activities/replica-files.js';
-import { DroverError, retryAfterSeconds, statusOf } from '../../contracts/errors.js';
+import { DroverError, retryAfterSeconds, statusOf, type ErrorCode } from '../../contracts/errors.js';
 import {
   cancelRun,
   countTokens,
@@ -26,9 +26,17 @@ import type { AnnounceEngine } from './announce-engine.js';
 import { diskFull, isOutOfRoom } from './disk-room.js';
 import { streamFrames } from './frame-stream.js';
 import type { PoolRegistry } from './pool-registry.js';
+import type { NodeMetrics } from './prometheus.js';
 import { workerHealth } from './worker-health.js';
 import { workerReports } from './report-workers.js';
 import type { RunRegister } from './runs.js';
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Of an answer of the gateway that is an error: its code. */
+    errorKind: ErrorCode | undefined;
+  }
+}
 
 /** What the gateway serves. */
 export interface GatewayDeps {
@@ -45,8 +53,8 @@ export interface GatewayDeps {
   pools: PoolRegistry;
   devices: () => NodeDevices;
   announceEngine: AnnounceEngine;
-  /** Prometheus text of this process. */
-  metrics: () => Promise<string>;
+  /** Prometheus text of this process, and what it counts of the gateway. */
+  metrics: Pick<NodeMetrics, 'text' | 'answered'>;
   log: Logger;
 }
 
@@ -73,6 +81,11 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
     bodyLimit: deps.bodyLimitBytes * OFFER_FACTOR,
     forceCloseConnections: true,
   });
+  app.decorateReply('errorKind', undefined);
+  app.addHook('onResponse', (_request, reply, done) => {
+    deps.metrics.answered(reply.errorKind);
+    done();
+  });
   app.addHook('onRequest', carryCorrelation);
   app.addHook('onRequest', (_request, reply, done) => {
     void reply.headers(BROWSER_HEADERS);
@@ -86,7 +99,7 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
   );
   app.get('/health', () => ({ status: 'ok', version: deps.version }));
   app.get('/metrics', async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metrics()),
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metrics.text()),
   );
   poolRoutes(app, deps);
   runRoutes(app, deps);
@@ -198,6 +211,7 @@ function authenticate(token: () => string) {
 
 function answerError(err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toDroverError(err);
+  reply.errorKind = known.code;
   if (known.code === 'INTERNAL') request.log.error({ err }, 'request failed');
   const { retry_after_ms } = known.extras;
   if (retry_after_ms !== undefined) void reply.header('retry-after', retryAfterSeconds(retry_after_ms));

@@ -1,4 +1,5 @@
 /** The node worker: one a GPU node. It owns engines, slots, queues and run logs, and serves the node gateway. */
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NativeConnection } from '@temporalio/worker';
@@ -7,6 +8,7 @@ import { createNodeActivities } from '../../activities/index.js';
 import type { NodeActivityDeps } from '../../activities/deps.js';
 import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js';
 import { createEngineRoom, type EngineRoom } from '../../activities/engine/engine-room.js';
+import { freeMemoryBytes } from '../../activities/process/free-memory.js';
 import { oomKills } from '../../activities/process/oom-kills.js';
 import { poolFields } from '../../activities/pool/pool-fields.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
@@ -39,8 +41,9 @@ import { buildGateway } from './gateway.js';
 import { recallPools, rememberPools } from './known-pools.js';
 import { learnWorkloads } from './learn-workloads.js';
 import { PoolRegistry } from './pool-registry.js';
-import { nodeMetrics } from './prometheus.js';
+import { nodeMetrics, type NodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
+import { workerReports } from './report-workers.js';
 import { RunRegister } from './runs.js';
 import { endReplica, stopEngines } from './stop-engines.js';
 import { tellPoolState } from './tell-pool-state.js';
@@ -77,12 +80,19 @@ interface NodeParts {
   /** Aborted when the worker begins to end. */
   closing: AbortController;
   engines: EngineWatch;
-  metricsText: () => Promise<string>;
+  metrics: NodeMetrics;
 }
 
 function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
-  const metrics = nodeMetrics(() => pools.snapshot());
+  const metrics = nodeMetrics(
+    {
+      pools: () => pools.snapshot(),
+      workers: () => workerReports(settings.DROVER_NODE_ID, pools.all()),
+      memory: () => ({ total_bytes: totalmem(), available_bytes: freeMemoryBytes() }),
+    },
+    { latencySample: settings.DROVER_METRICS_LATENCY_SAMPLE },
+  );
   const adapterOf = adaptersOf(settings);
   const closing = new AbortController();
   const room = createEngineRoom();
@@ -159,8 +169,7 @@ function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
     log,
     now: Date.now,
   });
-  const metricsText = metrics.text;
-  return { runs, pools, contact, activities, devices, handoffs, room, closing, engines, metricsText };
+  return { runs, pools, contact, activities, devices, handoffs, room, closing, engines, metrics };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
@@ -225,7 +234,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     pools,
     devices: () => devices.snapshot(),
     announceEngine,
-    metrics: parts.metricsText,
+    metrics: parts.metrics,
     log,
   });
   const running = workers.map((worker) => worker.run());

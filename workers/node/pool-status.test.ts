@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
 import { buildGateway } from './gateway.js';
+import { nodeMetrics } from './prometheus.js';
 
 const TOKEN = 'the-token-of-this-node';
 
@@ -25,7 +26,7 @@ describe('GET /pools/:id/status of a node', () => {
       pools,
       devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
       announceEngine: () => Promise.resolve({ bound: false }),
-      metrics: () => Promise.resolve(''),
+      metrics: nodeMetrics(),
       log: pino({ level: 'silent' }),
     });
   });

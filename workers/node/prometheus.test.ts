@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { preparedEngine } from '../../contracts/pool.js';
 import { ManualEngine } from '../../testing/test-node.js';
+import { crashOf } from '../../testing/supervision-stage.js';
 import { PoolRegistry } from './pool-registry.js';
 import { nodeMetrics } from './prometheus.js';
+import { workerReports } from './report-workers.js';
 
 function node() {
   const effects = { dispatch: () => undefined };
   const pools = new PoolRegistry(16, () => new ManualEngine(), effects, Date.now);
-  const { text } = nodeMetrics(() => pools.snapshot());
+  const { text } = nodeMetrics({
+    pools: () => pools.snapshot(),
+    workers: () => workerReports('node-1', pools.all()),
+    memory: () => ({ total_bytes: 64, available_bytes: 16 }),
+  });
   const engine = (pool_id: string, model_ref: string, pid = 1) => {
     const prepared = preparedEngine.parse({
       ...{ pool_id, model_ref, engine_version: 'b1', binary_path: '/bin/true', port: 1 },
@@ -95,4 +101,40 @@ test('forecasts are counted by what they said and how it ended, and a pool is to
   assert.ok(lines[3]?.includes('deadline_forecast_brier_score{pool_id="a"}'));
   assert.ok(Math.abs(score - (0.03 ** 2 + 0.07 ** 2 + 0.5 ** 2) / 3) < 1e-9, lines[3]);
   assert.equal(lines[4], 'deadline_forecast_brier_score{pool_id="b"} 1');
+});
+
+test('B-OBS-030: the engines of a node are counted by state', async () => {
+  const { pools, engine, series } = node();
+  for (const pool of ['a', 'b', 'c']) pools.ready(engine(pool, 'one'));
+  assert.deepEqual(await series('pool_workers_total'), [
+    'pool_workers_total{state="idle",backend="cpu",device=""} 3',
+  ]);
+  pools.crashed({ ...crashOf('b', 1), prepared: engine('b', 'one').prepared });
+  assert.deepEqual(await series('pool_workers_total'), [
+    'pool_workers_total{state="idle",backend="cpu",device=""} 2',
+    'pool_workers_total{state="crashed",backend="cpu",device=""} 1',
+  ]);
+});
+
+test('OC-POOL-3030: preloads, memory of devices and of the node, resets of drivers and restarts can be seen', async () => {
+  const memory = () => ({ total_bytes: 64, available_bytes: 16 });
+  const { pools, devices, text } = nodeMetrics({ memory });
+  pools.preloadEnded('a', 'vllm', null);
+  pools.preloadEnded('a', 'vllm', 'HealthTimeout');
+  const gpu = { index: '0', uuid: null, name: 'a GPU', compute_capability: '9.0', mig_devices: [] };
+  devices([{ ...gpu, vram_total_bytes: 8, vram_free_bytes: 4 }]);
+  pools.crashed('a', 'driver_reset', { device: 'GPU0', modelRef: 'm' });
+  pools.restarted('a', 'driver_reset');
+  const lines = (await text()).split('\n');
+  for (const line of [
+    'pool_preload_success_total{pool_id="a",engine="vllm"} 1',
+    'pool_preload_failure_total{pool_id="a",engine="vllm",reason="HealthTimeout"} 1',
+    'device_vram_total_bytes{device_id="0"} 8',
+    'device_vram_free_bytes{device_id="0"} 4',
+    'node_memory_total_bytes 64',
+    'node_memory_available_bytes 16',
+    'driver_reset_total{pool_id="a",device="GPU0"} 1',
+    'pool_restart_total{pool_id="a",reason="driver_reset"} 1',
+  ])
+    assert.ok(lines.includes(line), line);
 });

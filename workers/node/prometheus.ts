@@ -2,11 +2,12 @@
 import { Registry } from 'prom-client';
 import type { ModelMetrics, PoolMetrics } from '../../activities/deps.js';
 import type { PoolStatus } from '../../contracts/pool.js';
+import type { WorkerReport } from '../../contracts/worker-report.js';
 import type { GpuDevice } from '../../domain/gpu.js';
 import { CIRCUIT_GAUGE } from '../../domain/circuit.js';
 import { Forecasts, tenthOf } from '../../domain/on-time.js';
 import { countWithin, withOneMore } from '../../domain/restart-window.js';
-import { declareMetrics, type Metrics } from '../../telemetry/metrics.js';
+import { declareMetrics, type Metrics, type MetricsOptions } from '../../telemetry/metrics.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
 import type { HandoffWatchDeps } from './watch-handoffs.js';
 
@@ -24,13 +25,25 @@ export interface NodeMetrics {
   devices: (devices: readonly GpuDevice[]) => void;
   /** A handoff file was taken up. */
   handoff: HandoffWatchDeps['processed'];
+  /** The gateway has answered; with the code of its refusal. */
+  answered: (errorKind: string | undefined) => void;
   text: () => Promise<string>;
 }
 
-/** Declares them; `readPools` is asked for the gauges of the pools whenever they are read, so that they are never old. */
-export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): NodeMetrics {
+/** What the node shows whenever it is read, so that no gauge is ever old. */
+export interface NodeFacts {
+  pools?: () => readonly PoolStatus[];
+  workers?: () => readonly WorkerReport[];
+  memory?: () => { total_bytes: number; available_bytes: number };
+}
+
+/** Declares them. */
+export function nodeMetrics(
+  { pools: readPools = () => [], workers: readWorkers = () => [], memory }: NodeFacts = {},
+  options: MetricsOptions = {},
+): NodeMetrics {
   const registry = new Registry();
-  const metrics = declareMetrics(registry);
+  const metrics = declareMetrics(registry, options);
   const restarts = new Map<string, number[]>();
   const forecasts = new Map<string, Forecasts>();
   const forecastsOf = (poolId: string) => {
@@ -84,6 +97,8 @@ export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): 
       if (outcome === 'forced' || outcome === 'drained')
         metrics.drainDuration.observe({ pool_id }, durationMs);
     },
+    healthChecked: (pool_id, isHealthy) =>
+      metrics.healthChecks.inc({ pool_id, outcome: isHealthy ? 'success' : 'failure' }),
     ...restartMetrics(metrics, restarts),
   };
   const devices = (gpus: readonly GpuDevice[]): void => {
@@ -101,11 +116,32 @@ export function nodeMetrics(readPools: () => readonly PoolStatus[] = () => []): 
   const showPools = poolGauges(metrics);
   const text = (): Promise<string> => {
     showPools(readPools());
+    showWorkers(metrics, readWorkers());
+    if (memory !== undefined) showMemory(metrics, memory());
     for (const [pool_id, timesMs] of restarts)
       metrics.restartRate.set({ pool_id }, countWithin(timesMs, RATE_WINDOW_MS, Date.now()));
     return registry.metrics();
   };
-  return { runs, pools, models: modelMetrics(metrics), devices, handoff, text };
+  const answered = (errorKind: string | undefined): void => {
+    metrics.nodeRequests.inc();
+    if (errorKind !== undefined) metrics.nodeErrors.inc({ error_kind: errorKind });
+  };
+  return { runs, pools, models: modelMetrics(metrics), devices, handoff, answered, text };
+}
+
+function showMemory(
+  { nodeMemoryTotal, nodeMemoryAvailable }: Metrics,
+  { total_bytes, available_bytes }: { total_bytes: number; available_bytes: number },
+): void {
+  nodeMemoryTotal.set(total_bytes);
+  nodeMemoryAvailable.set(available_bytes);
+}
+
+/** Counts the node's engines by state (B-OBS-030). */
+function showWorkers({ poolWorkers }: Metrics, workers: readonly WorkerReport[]): void {
+  poolWorkers.reset();
+  for (const { state, backend, device } of workers)
+    poolWorkers.inc({ state, backend: backend ?? '', device: device ?? '' });
 }
 
 /** How far the files are that are being fetched (B-OBS-032). */
@@ -153,8 +189,9 @@ function poolGauges(metrics: Metrics): (pools: readonly PoolStatus[]) => void {
 /** What supervision moves; `restarts` keeps the times that the rate is counted from at each scrape. */
 function restartMetrics(metrics: Metrics, restarts: Map<string, number[]>) {
   return {
-    crashed: (pool_id, reason, device) => {
+    crashed: (pool_id, reason, { device, modelRef: model_id }) => {
       metrics.crashes.inc({ pool_id, reason });
+      if (reason !== 'graceful_exit') metrics.workerCrashes.inc({ model_id });
       if (reason === 'driver_reset') metrics.driverResets.inc({ pool_id, device: device ?? 'all' });
     },
     restartPlanned: (pool_id, crash_reason, delayMs) => {

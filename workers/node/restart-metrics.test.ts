@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { CrashKind } from '../../domain/crash.js';
 import { nodeMetrics } from './prometheus.js';
 
 const POOL = 'gpu-0';
@@ -44,11 +45,27 @@ test('B-SUPER-037: a storm is counted, and the rate is the restarts of the last 
 
 test('B-SUPER-015, B-METRICS-005: resets of the driver are counted by device, and as crashes', async () => {
   const { pools, text } = nodeMetrics();
-  pools.crashed(POOL, 'signal', 'GPU0');
-  pools.crashed(POOL, 'driver_reset', 'GPU0');
-  pools.crashed(POOL, 'driver_reset', null);
+  const served = { device: 'GPU0', modelRef: 'm' };
+  pools.crashed(POOL, 'signal', served);
+  pools.crashed(POOL, 'driver_reset', served);
+  pools.crashed(POOL, 'driver_reset', { device: null, modelRef: 'm' });
   const page = await text();
   assert.match(page, /^driver_reset_total\{pool_id="gpu-0",device="GPU0"\} 1$/m);
   assert.match(page, /^driver_reset_total\{pool_id="gpu-0",device="all"\} 1$/m);
   assert.match(page, /^engine_crash_total\{pool_id="gpu-0",reason="driver_reset"\} 2$/m);
+});
+
+test('B-OBS-033: crashes are counted by the model that was served, and an exit in good order is none', async () => {
+  const { pools, text } = nodeMetrics();
+  const crashed = (modelRef: string, kind: CrashKind = 'signal') =>
+    pools.crashed(POOL, kind, { device: null, modelRef });
+  crashed('one');
+  crashed('two');
+  crashed('one', 'cuda_error');
+  crashed('two', 'graceful_exit');
+  const counted = (await text()).split('\n').filter((line) => line.startsWith('worker_crashes_total{'));
+  assert.deepEqual(counted, [
+    'worker_crashes_total{model_id="one"} 2',
+    'worker_crashes_total{model_id="two"} 1',
+  ]);
 });

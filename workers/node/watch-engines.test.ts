@@ -9,6 +9,7 @@ import { poolNode } from '../../testing/pool-node.js';
 import { isAlive } from '../../testing/processes.js';
 import { quietMetrics } from '../../testing/quiet-metrics.js';
 import { adoptEngines } from './adopt-engines.js';
+import { nodeMetrics } from './prometheus.js';
 import { endReplica } from './stop-engines.js';
 import { EngineWatch, type EngineWatchDeps } from './watch-engines.js';
 
@@ -29,7 +30,8 @@ async function watchedNode(
   const counted: [CrashKind, string | null][] = [];
   const metrics = {
     ...quietMetrics,
-    crashed: (_pool: string, kind: CrashKind, device: string | null) => void counted.push([kind, device]),
+    crashed: (_pool: string, kind: CrashKind, { device }: { device: string | null }) =>
+      void counted.push([kind, device]),
   };
   const node = await poolNode(t, { metrics });
   const { paths } = node.deps;
@@ -103,6 +105,21 @@ test('B-SUPER-015, B-METRICS-005: a reset of the driver is a reason of its own, 
   await watch.lookAtAll();
   assert.equal(node.pools.crash(POOL)?.reason, 'driver_reset');
   assert.deepEqual(counted, [['driver_reset', 'GPU0']]);
+});
+
+test('B-OBS-034: health polls of engines that serve are counted by how they were answered', async (t) => {
+  const answers = Array.from({ length: 10 }, (_, poll) => poll !== 3 && poll !== 7);
+  const { pools: metrics, text } = nodeMetrics();
+  const { watch } = await watchedNode(t, [], {
+    metrics,
+    answers: () => Promise.resolve(answers.shift() ?? true),
+  });
+  for (let poll = 0; poll < 10; poll++) await watch.ask();
+  const counted = (await text()).split('\n').filter((line) => line.startsWith('pool_health_checks_total{'));
+  assert.deepEqual(counted, [
+    `pool_health_checks_total{pool_id="${POOL}",outcome="success"} 8`,
+    `pool_health_checks_total{pool_id="${POOL}",outcome="failure"} 2`,
+  ]);
 });
 
 test('B-SUPER-005: an engine that was ended by a signal is told with its name', async (t) => {

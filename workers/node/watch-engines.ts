@@ -32,7 +32,7 @@ export interface EngineWatchDeps extends CrashScene {
   /** Processes that the system has ended for want of memory, since boot. */
   oomKills: () => Promise<number>;
   healthIntervalMs: number;
-  metrics: Pick<PoolMetrics, 'crashed'>;
+  metrics: Pick<PoolMetrics, 'crashed' | 'healthChecked'>;
   log: Logger;
 }
 
@@ -102,7 +102,9 @@ export class EngineWatch {
     if (this.asking.has(key)) return;
     this.asking.add(key);
     try {
-      if ((await this.deps.answers(adapter)) || this.speaks(replica)) return void this.missedAtMs.delete(key);
+      const isHealthy = await this.deps.answers(adapter);
+      this.deps.metrics.healthChecked(engine.prepared.pool_id, isHealthy);
+      if (isHealthy || this.speaks(replica)) return void this.missedAtMs.delete(key);
       const missed = [...(this.missedAtMs.get(key) ?? []), this.deps.now()];
       this.missedAtMs.set(key, missed);
       if (missed.length < MISSES || !(await this.deps.isAlive(engine))) return;
