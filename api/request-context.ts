@@ -1,5 +1,6 @@
 /** What travels with a request through our own code: its id, its logger, who sent it. */
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import { traceOf } from '../contracts/trace.js';
 import type { CallContext } from './clients/node-link.js';
 
 /** A request's context; it is a call context too, so that calls to other processes carry the same id. */
@@ -11,5 +12,10 @@ export interface RequestContext extends CallContext {
 
 /** The context of a Fastify request. */
 export function contextOf(request: FastifyRequest): RequestContext {
-  return { correlationId: request.id, log: request.log, identity: request.identity };
+  return {
+    correlationId: request.id,
+    trace: traceOf(request.headers),
+    log: request.log,
+    identity: request.identity,
+  };
 }

@@ -22,7 +22,7 @@
  *
  * A node that is out of touch with Temporal answers 503 where it would have to know whether a task is still its own.
  *
- * Headers: `Authorization: Bearer <node token>` on all but `/health` and `/metrics`; `X-Correlation-Id` passes through.
+ * Headers: `Authorization: Bearer <node token>` on all but `/health` and `/metrics`; `X-Correlation-Id` and those of {@link traceIds} pass through.
  */
 import { z } from 'zod';
 import { frame } from './events.js';
@@ -33,6 +33,7 @@ import { budgets } from './session.js';
 import { TASK_STATES } from '../domain/task.js';
 import { poolStatus } from './pool.js';
 import { toolCall, toolUse } from './tools.js';
+import { traceIds } from './trace.js';
 
 /** Of the answer with a run's frames: the offset of the first that was yet to come when it began. */
 export const NEXT_OFFSET_HEADER = 'x-next-offset';
@@ -113,6 +114,7 @@ export const runOffer = z.object({
   epoch: z.int().min(1),
   digest: z.string().meta({ description: 'SHA-256 of the canonical request, 64 hex characters' }),
   correlation_id: z.string(),
+  trace: traceIds.optional(),
   request: taskRequest,
   input: taskInput,
   fit_context: z

@@ -85,6 +85,20 @@ test('B-CFG-022: logs are JSON and every metric is there wherever it runs: nothi
   assert.deepEqual(told, [all, all]);
 });
 
+test('B-RED-006: a fingerprint that stands for a key stays, a key under the same name does not', async () => {
+  const child = program(`
+    log.warn({ headers: { authorization: '****0123ab', 'x-api-key': '****0123ab' } }, 'a dump');
+    log.warn({ headers: { authorization: 'Bearer abc', 'x-api-key': 'xyz' } }, 'a leak');`);
+  const headers = (await text(child.stdout))
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { headers: unknown }).headers);
+  assert.deepEqual(headers, [
+    { authorization: '****0123ab', 'x-api-key': '****0123ab' },
+    { authorization: '[REDACTED]', 'x-api-key': '[REDACTED]' },
+  ]);
+});
+
 test('B-LOG-008: whatever is logged, and however many lines it has, is one object on one line', async () => {
   const child = program(`
     log.info('first\\nsecond');

@@ -2,7 +2,7 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { correlationFields } from './correlation.js';
 import { packageVersion } from './package-version.js';
-import { REDACTED, redactSecrets } from './redact.js';
+import { FINGERPRINT, REDACTED, redactSecrets } from './redact.js';
 
 /** Logger of a process or a part of it. */
 export type { Logger };
@@ -63,6 +63,11 @@ function provenance(component: string) {
   };
 }
 
+/** A header is dumped with its fingerprint in its place already (B-RED-006). */
+function leaveFingerprints(value: unknown): unknown {
+  return typeof value === 'string' && FINGERPRINT.test(value) ? value : REDACTED;
+}
+
 /**
  * Makes a process' logger.
  * @param component - who speaks: `api`, `node`, `control`, `stack`
@@ -77,7 +82,7 @@ export function createLogger(component: string, level = 'info'): Logger {
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }), log: provenance(component) },
       mixin: correlationFields,
-      redact: { paths: SECRET_PATHS, censor: REDACTED },
+      redact: { paths: SECRET_PATHS, censor: leaveFingerprints },
       hooks: { streamWrite: (line) => redactSecrets(line) },
     },
     (output ??= standardOutput()),

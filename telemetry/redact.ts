@@ -8,8 +8,8 @@ const BEARER = /\bBearer\s{1,8}[\w.~+/=-]+/gi;
 const NAMED =
   /\b(api[_-]?key|key|token|secret|password)(?:(\s{0,8}[=:]\s{0,8})(?:(\\?["'])([^"'\\]+)|([^\s"'\\,;&<>{}()[\]]+))|(\\?["']\s{0,8}:\s{0,8}\\?["'])([^"'\\]+))/gi;
 const UUID = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi;
-/** What logs call a caller by instead of the key: `token:<fp6>`. */
-const FINGERPRINT = /^[0-9a-f]{6}$/;
+/** What logs call a caller by instead of the key: `token:<fp6>`, and in a dump of headers `****<fp6>`. */
+export const FINGERPRINT = /^(?:\*{4})?[0-9a-f]{6}$/;
 
 /**
  * Replaces what looks like a secret: bearer tokens, and what is named key, token, secret or password (B-RED-001..005). It

@@ -4,11 +4,14 @@ import type { Frame } from '../../contracts/events.js';
 import type { FencedRun, NodePools, PlacedRun, RunInput, RunOffer, RunView } from '../../contracts/node.js';
 import type { EngineAnnouncement } from '../../contracts/worker.js';
 import type { WorkerHealth, WorkerReport } from '../../contracts/worker-report.js';
+import type { TraceIds } from '../../contracts/trace.js';
 import type { CancelReason } from '../../domain/task.js';
 
 /** What a call to another process carries along (B-MW-007). */
 export interface CallContext {
   correlationId: string;
+  /** What its caller knows it by, beside that. */
+  trace?: TraceIds;
   /** Ends the call early. */
   signal?: AbortSignal;
 }

@@ -12,7 +12,7 @@ import { taskBody } from '../testing/test-api.js';
 import { createNodeLink, type OpenNodeLink } from './node.js';
 
 const TOKEN = 'token-of-the-nodes-01';
-const CALL = { correlationId: 'corr-1' };
+const CALL = { correlationId: 'corr-1', trace: { span_id: 'span-1' } };
 const task = textTask(checkTask(taskBody(), { maxOutputTokens: 100 }));
 const offer = {
   task_id: 't-1',
@@ -20,6 +20,7 @@ const offer = {
   epoch: 1,
   digest: digestOf(task),
   correlation_id: 'corr-1',
+  trace: CALL.trace,
   request: { ...task.request, engine: 'llamacpp' as const },
   input: task.input,
 };
@@ -109,6 +110,7 @@ describe('the link to a node', () => {
       assert.deepEqual([request?.method, request?.url], [method, path]);
       assert.equal(request?.headers.authorization, `Bearer ${TOKEN}`);
       assert.equal(request.headers['x-correlation-id'], 'corr-1');
+      assert.deepEqual([request.headers['x-span-id'], request.headers['x-trace-id']], ['span-1', undefined]);
     });
   }
 

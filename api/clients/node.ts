@@ -20,6 +20,7 @@ import {
   type RunView,
 } from '../../contracts/node.js';
 import { engineAnnounced, type EngineAnnouncement } from '../../contracts/worker.js';
+import { traceHeaders } from '../../contracts/trace.js';
 import {
   nodeWorkers,
   workerHealth,
@@ -94,7 +95,8 @@ class HttpNodeLink implements OpenNodeLink {
     attach: (nodeId, offer, waitMs) => {
       const path = `${runPath(offer.task_id)}?wait_ms=${waitMs}`;
       const request: Ask = { method: 'PUT', path, body: offer, timeoutMs: waitMs + ANSWER_TIMEOUT_MS };
-      return this.ask(nodeId, request, { correlationId: offer.correlation_id }, runView);
+      const call = { correlationId: offer.correlation_id, trace: offer.trace ?? {} };
+      return this.ask(nodeId, request, call, runView);
     },
     cancel: (nodeId, taskId, reason) => this.askCancel(nodeId, taskId, reason, { correlationId: taskId }),
     transcript: (nodeId, taskId) => this.wholeLog(nodeId, taskId),
@@ -279,6 +281,7 @@ function headersOf(ask: Ask, call: CallContext, token: string): Record<string, s
   return {
     authorization: `Bearer ${token}`,
     'x-correlation-id': call.correlationId,
+    ...traceHeaders(call.trace ?? {}),
     ...(ask.body === undefined ? {} : { 'content-type': 'application/json' }),
   };
 }

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { fingerprint } from '../../security/constant-time.js';
 import { startTestApi, taskBody, type TestApi } from '../testing/test-api.js';
 import { correlationIdOf } from './correlation-id.js';
 
@@ -74,6 +75,36 @@ describe('correlation ids', () => {
     assert.equal(api.records.tasks.get('c-2')?.memo.request.correlation_id, 'follow-me');
     const admitted = api.log.find(({ task_id }) => task_id === 'c-2');
     assert.equal(admitted?.['correlation_id'], 'follow-me');
+  });
+
+  it("B-COR-001, B-COR-002, B-COR-007: node, record and log have what the request's caller traces it by, and nothing that it did not say", async () => {
+    const ids = { 'x-correlation-id': 'traced', 'x-trace-id': 'trace-1', 'x-span-id': 'span-1' };
+    api.nodes.traces.length = 0;
+    await api.ask('POST', '/v2/tasks', { headers: ids, payload: taskBody({ task_id: 'c-3' }) });
+    const trace = { trace_id: 'trace-1', span_id: 'span-1' };
+    assert.ok(api.nodes.traces.length > 0);
+    for (const passedOn of api.nodes.traces) assert.deepEqual(passedOn, trace);
+    assert.deepEqual(api.records.starts.at(-1)?.offer.trace, trace);
+    const admitted = api.log.find(({ task_id }) => task_id === 'c-3');
+    assert.deepEqual([admitted?.['trace_id'], admitted?.['span_id']], ['trace-1', 'span-1']);
+    assert.equal('parent_span_id' in (admitted ?? {}), false);
+    await api.ask('POST', '/v2/tasks', { payload: taskBody({ task_id: 'c-4' }) });
+    assert.equal(api.records.starts.at(-1)?.offer.trace, undefined);
+    assert.deepEqual(api.nodes.traces.at(-1), {});
+  });
+
+  it('B-RED-006: the log of a request, where it is wanted, has its headers, but no key', async () => {
+    const key = 'a-key-that-nobody-has';
+    await api.ask('GET', '/v2/pools', {
+      headers: { authorization: `Bearer ${key}`, 'x-correlation-id': 'dump' },
+    });
+    const line = api.log.find(
+      ({ event, correlation_id }) => event === 'request' && correlation_id === 'dump',
+    );
+    const headers = line?.['headers'] as Record<string, string>;
+    assert.equal(headers['authorization'], `****${fingerprint(key)}`);
+    assert.equal(headers['x-correlation-id'], 'dump');
+    assert.equal(JSON.stringify(api.log).includes(key), false);
   });
 
   it('B-COR-005: the ids of two requests at once never mix', async () => {

@@ -4,7 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { traceOf } from '../../contracts/trace.js';
+import { shownHeaders } from '../../security/shown-headers.js';
 
 /** Header that brings the id and takes it back. */
 export const CORRELATION_HEADER = 'x-correlation-id';
@@ -20,12 +23,20 @@ export function correlationIdOf(request: Pick<IncomingMessage, 'headers'>): stri
   return typeof given === 'string' && USABLE.test(given) ? given : randomUUID();
 }
 
+/** The request as it came, for whoever looks for why it was not understood; keys are shown by their fingerprints. */
+function tellRequest({ log, method, headers, routeOptions: { url: route } }: FastifyRequest): void {
+  log.debug({ event: 'request', method, route, headers: shownHeaders(headers) }, 'request');
+}
+
 /** Puts the id on every answer; registered before all other plugins, so that it is there when they refuse. */
 export const correlationId = fp(
   (app, _options, done) => {
     app.addHook('onRequest', (request, reply, next) => {
       void reply.header(CORRELATION_HEADER, request.id);
       void reply.header(REQUEST_ID_HEADER, request.id);
+      const { traceparent: _, ...trace } = traceOf(request.headers);
+      if (Object.keys(trace).length > 0) request.log = reply.log = request.log.child(trace);
+      if (request.log.level === 'debug' || request.log.level === 'trace') tellRequest(request);
       next();
     });
     done();

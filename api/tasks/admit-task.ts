@@ -138,7 +138,7 @@ async function offerTask(
   // A pool's model has more than one name.
   await gate.check([candidate.modelRef, candidate.modelName]);
   const { nodeId } = candidate;
-  const offer = offerOf(task, digest, candidate, context.correlationId);
+  const offer = offerOf(task, digest, candidate, context);
   try {
     return { offer, nodeId, view: await nodes.offer(nodeId, offer, context) };
   } catch (err) {
@@ -188,7 +188,7 @@ function offerOf(
   { request, input, fitContext, dialect, budgets }: TaskWithTurn,
   digest: string,
   { poolId, engine }: PlacementCandidate,
-  correlationId: string,
+  { correlationId, trace = {} }: RequestContext,
 ): RunOffer {
   return {
     task_id: request.task_id,
@@ -196,6 +196,7 @@ function offerOf(
     epoch: FIRST_EPOCH,
     digest,
     correlation_id: correlationId,
+    ...(Object.keys(trace).length === 0 ? {} : { trace }),
     request: { ...request, engine: request.engine ?? engineKind.parse(engine) },
     input,
     ...(fitContext === undefined ? {} : { fit_context: fitContext }),

@@ -33,8 +33,8 @@ export interface MoveDeps {
 /** Builds the mover, whose calls fail as placement refuses, or the node that was chosen. */
 export function createMoveTask({ nodes, place, tails, locator, audit, log }: MoveDeps): MoveTask {
   return async function moveTask({ node_id: lostNode, ...offer }) {
-    const { task_id, correlation_id: correlationId } = offer;
-    const call = { correlationId, log };
+    const { task_id, correlation_id: correlationId, trace = {} } = offer;
+    const call = { correlationId, trace, log };
     const epoch = offer.epoch + 1;
     const { fenced, isAway } = await atItsNode(() => nodes.fence(lostNode, task_id, epoch, call));
     if (fenced?.run.ended === true) return { kind: 'ended', run: fenced.run };

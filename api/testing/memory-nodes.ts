@@ -1,4 +1,5 @@
 /** Nodes in memory, for the API's own tests: runs, offers and logs behave as a gateway's do, and can be made to fail. */
+import type { TraceIds } from '../../contracts/trace.js';
 import { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame, type FrameBody } from '../../contracts/events.js';
 import type { PlacedRun, RunInput, RunOffer, RunView } from '../../contracts/node.js';
@@ -118,6 +119,8 @@ export class MemoryNodes implements NodeLink {
   onCall: (call: string) => void = () => undefined;
   /** Correlation ids of the calls, in order. */
   readonly correlationIds: string[] = [];
+  /** What else each of them was told of its request. */
+  readonly traces: TraceIds[] = [];
   /** What the next offer is refused with. */
   refusal: DroverError | undefined;
   /** Tails that are open now. */
@@ -286,11 +289,17 @@ export class MemoryNodes implements NodeLink {
     }
   }
 
-  private note(nodeId: string, what: string, taskId: string, { correlationId }: CallContext): void {
+  private note(
+    nodeId: string,
+    what: string,
+    taskId: string,
+    { correlationId, trace = {} }: CallContext,
+  ): void {
     const text = [nodeId, what, taskId].filter((part) => part !== '').join(' ');
     this.onCall(text);
     this.calls.push(text);
     this.correlationIds.push(correlationId);
+    this.traces.push(trace);
     if (this.away.has(nodeId)) {
       const extras = { retry_after_ms: 1_000, policy_label: 'retry' };
       throw new DroverError('POOL_UNAVAILABLE', 'the node of the pool cannot be reached', extras);

@@ -4,6 +4,7 @@ import type { ServedEngine } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
 import { isPrompt } from '../../contracts/node.js';
 import type { StopReason } from '../../domain/task.js';
+import { withCorrelation } from '../../telemetry/correlation.js';
 import { executeInputs } from './execute-inputs.js';
 import { executeRun, type Completion, type ExecutionContext } from './execute-run.js';
 import type { EngineCircuits } from './engine-circuits.js';
@@ -60,7 +61,12 @@ export class Executions {
     await Promise.allSettled(this.running.values());
   }
 
-  private async execute(run: Run, replicaId: string): Promise<void> {
+  private execute(run: Run, replicaId: string): Promise<void> {
+    const { correlation_id, trace } = run.offer;
+    return withCorrelation(correlation_id, () => this.carryOut(run, replicaId), trace);
+  }
+
+  private async carryOut(run: Run, replicaId: string): Promise<void> {
     const { deps } = this;
     const pool = deps.pools().ensure(run.offer.pool_id);
     const replica = pool.replicas.get(replicaId);

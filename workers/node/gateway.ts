@@ -16,6 +16,7 @@ import {
   runOffer,
   type NodeDevices,
 } from '../../contracts/node.js';
+import { traceOf } from '../../contracts/trace.js';
 import { sameSecret } from '../../security/constant-time.js';
 import { BROWSER_HEADERS } from '../../security/browser-headers.js';
 import { isRebound } from '../../security/loopback.js';
@@ -173,7 +174,7 @@ function runRoutes(app: FastifyInstance, { runs, inTouch }: GatewayDeps): void {
 /** What is logged on the way to an answer names the request that it is for (B-MW-007). */
 function carryCorrelation(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   const id = request.headers['x-correlation-id'];
-  if (typeof id === 'string') withCorrelation(id, done);
+  if (typeof id === 'string') withCorrelation(id, done, traceOf(request.headers));
   else done();
 }
 

@@ -197,12 +197,18 @@ export class RunReports {
   }
 }
 
+/** What the task's caller knows it by. */
+function spansOf({ trace: { traceparent: _, ...spans } = {} }: RunOffer) {
+  return spans;
+}
+
 function fields(run: Run) {
   return {
     task_id: run.taskId,
     job_id: run.taskId,
     session_id: run.offer.request.session_id,
     correlation_id: run.offer.correlation_id,
+    ...spansOf(run.offer),
     engine: run.offer.request.engine,
     pool_id: run.offer.pool_id,
     replica_id: run.replicaId,

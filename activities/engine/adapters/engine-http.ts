@@ -1,5 +1,6 @@
 /** HTTP to one engine, the same for all adapters: pooled connections with the engine's waits and key, and failures in our words. */
 import { Pool } from 'undici';
+import { correlationHeaders } from '../../../telemetry/correlation.js';
 import type { EngineAccess } from './engine-adapter.js';
 import { readEventData } from './event-data.js';
 import { engineFailure, refusal } from './engine-failure.js';
@@ -85,7 +86,7 @@ export class EngineHttp {
   }
 
   private asUs(call: EngineCall): EngineCall {
-    return { ...call, headers: { ...call.headers, ...this.headers } };
+    return { ...call, headers: { ...call.headers, ...correlationHeaders(), ...this.headers } };
   }
 }
 
