@@ -32,6 +32,22 @@ test('B-OBS-043: a process whose output nobody reads goes on and ends', async ()
   assert.equal(await said, 'still here');
 });
 
+test('B-OBS-020: what is logged is one record each, and what nobody reads is kept within bounds', async () => {
+  const child = program(`
+    log.info({ event: 'first' }, 'first');
+    for (let i = 0; i < 40_000; i++) log.info({ pad: 'x'.repeat(1_000) }, 'line');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    process.stderr.end('said it all');`);
+  child.stdout.pause();
+  assert.equal(await text(child.stderr), 'said it all');
+  const lines = (await text(child.stdout)).trimEnd().split('\n');
+  const bytes = lines.reduce((sum, line) => sum + line.length, 0);
+  assert.equal((JSON.parse(lines[0] ?? '') as { event: string }).event, 'first');
+  assert.equal(lines.filter((line) => line.includes('"event":"first"')).length, 1);
+  // Four megabytes wait, some more are on their way through the pipe; forty were said.
+  assert.ok(bytes < 8 * 1_048_576, `${bytes} bytes`);
+});
+
 test('B-OBS-021: a line is one JSON object with time, level, component and words, and secrets are left out of it', async () => {
   const child = program(`log.warn({ token: 'a-secret', prompt: 'a-question', tokens_out: 42 }, 'words');`);
   const line = JSON.parse(await text(child.stdout)) as Record<string, unknown>;

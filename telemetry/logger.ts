@@ -1,5 +1,6 @@
 /** Structured logs: one JSON object a line on stdout, redacted by name and by what stands in running text (B-OBS-021, B-RED-001..005). */
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { fileURLToPath } from 'node:url';
+import { pino, type DestinationStream, type LogFn, type Logger } from 'pino';
 import { correlationFields } from './correlation.js';
 import { packageVersion } from './package-version.js';
 import { FINGERPRINT, REDACTED, redactSecrets } from './redact.js';
@@ -19,6 +20,9 @@ const SECRET_PATHS = [
   'messages',
   '*.messages',
 ];
+
+/** Folder of this program, sources or build. */
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Lines that wait for a slow reader of our output; what is beyond is dropped, never the service (B-OBS-043). */
 const MAX_WAITING_BYTES = 4 * 1_048_576;
@@ -59,8 +63,24 @@ function provenance(component: string) {
   return (fields: Record<string, unknown>): Record<string, unknown> => {
     if (typeof fields['human'] !== 'string') return fields;
     latestMs = Math.max(latestMs, Date.now());
-    return { emitted_by, emitted_at_ms: latestMs, ...fields };
+    return { emitted_by, emitted_at_ms: latestMs, ...sourceOf(fields['err']), ...fields };
   };
+}
+
+/** Where an error that is narrated came from: file below our folder, and line; nothing for what others threw (B-NARR-002). */
+function sourceOf(err: unknown): { source_location?: string } {
+  const frame = err instanceof Error ? /^ +at .*$/m.exec(err.stack ?? '')?.[0] : undefined;
+  const place = frame?.split(ROOT)[1]?.replace(/:\d+\)?$/, '');
+  return place === undefined || place.startsWith('node_modules/') ? {} : { source_location: place };
+}
+
+/** A line that cannot be written is lost: nobody who logs or narrates shall fail by it (B-NARR-014). */
+function neverFail(this: Logger, args: Parameters<LogFn>, method: LogFn): void {
+  try {
+    method.apply(this, args);
+  } catch {
+    // Where would it be said?
+  }
 }
 
 /** A header is dumped with its fingerprint in its place already (B-RED-006). */
@@ -72,8 +92,9 @@ function leaveFingerprints(value: unknown): unknown {
  * Makes a process' logger.
  * @param component - who speaks: `api`, `node`, `control`, `stack`
  * @param level - least level written, default `info`
+ * @param destination - where lines go, default standard output
  */
-export function createLogger(component: string, level = 'info'): Logger {
+export function createLogger(component: string, level = 'info', destination?: DestinationStream): Logger {
   return pino(
     {
       level,
@@ -83,8 +104,8 @@ export function createLogger(component: string, level = 'info'): Logger {
       formatters: { level: (label) => ({ level: label }), log: provenance(component) },
       mixin: correlationFields,
       redact: { paths: SECRET_PATHS, censor: leaveFingerprints },
-      hooks: { streamWrite: (line) => redactSecrets(line) },
+      hooks: { streamWrite: (line) => redactSecrets(line), logMethod: neverFail },
     },
-    (output ??= standardOutput()),
+    destination ?? (output ??= standardOutput()),
   );
 }

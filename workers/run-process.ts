@@ -7,6 +7,7 @@ import { loggedConfig, withConfigFile, type Configured } from '../contracts/conf
 import { readSettings, SettingsError, type Settings } from '../contracts/settings.js';
 import { withSecretFiles } from '../security/secret-files.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
+import { story } from '../telemetry/narration.js';
 
 /** Bound of a graceful end: the stop ladder of an engine (5 s), and what comes before and after it. */
 const CLOSE_LIMIT_MS = 30_000;
@@ -89,7 +90,13 @@ function readAgain(running: RunningProcess, log: Logger): void {
 /** What was read from where, and what the environment says otherwise (B-OBS-050, B-OBS-051). */
 function tellConfig({ file, overrides }: Configured, duration_ms: number, log: Logger): void {
   if (file === undefined) return;
-  log.info({ event: 'config_load', ...loggedConfig(file), duration_ms }, 'configuration file read');
+  const told = story(
+    'drover',
+    'config_load',
+    'configuration',
+    `Reads the configuration in ${duration_ms} ms`,
+  );
+  log.info({ event: 'config_load', ...told, ...loggedConfig(file), duration_ms }, 'configuration file read');
   for (const override of overrides)
     log.info({ event: 'config_override', ...override }, 'the environment overrides the configuration file');
 }

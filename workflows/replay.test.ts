@@ -58,7 +58,7 @@ describe('replay of recorded histories', () => {
     });
   }
 
-  test('B-OBS-040: a replay repeats no line of the log', async () => {
+  test('B-OBS-040, B-NARR-015: a replay repeats no line of the log', async () => {
     lines.length = 0;
     await Worker.runReplayHistory(options, await history('task-followed.json'));
     assert.deepEqual(

@@ -2,9 +2,16 @@
 import { preparedEngine, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
 import { withSplit } from '../../domain/hetero-split.js';
 import { withKnownFlags } from '../../domain/launch-flags.js';
-import { judgePreflight, moveToPort, splitOf, type PreflightFacts } from '../../domain/preflight.js';
+import {
+  judgePreflight,
+  moveToPort,
+  splitOf,
+  type PreflightFacts,
+  type PreflightVerdict,
+} from '../../domain/preflight.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
+import { engineFields, narration } from '../pool/pool-fields.js';
 import { replicaFiles } from '../replica-files.js';
 import { freeMemoryBytes } from '../process/free-memory.js';
 import { isSameProcess } from '../process/process-identity.js';
@@ -16,6 +23,8 @@ import { inspectBinary, inspectModel } from './inspect-files.js';
 import { requireFreeDevices } from './require-free-devices.js';
 import { requireTurn } from './require-turn.js';
 import { isSameLaunch } from './same-launch.js';
+
+type Refusal = Extract<PreflightVerdict, { ok: false }>;
 
 /** What a preload goes on with. */
 export interface PreflightResult {
@@ -47,12 +56,29 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
     if (!verdict.ok) {
       room.releasePort(wanted);
       const { type, message, cause, retryable } = verdict;
+      tellRefusal(deps, wanted, verdict);
       const details = { ...keyOf(wanted), ...(cause === undefined ? {} : { cause }) };
       throw poolFailure(type, message, details, retryable === undefined ? {} : { retryable });
     }
     const prepared = moveToPort(wanted, free ?? wanted.port) ?? wanted;
     return { prepared: planned(deps, prepared, facts), serving: null };
   };
+}
+
+/** Says what was asked for and what there is (B-NARR-011). */
+function tellRefusal(
+  { log }: NodeActivityDeps,
+  wanted: PreparedEngine,
+  { type, message, cause: { cause_code, ...figures } = { cause_code: type } }: Refusal,
+): void {
+  const { required_mb: needs, available_mb: has } = figures as Record<string, unknown>;
+  const human =
+    typeof needs === 'number' && typeof has === 'number'
+      ? `Refuses the engine: it needs ${needs} MB, and ${has} MB are there`
+      : `Refuses the engine: ${cause_code}`;
+  const story = narration('preflight', wanted.pool_id, human);
+  const line = { event: 'preflight_refused', ...story, error_kind: cause_code, ...figures };
+  log.warn({ ...line, ...engineFields(wanted), last_error: message }, 'preflight refused');
 }
 
 /** The launch with the plan of its split, where it asked for one; the verdict has passed it. */

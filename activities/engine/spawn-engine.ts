@@ -11,7 +11,7 @@ import { ONE_GPU, staysOnOneGpu } from '../../domain/hetero-split.js';
 import { correlationFields } from '../../telemetry/correlation.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure, systemReason } from '../failures.js';
-import { engineFields } from '../pool/pool-fields.js';
+import { engineFields, narration } from '../pool/pool-fields.js';
 import { replicaFiles, type ReplicaFiles } from '../replica-files.js';
 import { endLeftEngine } from '../process/adopt.js';
 import { writePidFile } from '../process/pid-file.js';
@@ -105,7 +105,10 @@ async function start(launch: Launch, room: EngineRoom): Promise<SpawnedEngine> {
   room.remember(prepared, child);
   await recordOrEnd({ ...launch, logOffsetBytes }, child);
   const url = engineUrl(prepared);
-  const fields = { event: 'engine_spawned', ...engineFields(prepared), pid: child.pid, url };
+  const { pool_id, device_mask } = prepared;
+  const human = `Starts the ${prepared.engine} engine on ${device_mask ?? prepared.backend}, port ${prepared.port}`;
+  const story = narration('spawn', pool_id, human);
+  const fields = { event: 'engine_spawned', ...story, ...engineFields(prepared), pid: child.pid, url };
   deps.log.info(fields, `started ${prepared.binary_path}`);
   auditSpawn(deps, prepared, child.pid);
   return { pid: child.pid, start_ticks: child.startTicks, url };
@@ -140,7 +143,9 @@ async function spawn({ deps, prepared, files, token }: Launch): Promise<Detached
     });
   } catch (err) {
     if (!(err instanceof SpawnError)) throw err;
-    const fields = { event: 'engine_spawn_failed', ...engineFields(prepared), binary_path: command };
+    const story = narration('spawn', pool_id, `Cannot start the ${prepared.engine} engine`);
+    const said = { ...story, error_kind: 'SpawnFailed', ...engineFields(prepared) };
+    const fields = { event: 'engine_spawn_failed', ...said, binary_path: command };
     deps.log.error({ ...fields, last_error: err.message, err }, err.message);
     throw poolFailure('SpawnFailed', err.message, { pool_id, replica_id }, { cause: err });
   }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { FetchedFile, PresentModel } from '../../contracts/download.js';
+import { story } from '../../telemetry/narration.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { readGgufHeader } from '../engine/gguf-header.js';
 import { asDownloadFailure } from './as-download-failure.js';
@@ -43,7 +44,9 @@ export function publishModelActivity({ models, now, log }: Pick<NodeActivityDeps
       model.quantization = await quantizationOf(gathered, folder, model_id);
     await folder.publish(model, gathered, now());
     const { size_bytes, digest } = model;
-    log.info({ event: 'model_fetched', model_id, size_bytes, digest }, 'a model is there');
+    const human = `Has fetched a model of ${Math.ceil(size_bytes / 1_048_576)} MiB, and checked it`;
+    const told = story('pool-managerd', 'download', model_id, human, { model_ref });
+    log.info({ event: 'model_fetched', ...told, model_id, size_bytes, digest }, 'a model is there');
     return model;
   }
 

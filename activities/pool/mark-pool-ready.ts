@@ -5,7 +5,7 @@
 import type { NodeActivityDeps } from '../deps.js';
 import type { StartingEngine } from '../engine/await-engine-ready.js';
 import { removeDrainMark } from './drain-mark.js';
-import { engineFields } from './pool-fields.js';
+import { engineFields, narration } from './pool-fields.js';
 
 /** An engine that has proved itself. */
 export interface MarkPoolReadyInput extends StartingEngine {
@@ -27,6 +27,9 @@ export function markPoolReadyActivity({
     const { pid, url, start_ticks: startTicks } = engine;
     pools.ready({ prepared, url, pid, startTicks });
     if (isPreload) metrics.preloadEnded(prepared.pool_id, prepared.engine, null);
-    log.info({ event: 'pool_ready', ...engineFields(prepared), pid, url, duration_ms }, 'pool ready');
+    const slots = prepared.slots_total;
+    const human = `Serves with ${slots} ${slots === 1 ? 'slot' : 'slots'}, ${duration_ms} ms after the order`;
+    const fields = { ...narration('ready', prepared.pool_id, human), ...engineFields(prepared) };
+    log.info({ event: 'pool_ready', ...fields, pid, url, duration_ms }, 'pool ready');
   };
 }

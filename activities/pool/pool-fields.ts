@@ -1,8 +1,6 @@
 /** Fields that every log line about a pool has (B-LOG-001..004). */
+import { story, type Story } from '../../telemetry/narration.js';
 import type { PoolKeeper, ServedEngine } from '../deps.js';
-
-/** Who speaks on a node, as the inherited contract names it (B-NARR-001). */
-const ACTOR = 'pool-managerd';
 
 /** The pool in a log line. */
 export function poolFields(pools: PoolKeeper, poolId: string) {
@@ -26,7 +24,7 @@ export function engineFields({
   return { pool_id, replica_id, engine, engine_version, device_mask };
 }
 
-/** The milestone in a log line; `human` is one sentence of at most 100 characters (B-NARR-004). */
-export function narration(action: string, poolId: string, human: string) {
-  return { actor: ACTOR, action, target: poolId, human };
+/** The milestone of a pool in a log line. */
+export function narration(action: string, poolId: string, human: string): Story {
+  return story('pool-managerd', action, poolId, human);
 }

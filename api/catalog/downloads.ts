@@ -7,6 +7,7 @@ import { modelId, type ModelEntry } from '../../contracts/model.js';
 import { modelIdOf, readReference, sourceOf } from '../../domain/model-source.js';
 import type { ModelRecord, Models } from '../../store/models.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { story } from '../../telemetry/narration.js';
 import type { CallContext } from '../clients/node-link.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import { invalidParams } from '../plugins/invalid-params.js';
@@ -78,7 +79,9 @@ export function createDownloads({ records, models, files, board, trustMode, node
       const node_id = await nodeFor(order.node_id, { board, nodes }, { correlationId });
       const asked = { node_id, correlation_id: correlationId, model_id: id, model_ref: ref, digest };
       const downloadId = await downloads.start(asked);
-      log.info({ event: 'download', model_id: id, node_id, download_id: downloadId }, 'download asked for');
+      const told = story('orchestratord', 'download', id, 'has a node fetch a model', { model_ref: ref });
+      const line = { event: 'download', ...told, model_id: id, node_id, download_id: downloadId };
+      log.info(line, 'download asked for');
       await downloads.wait(downloadId, order.wait_ms);
       const now = await read(downloadId);
       if (order.digest !== undefined && now.digest !== null && now.digest !== order.digest) {

@@ -14,6 +14,7 @@ import type { ConfigReload } from '../../contracts/config-reload.js';
 import { DroverError } from '../../contracts/errors.js';
 import { digestOf, type PoolEntry } from '../../contracts/pool-entry.js';
 import { entryChanges } from '../../domain/pool-change.js';
+import { story, type Story } from '../../telemetry/narration.js';
 import type { RequestContext } from '../request-context.js';
 import type { ApplyPools } from './apply-pools.js';
 
@@ -94,11 +95,20 @@ function readAgain(path: string | undefined, { log }: RequestContext, now: () =>
   try {
     const file = readConfigFile(path);
     if (file === undefined) throw new DroverError('INVALID_PARAMS', 'the configuration file is gone');
-    const told = { event: 'config_load', ...loggedConfig(file), duration_ms: now() - startedAtMs };
+    const duration_ms = now() - startedAtMs;
+    const human = `reads the configuration file again, in ${duration_ms} ms`;
+    const told = { event: 'config_load', ...configStory(human), ...loggedConfig(file), duration_ms };
     log.info(told, 'configuration file read');
     return file;
   } catch (err) {
-    const told = { err, event: 'config_refused', error_kind: 'config_validation_failed', file: path };
+    const story = configStory('keeps the configuration from before: the file is wrong');
+    const told = {
+      err,
+      event: 'config_refused',
+      ...story,
+      error_kind: 'config_validation_failed',
+      file: path,
+    };
     log.error(told, 'the configuration file cannot be used; the one before stays in force');
     if (!(err instanceof ConfigFileError)) throw err;
     const details = err.problems.map(({ line, path: field, problem }) => ({
@@ -116,4 +126,8 @@ function readAgain(path: string | undefined, { log }: RequestContext, now: () =>
 
 function digestsOf(entries: readonly PoolEntry[] | undefined): Map<string, string> {
   return new Map(entries?.map((entry) => [entry.id, digestOf(entry)]));
+}
+
+function configStory(human: string): Story {
+  return story('orchestratord', 'config_load', 'configuration', human);
 }

@@ -1,9 +1,7 @@
 /** Log lines of a task's milestones, which are its narration too: fields for machines, one sentence for people. */
 import type { RunView } from '../../contracts/node.js';
 import type { TaskRequest } from '../../contracts/task.js';
-
-/** Who speaks, as the inherited contract names it (B-NARR-008). */
-const ACTOR = 'orchestratord';
+import { story, type Story } from '../../telemetry/narration.js';
 
 /** Fields of an admission (B-DP-026, B-DP-027); never the prompt. */
 export function admissionFields(
@@ -32,6 +30,8 @@ export function admissionFields(
     priority: request.priority,
     queue_position,
     predicted_start_ms,
+    ...(view.tokens_in === null ? {} : { tokens_in: view.tokens_in }),
+    tokens_out: view.tokens_out,
     ...(identity === null ? {} : { identity }),
     eager_start: eager,
   };
@@ -50,8 +50,8 @@ export function cancelFields(taskId: string, view: Pick<RunView, 'pool_id' | 'to
   };
 }
 
-function narration(action: string, target: string, human: string) {
-  return { actor: ACTOR, action, target, human };
+function narration(action: string, target: string, human: string): Story {
+  return story('orchestratord', action, target, human);
 }
 
 /** At most 100 characters whatever the figures (B-NARR-004). */

@@ -11,6 +11,7 @@ import {
 } from '../../domain/placement.js';
 import { leastLoaded } from '../../domain/placement-strategy.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { story } from '../../telemetry/narration.js';
 import type { Metrics } from '../../telemetry/metrics.js';
 import type { CallContext } from '../clients/node-link.js';
 import type { AskedTask } from './admit-task.js';
@@ -65,10 +66,12 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
       fallback: String(trace.fallbackUsed),
     });
     metrics.placementCandidates.set(trace.candidatesConsidered);
+    const poolId = 'candidate' in verdict ? verdict.candidate.poolId : null;
     log.debug(
       {
         event: 'placement',
-        selected_pool_id: 'candidate' in verdict ? verdict.candidate.poolId : null,
+        ...story('orchestratord', 'placement', poolId ?? 'task', placementInWords(poolId, trace)),
+        selected_pool_id: poolId,
         ...('problem' in verdict ? { problem: verdict.problem } : {}),
         candidates_considered: trace.candidatesConsidered,
         filters_applied: trace.filtersApplied,
@@ -81,6 +84,14 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
       placed ? 'task placed' : 'task not placed',
     );
   }
+}
+
+function placementInWords(
+  poolId: string | null,
+  { candidatesConsidered }: PlacementVerdict['trace'],
+): string {
+  if (poolId === null) return `finds no pool for the task among ${candidatesConsidered}`;
+  return `gives the task to the best of ${candidatesConsidered} pools`;
 }
 
 function placementRequestOf({

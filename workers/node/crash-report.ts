@@ -3,6 +3,7 @@ import type { NodePaths, PoolMetrics, RunningEngine } from '../../activities/dep
 import type { EngineRoom } from '../../activities/engine/engine-room.js';
 import { lastLines, ownTail } from '../../activities/engine/log-tail.js';
 import { readSpawnRecord } from '../../activities/process/spawn-record.js';
+import { narration } from '../../activities/pool/pool-fields.js';
 import { replicaFiles } from '../../activities/replica-files.js';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { CrashReport } from '../../contracts/supervision.js';
@@ -92,9 +93,11 @@ export function tellCrash(
   const { pool_id, reason, uptime_seconds } = figures;
   const { engine, engine_version, device_mask } = prepared;
   metrics.crashed(pool_id, kind, { device: device_mask, modelRef: prepared.model_ref });
-  const line = { event: 'engine_crashed', ...figures, engine, engine_version, device_mask };
-  if (kind === 'graceful_exit') log.warn(line, 'engine gone');
-  else log.error(line, 'engine crashed');
+  const human = `Finds the ${engine} engine gone after ${uptime_seconds ?? '?'} s: ${reason}`;
+  const story = narration('crash', pool_id, human);
+  const line = { event: 'engine_crashed', ...story, error_kind: kind, ...figures, engine };
+  if (kind === 'graceful_exit') log.warn({ ...line, engine_version, device_mask }, 'engine gone');
+  else log.error({ ...line, engine_version, device_mask }, 'engine crashed');
   if (kind === 'out_of_memory') raiseAlert(log, 'oom_kill', { pool_id, reason, uptime_seconds });
 }
 

@@ -106,8 +106,9 @@ export class Executions {
       metricsFrameMs: deps.metricsFrameMs,
       queueDepth: () => pool.scheduler.depth(),
       pastRuns: () => pool.throughput.runs ?? [],
-      warmUp: () => this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`),
-      onStarted: () => deps.metrics.started(deps.reports.labels(run)),
+      warmUp: () =>
+        (run.kvWarmth = this.warmUp(`${replicaId} ${pool.poolId} ${run.offer.request.session_id}`)),
+      onStarted: () => deps.reports.started(run),
       onTokens: () => {
         replica.tokenAtMs = deps.now();
         deps.circuits.answered(pool, replica);

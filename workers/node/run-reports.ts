@@ -1,6 +1,7 @@
 /** What the register says of its runs: views for the gateway, labels and gauges for the metrics, lines for the log. */
 import { isDeepStrictEqual } from 'node:util';
 import type { RunOffer, RunView } from '../../contracts/node.js';
+import { narration } from '../../activities/pool/pool-fields.js';
 import type { PriorityClass } from '../../domain/admission.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -70,12 +71,9 @@ export class RunReports {
     this.deps.log.warn(
       {
         event: 'run_near_limit',
-        actor: 'pool-managerd',
-        action: 'watchdog',
-        target: run.offer.pool_id,
-        human: `Has used four fifths of its ${limitMs} ms`,
+        ...narration('watchdog', run.offer.pool_id, `Has used four fifths of its ${limitMs} ms`),
         limit_ms: limitMs,
-        ...fields(run),
+        ...this.record(run),
       },
       'a task comes near the limit of its execution',
     );
@@ -87,12 +85,9 @@ export class RunReports {
     this.deps.log.info(
       {
         event: 'cancel',
-        actor: 'pool-managerd',
-        action: 'cancel',
-        target: run.offer.pool_id,
-        human,
+        ...narration('cancel', run.offer.pool_id, human),
         reason,
-        ...fields(run),
+        ...this.record(run),
       },
       'task cancelled',
     );
@@ -106,30 +101,33 @@ export class RunReports {
       event: 'evicted',
       reason: 'QUEUE_FULL_DROP_LRU',
       policy_label: 'drop-lru',
-      ...fields(run),
+      ...this.record(run),
     };
     this.deps.log.info(line, 'task evicted from the full queue');
+  }
+
+  /** Its decoding began on a slot; not told again where it goes on. */
+  started(run: Run): void {
+    this.deps.metrics.started(this.labels(run));
+    const { offer, startedAtMs, admittedAtMs, tokensIn } = run;
+    const waitedMs = (startedAtMs ?? admittedAtMs) - admittedAtMs;
+    const human = `Starts a stream on ${tokensIn ?? 0} prompt tokens after ${waitedMs} ms in the queue`;
+    const line = { event: 'run_started', ...narration('stream_start', offer.pool_id, human) };
+    this.deps.log.info({ ...line, ...this.record(run) }, 'run started');
   }
 
   ended(run: Run, end: RunEnd): void {
     this.judge(run, end);
     const duration_ms = (run.endedAtMs ?? run.admittedAtMs) - run.admittedAtMs;
     const human = `Ends a stream of ${run.tokensOut} tokens after ${duration_ms} ms as ${end.state}`;
-    const decode_time_ms = (run.endedAtMs ?? 0) - (run.firstTokenAtMs ?? run.endedAtMs ?? 0);
     this.deps.log.info(
       {
         event: 'run_ended',
-        actor: 'pool-managerd',
-        action: 'stream_end',
-        target: run.offer.pool_id,
-        human,
-        ...fields(run),
-        engine_version: this.poolOf(run)?.prepared?.engine_version ?? null,
+        ...narration('stream_end', run.offer.pool_id, human),
+        ...this.record(run),
         state: end.state,
         code: end.error?.code,
-        tokens_in: run.tokensIn,
-        tokens_out: run.tokensOut,
-        decode_time_ms,
+        error_kind: end.error?.code,
         duration_ms,
       },
       'run ended',
@@ -145,50 +143,73 @@ export class RunReports {
   }
 
   failed(run: Run, err: unknown, code: string | undefined): void {
-    this.deps.log.error({ err, event: 'run_failed', code, ...fields(run) }, 'run failed');
+    const human = `Fails at a task after ${run.tokensOut} tokens`;
+    const story = narration('stream_error', run.offer.pool_id, human);
+    const line = {
+      err,
+      event: 'run_failed',
+      ...story,
+      code,
+      error_kind: code ?? 'INTERNAL',
+      ...this.record(run),
+    };
+    this.deps.log.error(line, 'run failed');
   }
 
   /** Its engine broke off, and the run goes on once there is one. */
   brokenOff(run: Run, err: unknown): void {
-    const { tokensIn: tokens_in, tokensOut: tokens_out } = run;
-    const line = { err, event: 'run_waits_for_engine', tokens_in, tokens_out, ...fields(run) };
+    const line = { err, event: 'run_waits_for_engine', ...this.record(run) };
     this.deps.log.warn(line, 'the engine broke off; the run waits for one to go on with');
   }
 
   /** Nobody here knows whether it is still this node's. */
   held(run: Run): void {
-    this.deps.log.warn({ event: 'run_held', ...fields(run) }, 'the run waits to hear from its workflow');
+    this.deps.log.warn({ event: 'run_held', ...this.record(run) }, 'the run waits to hear from its workflow');
   }
 
   takenUp(run: Run): void {
-    this.deps.log.info({ event: 'run_taken_up', ...fields(run) }, 'the run goes on');
+    this.deps.log.info({ event: 'run_taken_up', ...this.record(run) }, 'the run goes on');
   }
 
   fenced(run: Run): void {
-    this.deps.log.warn({ event: 'run_fenced', ...fields(run) }, 'the task went to another node');
+    this.deps.log.warn({ event: 'run_fenced', ...this.record(run) }, 'the task went to another node');
   }
 
   /** The engine numbers its tokens otherwise than they come (B-AD-010). */
   outOfOrder(run: Run, index: number, before: number): void {
-    const line = { event: 'engine_out_of_order', index, before, ...fields(run) };
+    const line = { event: 'engine_out_of_order', index, before, ...this.record(run) };
     this.deps.log.warn(line, 'the engine numbers its tokens out of order');
   }
 
   /** The disk is full: the run's stream pauses until there is room. */
   outOfRoom(run: Run, err: unknown): void {
     this.deps.log.error(
-      { err, event: 'disk_full', ...fields(run) },
+      { err, event: 'disk_full', ...this.record(run) },
       'the disk is full; the run waits for room',
     );
   }
 
   dropped(run: Run, why: string): void {
-    this.deps.log.warn({ event: 'offer_dropped', why, ...fields(run) }, 'offer dropped');
+    this.deps.log.warn({ event: 'offer_dropped', why, ...this.record(run) }, 'offer dropped');
   }
 
   logFailed({ task_id, correlation_id }: RunOffer, err: unknown): void {
     const line = { err, event: 'run_log_failed', task_id, correlation_id };
     this.deps.log.error(line, 'the run log cannot be written');
+  }
+
+  /** What every record of a task's run has (observability 3). */
+  private record(run: Run) {
+    const { offer, startedAtMs, admittedAtMs, firstTokenAtMs, endedAtMs } = run;
+    const { model_ref, ctx } = offer.request;
+    return {
+      ...fields(run),
+      engine_version: this.poolOf(run)?.prepared?.engine_version ?? null,
+      ...{ model_id: model_ref, ctx, kv_warmth: run.kvWarmth },
+      queue_time_ms: startedAtMs === null ? null : startedAtMs - admittedAtMs,
+      ...{ tokens_in: run.tokensIn, tokens_out: run.tokensOut },
+      decode_time_ms: firstTokenAtMs === null ? 0 : (endedAtMs ?? Date.now()) - firstTokenAtMs,
+    };
   }
 
   /** Undefined once the pool is forgotten: what is told of an ended task must not bring it back. */

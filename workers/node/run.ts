@@ -76,6 +76,8 @@ export class Run {
   tokensOut = 0;
   startedAtMs: number | null = null;
   firstTokenAtMs: number | null = null;
+  /** Whether its engine has kept something of its session; null until a `metrics` frame said so. */
+  kvWarmth: boolean | null = null;
   endedAtMs: number | null = null;
   cancelReason: CancelReason | null = null;
   end: RunEnd | null = null;

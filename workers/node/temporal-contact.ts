@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FENCE_AFTER_MS } from '../../domain/fence.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { story, type Story } from '../../telemetry/narration.js';
 
 /** What the contact is given. */
 export interface TemporalContactDeps {
@@ -53,7 +54,10 @@ export class TemporalContact {
     keepTime(this.deps.file, this.lastMs);
     if (!this.lost) return;
     this.lost = false;
-    this.deps.log.warn({ event: 'temporal_back' }, 'in touch with Temporal again');
+    this.deps.log.warn(
+      { event: 'temporal_back', ...heartbeat('Is in touch with Temporal again') },
+      'in touch with Temporal again',
+    );
   }
 
   /**
@@ -94,7 +98,11 @@ export class TemporalContact {
     while (!this.over.signal.aborted) {
       if (!this.lost && !this.inTouch()) {
         this.lost = true;
-        log.error({ event: 'temporal_lost' }, 'out of touch with Temporal: its tasks stop until it is back');
+        const story = heartbeat(`Stops its tasks after ${FENCE_AFTER_MS} ms without Temporal`);
+        log.error(
+          { event: 'temporal_lost', ...story },
+          'out of touch with Temporal: its tasks stop until it is back',
+        );
         onLost();
       }
       const pauseMs = Math.min(lookEveryMs, 250);
@@ -136,4 +144,9 @@ function keepTime(file: string, atMs: number): void {
   } catch {
     // The next worker then waits to be told by Temporal which tasks are its own.
   }
+}
+
+/** The node's own heartbeat is its being in touch with Temporal. */
+function heartbeat(human: string): Story {
+  return story('pool-managerd', 'heartbeat', 'temporal', human);
 }

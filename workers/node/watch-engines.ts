@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolMetrics, RunningEngine } from '../../activities/deps.js';
 import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
-import { engineFields } from '../../activities/pool/pool-fields.js';
+import { engineFields, narration } from '../../activities/pool/pool-fields.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import { withOwnCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -110,8 +110,13 @@ export class EngineWatch {
       if (missed.length < MISSES || !(await this.deps.isAlive(engine))) return;
       this.missedAtMs.delete(key);
       const missed_at = missed.map((atMs) => new Date(atMs).toISOString());
+      const silence = narration(
+        'heartbeat',
+        engine.prepared.pool_id,
+        `Ends an engine after ${MISSES} missed polls`,
+      );
       this.deps.log.error(
-        { event: 'engine_silent', ...engineFields(engine.prepared), missed_at },
+        { event: 'engine_silent', ...silence, ...engineFields(engine.prepared), missed_at },
         'engine silent',
       );
       await this.fallen(engine, { silent: true, oomKilled: false });
