@@ -15,6 +15,15 @@ test('the defaults are llama-server’s, except for threads, of which one core i
     alias: undefined,
     embeddings: false,
     metrics: false,
+    worker: {
+      id: undefined,
+      callbackUrl: undefined,
+      url: undefined,
+      modelRef: undefined,
+      backend: undefined,
+      device: null,
+      mostTokens: 2048,
+    },
   });
 });
 

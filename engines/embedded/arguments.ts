@@ -1,6 +1,7 @@
 /** The command line: llama-server's own flags, so that whoever starts one engine can start the other. */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { readWorkerArguments, WORKER_FLAGS, WORKER_USAGE, type WorkerArguments } from './worker-arguments.js';
 
 /** What the engine was asked to be. */
 export interface EngineArguments {
@@ -24,6 +25,8 @@ export interface EngineArguments {
   readonly metrics: boolean;
   /** Whether `/v1/embeddings` answers, for which memory for one more context is taken. Default false. */
   readonly embeddings: boolean;
+  /** Who the worker is to those who started it. */
+  readonly worker: WorkerArguments;
 }
 
 /** What `--help` prints. */
@@ -38,7 +41,7 @@ export const USAGE = `usage: embedded-engine --model PATH [options]
   -a,   --alias NAME          model name in answers (default: the file's name)
         --metrics             answer GET /metrics
         --embeddings          answer POST /v1/embeddings too (memory for the context of one more slot)
-`;
+${WORKER_USAGE}`;
 
 /** llama-server's short and alternative spellings; node's parser knows one-letter short flags only. */
 const SPELLINGS: Readonly<Record<string, string>> = {
@@ -72,6 +75,7 @@ export function readArguments(args: readonly string[]): EngineArguments {
       alias: { type: 'string' },
       metrics: { type: 'boolean', default: false },
       embeddings: { type: 'boolean', default: false },
+      ...WORKER_FLAGS,
     },
   });
   if (values.model === undefined || values.model === '') throw new Error('--model is missing');
@@ -88,6 +92,9 @@ export function readArguments(args: readonly string[]): EngineArguments {
     alias: values.alias,
     metrics: values.metrics,
     embeddings: values.embeddings,
+    worker: readWorkerArguments(values, (flag, text) =>
+      readInteger(flag, text, { least: 1, most: MOST_TOKENS }),
+    ),
   };
 }
 

@@ -14,6 +14,7 @@ export type EngineEvent =
       readonly threads: number;
       readonly load_ms: number;
     }
+  | { readonly event: 'called_back'; readonly accepted: boolean; readonly status: number | null }
   | { readonly event: 'failed'; readonly message: string };
 
 /** Keeps the engine alive when whoever read its output is gone: it serves on, as a detached process should. */

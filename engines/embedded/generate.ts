@@ -48,6 +48,7 @@ export function nextTaskId(): number {
  * Generates.
  *
  * @param prompt token ids, at least one
+ * @param slot one that the caller has taken; it is given back here. Default: the first that is free
  * @param signal ends the generation and frees the slot, within the computation of one token or chunk
  * @yields text as soon as it may be sent; the last piece may be empty of text
  * @returns why it ended
@@ -55,13 +56,18 @@ export function nextTaskId(): number {
  */
 export async function* generate(
   engine: Engine,
-  { prompt, settings, signal }: { prompt: TokenId[]; settings: GenerationSettings; signal: AbortSignal },
+  {
+    prompt,
+    settings,
+    signal,
+    slot: taken,
+  }: { prompt: TokenId[]; settings: GenerationSettings; signal: AbortSignal; slot?: Slot },
 ): AsyncGenerator<Piece, Ending, void> {
   if (settings.slotId !== undefined && settings.slotId >= engine.pool.slots.length) {
     throw invalid(`There is no slot ${settings.slotId}`);
   }
   const grammarState = await createGrammarState(engine, settings.constraint);
-  const slot = await engine.pool.acquire(prompt, settings.slotId, signal);
+  const slot = taken ?? (await engine.pool.acquire(prompt, settings.slotId, signal));
   const clock = new GenerationClock(prompt.length);
   const history = [...prompt];
   const work = {

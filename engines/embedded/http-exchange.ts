@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HttpError, invalid } from './http-error.js';
 import { Fields, isObject } from './request-fields.js';
+import { WorkerError } from './worker-error.js';
 
 /** A conversation of any length in token ids fits; a mistake or an attack does not. */
 const MOST_BODY_BYTES = 16 * 1024 * 1024;
@@ -40,9 +41,14 @@ export class Exchange {
     this.#controller.abort(reason);
   }
 
+  /** Reads the body as it is. */
+  async readText(): Promise<string> {
+    return (await this.#readBody()).toString('utf8');
+  }
+
   /** Reads the JSON body; an object, or 400. */
   async readFields(): Promise<Fields> {
-    const text = (await this.#readBody()).toString('utf8');
+    const text = await this.readText();
     let body: unknown;
     try {
       body = JSON.parse(text);
@@ -77,6 +83,16 @@ export class Exchange {
     await this.#write(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
   }
 
+  /** The same under a name. */
+  async sendNamed(event: string, data: unknown): Promise<void> {
+    await this.#write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  /** Answers that it is done. */
+  sendNothing(): void {
+    this.response.writeHead(204).end();
+  }
+
   /** Ends a stream. */
   endStream(): void {
     clearInterval(this.#pings);
@@ -84,15 +100,20 @@ export class Exchange {
   }
 
   /** Answers with an error, in a stream as its last event. */
-  fail(error: HttpError): void {
+  fail(error: HttpError | WorkerError): void {
     if (!this.response.headersSent) {
       // What is left of a refused body is not worth reading.
       if (!this.request.complete) this.response.setHeader('connection', 'close');
-      this.sendJson(error.toBody(), error.status);
+      this.sendJson(this.#bodyOf(error), error.status);
       return;
     }
-    this.response.write(`data: ${JSON.stringify(error.toBody())}\n\n`);
+    this.response.write(`data: ${JSON.stringify(this.#bodyOf(error))}\n\n`);
     this.endStream();
+  }
+
+  #bodyOf(error: HttpError | WorkerError): unknown {
+    const id = this.request.headers['x-correlation-id'];
+    return error instanceof WorkerError && typeof id === 'string' ? error.toBody(id) : error.toBody();
   }
 
   async #readBody(): Promise<Buffer> {

@@ -111,10 +111,18 @@ export interface LlamaModel {
   }): Promise<LlamaEmbeddingContext>;
 }
 
+/** The header of a model's file: what concerns its architecture stands below that one's name. */
+export interface GgufMetadata {
+  readonly general?: { readonly architecture?: string };
+  readonly [section: string]: unknown;
+}
+
 /** llama.cpp itself, with one backend. */
 export interface Llama {
   /** The backend in use; false is the CPU. */
   readonly gpu: 'cuda' | 'vulkan' | 'metal' | false;
+  /** Memory of the GPUs, of all who use them; nothing where there is none. */
+  getVramState(): Promise<{ readonly used: number }>;
   loadModel(options: {
     modelPath: string;
     gpuLayers: number | 'auto';
@@ -128,6 +136,7 @@ export interface Llama {
 
 /** The package. */
 export interface LlamaPackage {
+  readGgufFileInfo(path: string): Promise<{ readonly metadata: GgufMetadata }>;
   getLlama(options: {
     gpu: 'auto' | false;
     build: 'never';

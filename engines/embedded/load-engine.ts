@@ -2,16 +2,19 @@
 import { access, constants } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { EngineArguments } from './arguments.js';
+import { countLayers } from './count-layers.js';
 import { ChatTemplate } from './chat-template.js';
 import { createEmbeddings, type Embeddings } from './embeddings.js';
 import { Gate } from './gate.js';
 import type { Grammar, GrammarState, Llama, LlamaModel } from './llama-types.js';
+import type { LoadingProgress } from './loading-progress.js';
 import { EngineMetrics } from './metrics.js';
 import { orderLogits } from './ordered-logits.js';
 import { loadPackages } from './packages.js';
 import { createPieces, type Pieces } from './pieces.js';
 import { PrefillPace } from './prefill-pace.js';
 import { Slot, SlotPool } from './slots.js';
+import { VramGauge } from './vram-gauge.js';
 
 /** A loaded engine: what the routes work with. */
 export interface Engine {
@@ -34,6 +37,8 @@ export interface Engine {
   readonly slotContextSize: number;
   /** When it was loaded, in ms since 1970. */
   readonly startedAt: number;
+  /** Memory of the GPU that loading has taken; 0 where the CPU runs the model. */
+  readonly vramBytes: number;
   newGrammarState(grammar: Grammar): GrammarState;
 }
 
@@ -47,7 +52,7 @@ const LAST_LINES_MS = 50;
 /**
  * Loads everything.
  *
- * @param onProgress receives the share of the model that is loaded, 0 to 1
+ * @param progress is told how far the model has come
  * @param onLine receives llama.cpp's own lines
  * @throws an error whose message says what went wrong, with llama.cpp's last lines
  */
@@ -55,11 +60,11 @@ export async function loadEngine(
   args: EngineArguments,
   {
     signal,
-    onProgress,
+    progress,
     onLine,
   }: {
     signal: AbortSignal;
-    onProgress: (progress: number) => void;
+    progress: LoadingProgress;
     onLine: (line: string) => void;
   },
 ): Promise<Engine> {
@@ -77,7 +82,7 @@ export async function loadEngine(
   const packages = await loadPackages();
   try {
     const llama = await packages.llama.getLlama({
-      gpu: args.gpuLayers === 0 ? false : 'auto',
+      gpu: args.gpuLayers === 0 || args.worker.backend === 'cpu' ? false : 'auto',
       build: 'never',
       skipDownload: true,
       progressLogs: false,
@@ -86,12 +91,17 @@ export async function loadEngine(
       logger,
     });
     requireGpu(args, llama);
+    const vram = await VramGauge.of(llama);
+    progress.begin(await countLayers(packages.llama, modelPath));
     const gpuLayers = llama.gpu === false ? 0 : (args.gpuLayers ?? 'auto');
     const model = await llama.loadModel({
       modelPath,
       gpuLayers,
       loadSignal: signal,
-      onLoadProgress: onProgress,
+      onLoadProgress: (share) => {
+        progress.note(share);
+        vram.look((bytes) => progress.noteVram(bytes));
+      },
     });
     const { pool, slotContextSize } = await createSlots(args, model, signal);
     const pieces = createPieces(model);
@@ -119,6 +129,7 @@ export async function loadEngine(
       metrics: new EngineMetrics(),
       slotContextSize,
       startedAt: Date.now(),
+      vramBytes: await vram.read(),
       newGrammarState: (grammar) => new LlamaGrammarEvaluationState({ model, grammar }),
     };
   } catch (cause) {

@@ -9,6 +9,8 @@ import { HttpError } from './http-error.js';
 import { ClientGone, Exchange } from './http-exchange.js';
 import type { Engine } from './load-engine.js';
 import { findHandler } from './routes.js';
+import type { WorkerApi } from './worker-api.js';
+import { WorkerError } from './worker-error.js';
 
 /** Longer than any pool of client connections keeps an idle one, so that we never close one that is being reused. */
 const KEEP_ALIVE_MS = 75_000;
@@ -22,7 +24,8 @@ export class EngineServer {
   #engine: Engine | undefined;
   #stopping = false;
 
-  constructor() {
+  /** @param worker - the routes that it has beside llama-server's */
+  constructor(private readonly worker: WorkerApi) {
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       void this.#handle(request, response);
     });
@@ -74,9 +77,10 @@ export class EngineServer {
     const { method = 'GET' } = exchange.request;
     const path = exchange.url.pathname;
     if (this.#stopping) throw shuttingDown();
+    if (await this.worker.answer(this.#engine, exchange)) return;
     if (this.#engine === undefined) throw new HttpError('unavailable_error', 'Loading model');
     if (method === 'GET' && (path === '/health' || path === '/v1/health')) {
-      exchange.sendJson({ status: 'ok' });
+      exchange.sendJson({ status: 'ok', vram_bytes: this.#engine.vramBytes });
       return;
     }
     const handler = findHandler(method, path);
@@ -90,8 +94,8 @@ function shuttingDown(): HttpError {
 }
 
 /** What we threw for the client, or an error of ours, which is logged and not told. */
-function toHttpError(error: unknown): HttpError {
-  if (error instanceof HttpError) return error;
+function toHttpError(error: unknown): HttpError | WorkerError {
+  if (error instanceof HttpError || error instanceof WorkerError) return error;
   log(`request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return new HttpError('server_error', 'The engine failed; its log says why');
 }

@@ -59,6 +59,14 @@ export class SlotPool {
     return this.slots.filter((slot) => slot.busy).length;
   }
 
+  /** Takes a slot that is idle now; undefined where there is none. */
+  take(tokens: readonly TokenId[], slotId?: number): Slot | undefined {
+    const idle = this.slots.filter((slot) => !slot.busy && (slotId === undefined || slot.id === slotId));
+    const best = chooseSlot(idle, tokens);
+    if (best !== undefined) best.busy = true;
+    return best;
+  }
+
   /**
    * Waits for a slot.
    *
@@ -68,12 +76,8 @@ export class SlotPool {
    */
   async acquire(tokens: readonly TokenId[], slotId: number | undefined, signal: AbortSignal): Promise<Slot> {
     signal.throwIfAborted();
-    const idle = this.slots.filter((slot) => !slot.busy && (slotId === undefined || slot.id === slotId));
-    const best = chooseSlot(idle, tokens);
-    if (best !== undefined) {
-      best.busy = true;
-      return best;
-    }
+    const free = this.take(tokens, slotId);
+    if (free !== undefined) return free;
     return new Promise<Slot>((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);

@@ -82,12 +82,17 @@ export class EngineUnderTest {
   }
 
   /** Starts a program on a free port, without waiting for it. */
-  static async spawn(program: Program, args: readonly string[]): Promise<EngineUnderTest> {
+  static async spawn(
+    program: Program,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<EngineUnderTest> {
     const port = await freePort();
     const own = ['--import', 'tsx', join(REPOSITORY, 'engines', 'embedded', 'main.ts')];
     const [command, first] = program === 'embedded' ? [process.execPath, own] : [program.llamaServer, []];
     const child = spawn(command, [...first, '--port', String(port), '--n-gpu-layers', '0', ...args], {
       cwd: REPOSITORY,
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new EngineUnderTest(child, `http://127.0.0.1:${port}`);
