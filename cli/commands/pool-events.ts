@@ -1,24 +1,14 @@
 /** `pools events` and `logs`: what was done to a pool, step by step, and with `--follow` what is done as it happens. */
 import type { Command } from 'commander';
-import { operation, poolEvents, type Operation } from '../../contracts/operation.js';
-import { OPERATION_KINDS, poolWorkflowId, type OperationKind } from '../../domain/identity.js';
-import { CliError } from '../client/cli-error.js';
+import { poolEvents } from '../../contracts/operation.js';
 import type { StreamEvent } from '../client/event-stream.js';
 import { followStream, type Taken } from '../client/follow.js';
 import { dataOf } from '../client/task-reader.js';
 import { acts, type Runtime, type Session, type Work } from '../session.js';
-import { readAs } from './read-as.js';
+import { clock, endLine, historyOf, inWords, readOperations } from './pool-history.js';
 
 interface EventOptions {
   follow?: boolean;
-}
-
-/** A line of a pool's history. */
-interface HistoryLine {
-  at_ms: number;
-  kind: OperationKind;
-  step: string;
-  text: string;
 }
 
 /** Adds the commands. */
@@ -40,27 +30,11 @@ const tell: Work<EventOptions> = async (session, [pool = ''], { follow = false }
 };
 
 async function tellPast(session: Session, pool: string): Promise<void> {
-  const found = await Promise.all(OPERATION_KINDS.map((kind) => readOperation(session, pool, kind)));
-  const operations = found.filter((known) => known !== undefined);
+  const operations = await readOperations(session, pool);
   // Nothing was ever done to a pool that is there; of one that is not, this says so.
   if (operations.length === 0)
     await session.http.json({ path: `/v2/pools/${encodeURIComponent(pool)}/health` });
-  const lines = operations.flatMap(linesOf).sort((a, b) => a.at_ms - b.at_ms);
-  await session.out.show({ operations }, () => lines.map(inWords));
-}
-
-async function readOperation(
-  session: Session,
-  pool: string,
-  kind: OperationKind,
-): Promise<Operation | undefined> {
-  try {
-    const id = encodeURIComponent(poolWorkflowId(pool, kind));
-    return await readAs(session, `/v2/operations/${id}`, operation);
-  } catch (err) {
-    if (err instanceof CliError && err.code === 'OPERATION_NOT_FOUND') return undefined;
-    throw err;
-  }
+  await session.out.show({ operations }, () => historyOf(operations));
 }
 
 async function followPool(session: Session, pool: string): Promise<void> {
@@ -99,23 +73,4 @@ function lineOf(event: StreamEvent): string | undefined {
     default:
       return undefined;
   }
-}
-
-function linesOf(known: Operation): HistoryLine[] {
-  const { kind, steps, ended_at_ms } = known;
-  const begun = steps.map(({ step, doing, at_ms }) => ({ at_ms, kind, step, text: doing }));
-  return ended_at_ms === null ? begun : [...begun, endLine(known)];
-}
-
-function endLine({ kind, status, error, ended_at_ms, started_at_ms }: Operation): HistoryLine {
-  const why = error === null ? '' : `: ${error.message} (${error.code})`;
-  return { at_ms: ended_at_ms ?? started_at_ms, kind, step: 'end', text: `${status}${why}` };
-}
-
-function inWords({ at_ms, kind, text }: HistoryLine): string {
-  return `${clock(at_ms)}  ${kind.padEnd(7)}  ${text}`;
-}
-
-function clock(atMs: number): string {
-  return new Date(atMs).toISOString();
 }

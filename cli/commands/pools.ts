@@ -5,6 +5,7 @@ import { properties, table } from '../output/table.js';
 import { acts, type Runtime, type Session } from '../session.js';
 import { addPoolEvents } from './pool-events.js';
 import { addPoolOperations } from './pool-operations.js';
+import { historyOf, readOperations } from './pool-history.js';
 import { readAs } from './read-as.js';
 
 /** Adds the commands. */
@@ -55,8 +56,9 @@ async function list(session: Session): Promise<void> {
 
 async function show(session: Session, [id = '']: readonly (string | undefined)[]): Promise<void> {
   const pool = await readAs(session, `/v2/pools/${encodeURIComponent(id)}/health`, poolHealth);
-  await session.out.show(pool, () =>
-    properties({
+  const operations = await readOperations(session, id);
+  await session.out.show({ ...pool, operations }, () => [
+    ...properties({
       pool: pool.pool_id,
       state: stateOf(session, pool),
       since: new Date(pool.changed_at_ms).toISOString(),
@@ -73,7 +75,8 @@ async function show(session: Session, [id = '']: readonly (string | undefined)[]
       'next restart': pool.next_restart_at,
       'last error': pool.last_error,
     }),
-  );
+    ...historyOf(operations),
+  ]);
 }
 
 function modelOf({ model_name, model_ref }: PoolHealth): string {

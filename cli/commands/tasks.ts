@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { priority, taskAccepted, taskStatus, type TaskRequest } from '../../contracts/task.js';
+import { taskWorkflowId } from '../../domain/identity.js';
 import { properties } from '../output/table.js';
 import { acts, anyNumber, duration, wholeNumber, type Runtime, type Session, type Work } from '../session.js';
 import { callAs, readAs } from './read-as.js';
@@ -97,18 +98,21 @@ async function show(session: Session, [id = '']: readonly (string | undefined)[]
       state: task.state,
       model: task.model_ref,
       place: [task.node_id, task.pool_id, task.replica_id].filter((part) => part !== null).join(' / '),
+      engine: `${task.engine} ${task.engine_version ?? ''}`.trimEnd(),
       priority: task.priority,
       position: task.queue_position,
+      admission: `at position ${task.admission.queue_position}, a start in ${task.admission.predicted_start_ms} ms was expected`,
       admitted: time(task.admitted_at_ms),
-      started: time(task.started_at_ms),
-      'first token': time(task.first_token_at_ms),
-      ended: time(task.ended_at_ms),
+      started: after(task.started_at_ms, task.admitted_at_ms, 'in the queue'),
+      'first token': after(task.first_token_at_ms, task.started_at_ms, 'on its slot'),
+      ended: after(task.ended_at_ms, task.admitted_at_ms, 'in all'),
       'tokens in': task.tokens_in,
       'tokens out': task.tokens_out,
       'stop reason': task.stop_reason,
       error: task.error === null ? null : `${task.error.code}: ${task.error.message}`,
       transcript: task.transcript_artifact_id,
       'correlation id': task.correlation_id,
+      workflow: taskWorkflowId(task.task_id),
     }),
   );
 }
@@ -118,6 +122,13 @@ const cancel: Work<object> = async ({ http, out }, [id = '']) => {
   await http.send({ method: 'POST', path, repeatable: true });
   await out.show({ task_id: id, cancelled: true }, () => `cancelled ${id}, or it had ended before`);
 };
+
+/** A time, and what it took to come to it. */
+function after(atMs: number | null, sinceMs: number | null, where: string): string | null {
+  return atMs === null || sinceMs === null
+    ? time(atMs)
+    : `${time(atMs)}, after ${atMs - sinceMs} ms ${where}`;
+}
 
 function time(atMs: number | null): string | null {
   return atMs === null ? null : new Date(atMs).toISOString();

@@ -31,13 +31,23 @@ Feature: An installation is operated from a terminal
     And its error is "POOL_NOT_FOUND"
     And it names a next step, and a correlation id
 
-  @B-CLI-011
+  @B-CLI-011 @B-WFH-008
   Scenario: Tasks are submitted, watched and cancelled
     Given an engine with one slot
     When the task "sea" is posted
     And `drover tasks attach <sea>` is run
     Then it ends with 0
     And it has printed the text of "sea"
+    When `drover tasks get <sea>` is run
+    Then it has printed lines like:
+      | ^state +completed                                            |
+      | ^place +\S+ / default / r0                                   |
+      | ^admission +at position 0, a start in \d+ ms was expected    |
+      | ^started +\S+, after \d+ ms in the queue                     |
+      | ^first token +\S+, after \d+ ms on its slot                  |
+      | ^ended +\S+, after \d+ ms in all                             |
+      | ^tokens out +\d+                                             |
+      | ^workflow +task:                                             |
     When `drover tasks submit demo 'Tell me something endless.' --max-tokens 3800 --id cli-endless --json` is run
     Then its data hold:
       | task_id | cli-endless |
@@ -72,7 +82,7 @@ Feature: An installation is operated from a terminal
       | ^FAIL +key +.*BAD_API_KEY |
       | next: .*DROVER_API_KEY    |
 
-  @B-CLI-011
+  @B-CLI-011 @B-WFH-008
   Scenario: A pool is loaded, and drained
     Given a fresh installation whose pool is not loaded
     And the pool's launch description is in the file <launch>
@@ -86,6 +96,13 @@ Feature: An installation is operated from a terminal
     When `drover pools get default --json` is run
     Then its data hold:
       | state | offline |
+    When `drover pools get default` is run
+    Then it has printed lines like:
+      | ^state +offline                                   |
+      | preload +.* \(\d+ ms\)                            |
+      | preload +completed: .*pid=\d+                     |
+      | drain +.* \(\d+ ms\)                              |
+      | drain +completed: .*force_stopped=false           |
     When `drover logs` is run
     Then it has printed lines like:
       | preload +completed |
