@@ -13,6 +13,8 @@ import { readOptions, SCENARIOS, type Options, type ScenarioName } from './optio
 import { writeFigures } from './report/document.js';
 import { goalTable, inMarkdown, inText, type Report } from './report/report.js';
 import type { Bench, Scenario } from './scenario.js';
+import { commandLine } from './scenarios/command-line.js';
+import { downloads } from './scenarios/download.js';
 import { firstToken } from './scenarios/first-token.js';
 import { lateness } from './scenarios/lateness.js';
 import { memory } from './scenarios/memory.js';
@@ -23,6 +25,7 @@ import { refusals } from './scenarios/refusals.js';
 import { coldStart, measureStarts, startReport } from './scenarios/start.js';
 import { throughput } from './scenarios/throughput.js';
 import { loadPool } from './stack/bench-pools.js';
+import { startModelOrigin } from './stack/model-origin.js';
 import { startDrover, type Drover } from './stack/start-drover.js';
 import { BENCH_MODEL } from './load/subjects.js';
 
@@ -39,6 +42,8 @@ const RUNS: Record<Exclude<ScenarioName, 'start'>, Scenario['run']> = {
   throughput,
   refusals,
   overload,
+  'command-line': commandLine,
+  download: downloads,
   pools,
   recovery,
 };
@@ -54,7 +59,13 @@ async function runBench({ only, quick, profile }: Options): Promise<Map<Scenario
   const wanted = possible.filter((name) => only === undefined || name === only);
   const again = wanted.includes('start') ? (quick ? 1 : LATER_STARTS) : 0;
   say(`starting Drover${again === 0 ? '' : `, ${again + 1} times`}`);
-  const env = profilingEnvironment(profile);
+  const origin = await startModelOrigin(join(folder, 'model'));
+  const modelDir = join(folder, 'models');
+  const env = {
+    ...profilingEnvironment(profile),
+    HF_ENDPOINT: origin.url,
+    DROVER_MODEL_CACHE_DIR: modelDir,
+  };
   const { drover, ...starts } = await measureStarts({ stateDir: join(folder, 'state'), env }, again);
   let [running, count] = [drover, 0];
   async function fresh(): Promise<Drover> {
@@ -65,12 +76,13 @@ async function runBench({ only, quick, profile }: Options): Promise<Map<Scenario
   try {
     if (again > 0) add('start', startReport(starts));
     const pool = await loadPool(drover, BENCH_MODEL, SLOTS);
-    const bench: Bench = { drover, pool, fresh, quick, say };
+    const bench: Bench = { drover, pool, fresh, origin, modelDir, quick, say };
     if (profile !== undefined) toggleProfiles(drover.processes);
     for (const name of wanted) if (name !== 'start') add(name, await RUNS[name](bench));
     if (profile !== undefined) toggleProfiles(drover.processes);
   } finally {
     await running.stop();
+    await origin.close();
   }
   // After a failure it stays: the logs of every process are in it.
   await rm(folder, { recursive: true, force: true });

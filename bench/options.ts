@@ -16,7 +16,7 @@ export interface Options {
 /** Names that `--only` takes. */
 export const SCENARIOS = [
   ...(['start', 'memory', 'first-token', 'lateness', 'throughput', 'refusals', 'overload'] as const),
-  ...(['pools', 'recovery'] as const),
+  ...(['command-line', 'download', 'pools', 'recovery'] as const),
 ] as const;
 
 /** Name of a scenario. */

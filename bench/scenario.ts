@@ -1,5 +1,6 @@
 /** What every scenario of the bench is given, and what it gives back. */
 import type { BenchPool } from './stack/bench-pools.js';
+import type { ModelOrigin } from './stack/model-origin.js';
 import type { Drover } from './stack/start-drover.js';
 import type { Report } from './report/report.js';
 
@@ -10,6 +11,9 @@ export interface Bench {
   pool: BenchPool;
   /** Another installation in an empty state folder; the one before is stopped, with its pools. For the last scenario. */
   fresh: () => Promise<Drover>;
+  /** Where models are fetched from, and where they come to stand. */
+  origin: ModelOrigin;
+  modelDir: string;
   /** A smoke check: a few samples, the same ways. */
   quick: boolean;
   say: (line: string) => void;

@@ -4,13 +4,14 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { FetchedFile, ModelFile } from '../../contracts/download.js';
 import { pauseForLimit, roomProblem } from '../../domain/download.js';
 import { writeAtomically } from '../write-atomically.js';
 import { downloadFailure } from './download-failure.js';
+import { writeBehind, type WriteBehind } from './write-behind.js';
 import { FileChangedError, type AskOrigin, type OriginAnswer } from './model-origin.js';
 
 /** What gathering uses. */
@@ -88,10 +89,11 @@ async function fill(part: Part, options: GatherOptions): Promise<void> {
   await requireRoom(path, (totalBytes ?? 0) - part.bytes);
   part.note = { tag: answer.tag, total_bytes: totalBytes, sha256: answer.sha256 };
   const handle = await open(`${path}.part`, part.bytes === 0 ? 'w' : 'r+', 0o644);
+  const writer = writeBehind(handle, part.bytes);
   try {
     await writeAtomically(`${path}.part.json`, JSON.stringify(part.note));
-    await copy(answer, part, handle, options);
-    await handle.sync();
+    await copy(answer, part, writer, options);
+    await writer.finish();
   } catch (err) {
     if (!NO_ROOM.includes((err as { code?: string }).code ?? '')) throw err;
     await dropPart(path);
@@ -102,6 +104,7 @@ async function fill(part: Part, options: GatherOptions): Promise<void> {
       err,
     );
   } finally {
+    await writer.rest();
     await handle.close();
   }
   await requireWhole(part, file, path);
@@ -131,25 +134,18 @@ function isSameFile({ tag, totalBytes }: OriginAnswer, note: PartNote): boolean 
 async function copy(
   answer: OriginAnswer,
   part: Part,
-  handle: FileHandle,
+  writer: WriteBehind,
   options: GatherOptions,
 ): Promise<void> {
   const { limit, onBytes, pause, now } = options;
   const [startedAtMs, startedAt] = [now(), part.bytes];
   for await (const chunk of answer.body) {
-    await writeAll(handle, chunk, part.bytes);
+    await writer.take(chunk);
     part.hash.update(chunk);
     part.bytes += chunk.length;
     const pauseMs = pauseForLimit(part.bytes - startedAt, now() - startedAtMs, limit);
     if (pauseMs > 0) await pause(pauseMs);
     onBytes(part.bytes, part.note.total_bytes);
-  }
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < chunk.length;) {
-    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, at + done);
-    done += bytesWritten;
   }
 }
 

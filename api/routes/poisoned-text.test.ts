@@ -146,11 +146,7 @@ describe('ids and references that are poisoned', () => {
       const payload = taskBody({ task_id: `any-${at}`, prompt });
       const answer = await api.ask('POST', '/v2/tasks', { payload });
       assert.equal(answer.statusCode, 202, answer.body);
-      assert.equal(
-        api.nodes.runs.get(`any-${at}`)?.offer.input.kind === 'text' &&
-          api.nodes.runs.get(`any-${at}`)?.offer.input.text,
-        prompt,
-      );
+      assert.deepEqual(api.nodes.runs.get(`any-${at}`)?.offer.input, { kind: 'text', text: prompt });
     }
   });
 });

@@ -18,6 +18,7 @@ import type { NamedProcess } from '../measure/processes.js';
 export interface Drover {
   stateDir: string;
   api: HttpClient;
+  apiKey: string;
   /** Without a key. */
   stranger: HttpClient;
   temporalAddress: string;
@@ -92,9 +93,11 @@ async function described(stateDir: string): Promise<Omit<Drover, 'lines' | 'star
   }
   const secret = async (name: string) => (await readFile(join(stateDir, name), 'utf8')).trim();
   const { owner, guardian, processes, urls } = record;
+  const apiKey = await secret('api-key');
   return {
     stateDir,
-    api: new HttpClient(urls.api, { 'x-api-key': await secret('api-key') }),
+    api: new HttpClient(urls.api, { 'x-api-key': apiKey }),
+    apiKey,
     stranger: new HttpClient(urls.api),
     temporalAddress: urls.temporal,
     payloadKeys: await secret('payload-keys'),

@@ -1,0 +1,95 @@
+/**
+ * What a durable download costs beside `curl` from the same server onto the same disk. Drover also computes the file's
+ * SHA-256 and syncs it before it says that the model is there; `curl` does neither.
+ */
+import { execFile } from 'node:child_process';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { download, type Download } from '../../contracts/download.js';
+import { nowMs } from '../engine/words.js';
+import { median, summarize } from '../measure/summary.js';
+import { shown, type Report } from '../report/report.js';
+import type { Bench } from '../scenario.js';
+import type { Drover } from '../stack/start-drover.js';
+
+const MEBIBYTE = 1_048_576;
+/** Longest wait of one request for the end. */
+const WAIT_MS = 60_000;
+
+const execute = promisify(execFile);
+
+/** Downloads in turns with `curl`. */
+export async function downloads({ drover, origin, modelDir, quick, say }: Bench): Promise<Report> {
+  const [bytes, rounds] = quick ? [32 * MEBIBYTE, 1] : [512 * MEBIBYTE, 7];
+  await origin.fill(bytes);
+  await mkdir(modelDir, { recursive: true });
+  const taken: Record<'curl' | 'drover', number[]> = { curl: [], drover: [] };
+  say(`download: ${bytes / MEBIBYTE} MiB, ${rounds} each`);
+  for (let round = 0; round <= rounds; round += 1) {
+    const curl = await timed(() => byCurl(`${origin.url}/round-${round}`, join(modelDir, 'curl'), bytes));
+    const own = await timed(() => byDrover(drover, `hf:bench/models/round-${round}.bin`, bytes));
+    // The first of each brings the file into memory, and code to speed.
+    if (round === 0) continue;
+    taken.curl.push(curl);
+    taken.drover.push(own);
+  }
+  return reportOf(taken, bytes);
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const beganMs = nowMs();
+  await work();
+  return nowMs() - beganMs;
+}
+
+async function byCurl(url: string, path: string, bytes: number): Promise<void> {
+  await execute('curl', ['--silent', '--show-error', '--fail', '--output', path, url]);
+  await mustHave(path, bytes);
+}
+
+async function byDrover(drover: Drover, model_ref: string, bytes: number): Promise<void> {
+  const { local_path } = await fetched(drover, model_ref);
+  await mustHave(local_path ?? '', bytes);
+}
+
+/** Asks for the model until it is there. @throws Error when it does not come */
+async function fetched({ api }: Drover, model_ref: string): Promise<Download> {
+  for (;;) {
+    const body = { model_ref, wait_ms: WAIT_MS };
+    const { text } = await api.send({ method: 'POST', path: '/v2/catalog/downloads', body });
+    const { data: now } = download.safeParse(JSON.parse(text));
+    if (now?.status === 'completed') return now;
+    if (now?.status !== 'running') throw new Error(`download of ${model_ref}: ${text.slice(0, 300)}`);
+  }
+}
+
+/** Looks whether all of it came, and makes room for the next. */
+async function mustHave(path: string, bytes: number): Promise<void> {
+  const { size } = await stat(path);
+  if (size !== bytes) throw new Error(`${path} has ${size} bytes, and should have ${bytes}`);
+  await rm(path);
+}
+
+function reportOf({ curl, drover }: Record<'curl' | 'drover', readonly number[]>, bytes: number): Report {
+  const mebibytes = bytes / MEBIBYTE;
+  const share = (median(curl) / median(drover)) * 100;
+  const row = (way: string, samples: readonly number[], of: string) => {
+    const { p50, max } = summarize(samples);
+    const pace = (ms: number) => shown((mebibytes * 1_000) / ms);
+    return [way, String(samples.length), shown(p50), shown(max), pace(p50), of];
+  };
+  return {
+    tables: [
+      {
+        title: `A file of ${mebibytes} MiB from a server on this machine`,
+        columns: ['way', 'downloads', 'p50, ms', 'max, ms', 'MiB/s at p50', "of curl's"],
+        rows: [
+          row('`curl --output`', curl, ''),
+          row('`POST /v2/catalog/downloads`', drover, `${shown(share)} %`),
+        ],
+      },
+    ],
+    goals: [{ what: "download's pace, of `curl`'s", value: share, reach: 90, unit: '%', atLeast: true }],
+  };
+}
