@@ -223,6 +223,7 @@ async function registerRoutes(
     sessionBook,
     metrics,
     audit: deps.audit,
+    now,
   });
   const countRefusal = refusalCounter(metrics);
   const cancelTask = createCancel({ nodes, records, locator, tails });

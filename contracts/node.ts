@@ -116,6 +116,9 @@ export const runOffer = z.object({
   correlation_id: z.string(),
   trace: traceIds.optional(),
   request: taskRequest,
+  deadline_at_ms: z.int().optional().meta({
+    description: 'instant by which it must have ended, wherever it runs; absent in older records',
+  }),
   input: taskInput,
   fit_context: z
     .boolean()

@@ -273,7 +273,12 @@ export function nodesOfTests(): (options?: NodeOptions) => Promise<TestNode> {
 /** An offer of a small task. */
 export function offerOf(
   taskId: string,
-  changes: { digest?: string; request?: Partial<TaskRequest>; input?: RunOffer['input'] } = {},
+  changes: {
+    digest?: string;
+    deadline_at_ms?: number;
+    request?: Partial<TaskRequest>;
+    input?: RunOffer['input'];
+  } = {},
 ): RunOffer {
   const request: TaskRequest = {
     task_id: taskId,
@@ -295,6 +300,7 @@ export function offerOf(
     digest: changes.digest ?? 'digest',
     correlation_id: 'c',
     request,
+    ...(changes.deadline_at_ms === undefined ? {} : { deadline_at_ms: changes.deadline_at_ms }),
     input: changes.input ?? { kind: 'text', text: 'hello' },
   };
 }

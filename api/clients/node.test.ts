@@ -114,6 +114,18 @@ describe('the link to a node', () => {
     });
   }
 
+  it('B-DEAD-004: all that gives a node work says the deadline of the task, the same instant each time', async () => {
+    json(200, view);
+    const due = { ...offer, deadline_at_ms: Date.parse('2026-03-01T12:00:00.123Z') };
+    await link.offer('n', due, CALL);
+    await link.takeOver('n', due, CALL);
+    await link.runs.attach('n', { ...due, node_id: 'n' }, 70);
+    assert.deepEqual(
+      seen.map(({ headers }) => headers['x-request-deadline']),
+      Array.from({ length: 3 }, () => '2026-03-01T12:00:00.123Z'),
+    );
+  });
+
   it("escapes what a task's id may hold", async () => {
     json(200, view);
     await link.view('n', 'a:b', CALL);

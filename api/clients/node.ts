@@ -27,6 +27,7 @@ import {
   type WorkerHealth,
   type WorkerReport,
 } from '../../contracts/worker-report.js';
+import { deadlineHeaders } from '../../domain/deadline.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { CallContext, NodeLink } from './node-link.js';
 
@@ -82,6 +83,8 @@ interface Ask {
   body?: unknown;
   timeoutMs?: number;
   silenceMs?: number;
+  /** Of the task that it is about. */
+  deadlineAtMs?: number | undefined;
 }
 
 /** Links to the nodes; connections are made when they are needed. */
@@ -94,7 +97,10 @@ class HttpNodeLink implements OpenNodeLink {
   readonly runs: OpenNodeLink['runs'] = {
     attach: (nodeId, offer, waitMs) => {
       const path = `${runPath(offer.task_id)}?wait_ms=${waitMs}`;
-      const request: Ask = { method: 'PUT', path, body: offer, timeoutMs: waitMs + ANSWER_TIMEOUT_MS };
+      const request: Ask = {
+        ...{ method: 'PUT', path, body: offer, timeoutMs: waitMs + ANSWER_TIMEOUT_MS },
+        deadlineAtMs: offer.deadline_at_ms,
+      };
       const call = { correlationId: offer.correlation_id, trace: offer.trace ?? {} };
       return this.ask(nodeId, request, call, runView);
     },
@@ -136,7 +142,8 @@ class HttpNodeLink implements OpenNodeLink {
   }
 
   offer(nodeId: string, offer: RunOffer, call: CallContext): Promise<RunView> {
-    return this.ask(nodeId, { method: 'POST', path: '/runs', body: offer }, call, runView);
+    const request: Ask = { method: 'POST', path: '/runs', body: offer, deadlineAtMs: offer.deadline_at_ms };
+    return this.ask(nodeId, request, call, runView);
   }
 
   announce(
@@ -187,7 +194,9 @@ class HttpNodeLink implements OpenNodeLink {
   }
 
   takeOver(nodeId: string, placed: PlacedRun, call: CallContext): Promise<RunView> {
-    return this.ask(nodeId, { method: 'PUT', path: runPath(placed.task_id), body: placed }, call, runView);
+    const path = runPath(placed.task_id);
+    const request: Ask = { method: 'PUT', path, body: placed, deadlineAtMs: placed.deadline_at_ms };
+    return this.ask(nodeId, request, call, runView);
   }
 
   async frames(nodeId: string, taskId: string, from: number, call: CallContext) {
@@ -282,6 +291,7 @@ function headersOf(ask: Ask, call: CallContext, token: string): Record<string, s
     authorization: `Bearer ${token}`,
     'x-correlation-id': call.correlationId,
     ...traceHeaders(call.trace ?? {}),
+    ...deadlineHeaders(ask.deadlineAtMs),
     ...(ask.body === undefined ? {} : { 'content-type': 'application/json' }),
   };
 }

@@ -16,6 +16,7 @@ import type { TaskRecord, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
 import type { SessionBook } from '../sessions/session-book.js';
 import type { TaskLocator } from './locate-task.js';
+import { edgeDeadline } from './edge-deadline.js';
 import { auditAdmission } from './audit-task.js';
 import { admissionFields } from './narrate.js';
 import type { PoolBoard } from './pool-board.js';
@@ -39,6 +40,7 @@ export interface AdmissionDeps {
   sessionBook: Pick<SessionBook, 'takeTurn'>;
   metrics: Metrics;
   audit: Audit;
+  now: () => number;
 }
 
 /** A task as a client asked for it, on whichever route. */
@@ -65,6 +67,7 @@ export type AdmitTask = (
 /** A task, and what its session has left. */
 interface TaskWithTurn extends AskedTask {
   budgets: RunOffer['budgets'];
+  deadlineAtMs: number;
 }
 
 /** Epoch of a task's first placement; its workflow raises it (design §2.7). */
@@ -83,10 +86,11 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
     const known = locator.recall(task_id);
     if (known !== undefined) return sameOrConflict(known, digest);
     if (records.away) throw recordsAway();
+    const deadlineAtMs = edgeDeadline(task.request, context, deps.now());
     const turn = await deps.sessionBook.takeTurn(task);
     try {
       const { admission, isNew } = await admitNew(
-        { ...task, budgets: turn.budgets },
+        { ...task, budgets: turn.budgets, deadlineAtMs },
         digest,
         context,
         onOffered,
@@ -185,7 +189,7 @@ export function textTask({ prompt = '', inputs = [], ...request }: TaskRequest):
 }
 
 function offerOf(
-  { request, input, fitContext, dialect, budgets }: TaskWithTurn,
+  { request, input, fitContext, dialect, budgets, deadlineAtMs }: TaskWithTurn,
   digest: string,
   { poolId, engine }: PlacementCandidate,
   { correlationId, trace = {} }: RequestContext,
@@ -198,6 +202,7 @@ function offerOf(
     correlation_id: correlationId,
     ...(Object.keys(trace).length === 0 ? {} : { trace }),
     request: { ...request, engine: request.engine ?? engineKind.parse(engine) },
+    deadline_at_ms: deadlineAtMs,
     input,
     ...(fitContext === undefined ? {} : { fit_context: fitContext }),
     ...(dialect === undefined ? {} : { dialect }),

@@ -40,6 +40,15 @@ describe('a task whose node is lost', () => {
   const move = () => api.app.moveTask(task());
   const reader = () => api.ask('GET', '/v2/tasks/t-1/events');
 
+  it('B-DEAD-003: has the same deadline wherever it goes on', async () => {
+    const before = api.nodes.run('t-1').offer.deadline_at_ms;
+    await move();
+    const after = api.nodes.run('t-1');
+    assert.equal(after.nodeId, other);
+    assert.ok(before !== undefined && before > Date.now());
+    assert.equal(after.offer.deadline_at_ms, before);
+  });
+
   it('design 2.7: is fenced where it was before another node has it, and goes on with all that it has shown', async () => {
     const shown = [...api.nodes.run('t-1').frames];
     const moved = await move();

@@ -45,7 +45,7 @@ export async function executeInputs(
   ctx: ExecutionContext,
 ): Promise<Completion> {
   const { signal } = run.abort;
-  const answer = answererOf(input, ctx.adapter, signal);
+  const answer = answererOf(input, run.deadlineAtMs, ctx.adapter, signal);
   await announce(run, ctx, run.tokensIn ?? 0);
   const inputs = input.kind === 'embedding' ? input.inputs : input.documents;
   const writer = new AnswerWriter(run, ctx, inputs.length);
@@ -59,13 +59,15 @@ export async function executeInputs(
 
 function answererOf(
   input: EmbeddingInput | RerankInput,
+  deadlineAtMs: number,
   adapter: EngineAdapter,
   signal: AbortSignal,
 ): Answerer {
   if (input.kind === 'embedding') {
     const { inputs, dimensions } = input;
     return async (from, to) => {
-      const batch = { inputs: inputs.slice(from, to), ...(dimensions === undefined ? {} : { dimensions }) };
+      const shortened = dimensions === undefined ? {} : { dimensions };
+      const batch = { inputs: inputs.slice(from, to), ...shortened, deadlineAtMs };
       const said = await adapter.embed?.(batch, signal);
       if (said === undefined) throw new NotOfferedError(input.kind);
       const answers = said.vectors.map((vector) => ({ embedding: encodeVector(vector) }));
@@ -74,7 +76,8 @@ function answererOf(
   }
   const { query, documents } = input;
   return async (from, to) => {
-    const said = await adapter.rerank?.({ query, documents: documents.slice(from, to) }, signal);
+    const batch = { query, documents: documents.slice(from, to), deadlineAtMs };
+    const said = await adapter.rerank?.(batch, signal);
     if (said === undefined) throw new NotOfferedError(input.kind);
     return { answers: said.scores.map((relevance_score) => ({ relevance_score })), tokensIn: said.tokensIn };
   };

@@ -217,6 +217,7 @@ function decodingOf(run: Run, maxTokens: number): Decoding {
     sampling,
     format: formatOf(run.offer.request),
     logprobs,
+    deadlineAtMs: run.deadlineAtMs,
   };
 }
 

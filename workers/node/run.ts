@@ -109,8 +109,10 @@ export class Run {
     return this.end !== null;
   }
 
+  /** The same instant on every node; only records from before it was fixed at admission count from their own. */
   get deadlineAtMs(): number {
-    return this.admittedAtMs + this.offer.request.deadline_ms;
+    const { deadline_at_ms, request } = this.offer;
+    return deadline_at_ms ?? this.admittedAtMs + request.deadline_ms;
   }
 
   /** What its session is charged for: what it puts out, or, where it only reads, what it has read. */

@@ -202,6 +202,43 @@ test('B-DP-180, B-DP-181: a deadline that passes in the queue expires the task, 
   assert.equal(running.error?.retriable, true);
 });
 
+test('B-DEAD-001, B-DEAD-002, B-DEAD-006: the deadline of admission holds here too: the engine is left, the slot free, and the log says so', async () => {
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+  const { runs, engine } = await aNode({ log });
+  const deadline_at_ms = Date.now() + 300;
+  // Counted from here it would have a minute.
+  await runs.attach(offerOf('t', { deadline_at_ms, request: { deadline_ms: 60_000 } }));
+  await engine.asked(1);
+  assert.equal(engine.requests[0]?.deadlineAtMs, deadline_at_ms);
+  engine.say('one');
+  const ended = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+  assert.deepEqual([ended.state, ended.error?.code], ['failed', 'DECODE_TIMEOUT']);
+  assert.ok((ended.ended_at_ms ?? 0) >= deadline_at_ms);
+  await engine.left(1);
+  await runs.attach(offerOf('next'));
+  await engine.asked(2);
+  const logged = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  await gone(() => logged().some(({ event }) => event === 'run_ended'));
+  const end = logged().find(({ event }) => event === 'run_ended');
+  assert.deepEqual([end?.['task_id'], end?.['code']], ['t', 'DECODE_TIMEOUT']);
+});
+
+test('B-DEAD-003: a run that goes on after its engine broke off has the deadline that it had', async () => {
+  const { runs, engine } = await aNode();
+  const deadline_at_ms = Date.now() + 60_000;
+  await runs.attach(offerOf('t', { deadline_at_ms }));
+  await engine.asked(1);
+  engine.say('one');
+  await engine.heard();
+  engine.breakOff();
+  await engine.asked(2);
+  assert.deepEqual(
+    engine.requests.map(({ deadlineAtMs }) => deadlineAtMs),
+    [deadline_at_ms, deadline_at_ms],
+  );
+});
+
 test('B-DP-187: the end of a task whose time is over says at which stage, after how long, and what the limit was', async () => {
   const { runs, engine } = await aNode({ slots: 2 });
   await runs.attach(offerOf('running', { request: { deadline_ms: 300 } }));

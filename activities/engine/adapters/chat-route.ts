@@ -63,5 +63,5 @@ export function answerChat(
     ...(logprobs === undefined ? {} : { logprobs: true, top_logprobs: logprobs }),
     ...own,
   };
-  return openaiEvents(http.stream(CHAT_ROUTE, body, signal), logprobs);
+  return openaiEvents(http.stream(CHAT_ROUTE, body, signal, request), logprobs);
 }

@@ -6,6 +6,7 @@ import type { ToolCallDelta } from '../../../contracts/tools.js';
 import type { StopReason } from '../../../domain/task.js';
 import type { AnswerFormat } from './answer-format.js';
 import type { ChatRequest } from './chat-route.js';
+import type { TaskDeadline } from './engine-http.js';
 import { llamacppAdapter } from './llamacpp.js';
 import { openaiAdapter } from './openai.js';
 import { tgiAdapter } from './tgi.js';
@@ -13,7 +14,7 @@ import type { EmbedRequest, RerankRequest, Scores, Vectors } from './vectors.js'
 import { vllmAdapter } from './vllm.js';
 
 /** How an engine is to complete, whatever stands before. */
-export interface Decoding {
+export interface Decoding extends TaskDeadline {
   maxTokens: number;
   /** Absent: the engine's own default. */
   temperature?: number | undefined;

@@ -1,5 +1,6 @@
 /** HTTP to one engine, the same for all adapters: pooled connections with the engine's waits and key, and failures in our words. */
 import { Pool } from 'undici';
+import { deadlineHeaders } from '../../../domain/deadline.js';
 import { correlationHeaders } from '../../../telemetry/correlation.js';
 import type { EngineAccess } from './engine-adapter.js';
 import { readEventData } from './event-data.js';
@@ -9,6 +10,11 @@ import { engineFailure, refusal } from './engine-failure.js';
 const CONNECT_TIMEOUT_MS = 10_000;
 /** llama-server and uvicorn close idle connections after 5 s; leave before they do, or the next request is reset. */
 const KEEP_ALIVE_MS = 2_000;
+
+/** When the task that a call is for must have ended; told to the engine as it was told to us (B-DEAD-004). */
+export interface TaskDeadline {
+  deadlineAtMs?: number | undefined;
+}
 
 /** One engine's HTTP. */
 export class EngineHttp {
@@ -42,8 +48,13 @@ export class EngineHttp {
    * JSON of a POST.
    * @throws DroverError for any status but 200, as `refused` has it, for a connection that fails, and for what is no JSON
    */
-  async post<T>(path: string, body: unknown, signal: AbortSignal, refused = refusal): Promise<T> {
-    const answer = await this.send(posted(path, body, signal), refused);
+  async post<T>(
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+    { refused = refusal, deadlineAtMs }: TaskDeadline & { refused?: typeof refusal } = {},
+  ): Promise<T> {
+    const answer = await this.send(posted(path, body, signal, deadlineAtMs), refused);
     try {
       return (await answer.json()) as T;
     } catch (err) {
@@ -56,8 +67,13 @@ export class EngineHttp {
    * engine.
    * @throws DroverError for any status but 200, and for a stream that breaks
    */
-  async *stream(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<string[]> {
-    const answer = await this.send(posted(path, body, signal));
+  async *stream(
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+    { deadlineAtMs }: TaskDeadline = {},
+  ): AsyncGenerator<string[]> {
+    const answer = await this.send(posted(path, body, signal, deadlineAtMs));
     try {
       yield* readEventData(answer);
     } catch (err) {
@@ -98,8 +114,8 @@ interface EngineCall {
   signal: AbortSignal;
 }
 
-function posted(path: string, body: unknown, signal: AbortSignal) {
-  const headers = { 'content-type': 'application/json' };
+function posted(path: string, body: unknown, signal: AbortSignal, deadlineAtMs: number | undefined) {
+  const headers = { 'content-type': 'application/json', ...deadlineHeaders(deadlineAtMs) };
   return { path, method: 'POST', headers, body: JSON.stringify(body), signal } as const;
 }
 

@@ -127,7 +127,7 @@ async function* complete(
   request: CompletionRequest,
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent[]> {
-  for await (const batch of http.stream('/completion', completionBody(request), signal)) {
+  for await (const batch of http.stream('/completion', completionBody(request), signal, request)) {
     const events = batch.flatMap((data) => toEvents(parsed(data) as CompletionChunk, request.logprobs));
     if (events.length > 0) yield events;
     if (events.at(-1)?.kind === 'end') return;

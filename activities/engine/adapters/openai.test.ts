@@ -53,6 +53,20 @@ test('B-AD-006: a text goes to /v1/completions, and goes on from what was said',
   assert.deepEqual([adapter.goesOn('text'), adapter.goesOn('ids')], [true, false]);
 });
 
+test('B-DEAD-004: the engine is told the deadline as it was told to us; whoever has none says none', async () => {
+  const told: (string | string[] | undefined)[] = [];
+  const answer: EngineRoute = (_body, res, { headers }) => {
+    told.push(headers['x-request-deadline']);
+    res.end(text('one', 'length') + usage + DONE);
+  };
+  const adapter = await engine({ '/v1/models': models, '/v1/completions': answer });
+  const input = { kind: 'text' as const, text: 'one' };
+  const deadlineAtMs = Date.parse('2026-03-01T12:00:00.123Z');
+  for (const due of [{ deadlineAtMs }, {}])
+    await gather(adapter.complete({ ...decoding, ...due, input, said: '' }, signal()));
+  assert.deepEqual(told, ['2026-03-01T12:00:00.123Z', undefined]);
+});
+
 test('B-AD-006: chat turns go to /v1/chat/completions, and an answer to them does not go on', async () => {
   let asked: Record<string, unknown> = {};
   const adapter = await engine({

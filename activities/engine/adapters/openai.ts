@@ -49,5 +49,5 @@ function complete(
   }
   const prompt = input.kind === 'text' ? input.text + said : input.ids;
   const body = { ...openaiDecoding(request), prompt, logprobs, model };
-  return openaiEvents(http.stream('/v1/completions', body, signal), logprobs);
+  return openaiEvents(http.stream('/v1/completions', body, signal, request), logprobs);
 }

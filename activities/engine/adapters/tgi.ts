@@ -58,7 +58,7 @@ export function tgiAdapter(url: string, access: EngineAccess): TextAdapter {
       }
       const inputs = (await promptText(http, input, signal)) + request.said;
       const body = { inputs, parameters: parametersOf(request) };
-      yield* events(http.stream('/generate_stream', body, signal), stop, logprobs);
+      yield* events(http.stream('/generate_stream', body, signal, request), stop, logprobs);
     },
     close: () => http.close(),
   };

@@ -7,13 +7,13 @@ import { DroverError } from '../../../contracts/errors.js';
 import type { EmbeddingInput, RerankInput } from '../../../contracts/node.js';
 import type { Workload } from '../../../contracts/task.js';
 import { refusal } from './engine-failure.js';
-import type { EngineHttp } from './engine-http.js';
+import type { EngineHttp, TaskDeadline } from './engine-http.js';
 
 /** Inputs whose vectors are asked for. */
-export type EmbedRequest = Omit<EmbeddingInput, 'kind'>;
+export type EmbedRequest = Omit<EmbeddingInput, 'kind'> & TaskDeadline;
 
 /** Documents that are to be scored for a query. */
-export type RerankRequest = Omit<RerankInput, 'kind'>;
+export type RerankRequest = Omit<RerankInput, 'kind'> & TaskDeadline;
 
 /** A vector for each input, in their order. */
 export interface Vectors {
@@ -56,7 +56,7 @@ interface Usage {
  */
 export async function embeddings(
   http: EngineHttp,
-  { inputs, dimensions }: EmbedRequest,
+  { inputs, dimensions, deadlineAtMs }: EmbedRequest,
   also: object,
   signal: AbortSignal,
 ): Promise<Vectors> {
@@ -65,7 +65,7 @@ export async function embeddings(
     '/v1/embeddings',
     { ...body, encoding_format: 'float' },
     signal,
-    (status, text) => refusalOf('embedding', status, text),
+    { refused: (status, text) => refusalOf('embedding', status, text), deadlineAtMs },
   );
   const vectors = inOrder(answer?.data, inputs.length, ({ embedding }) => vectorOf(embedding));
   return { vectors, tokensIn: tokensOf(answer?.usage) };
@@ -74,7 +74,7 @@ export async function embeddings(
 /** Asks for scores; the rest is as with {@link embeddings}. */
 export async function scores(
   http: EngineHttp,
-  request: RerankRequest,
+  { deadlineAtMs, ...request }: RerankRequest,
   also: object,
   signal: AbortSignal,
 ): Promise<Scores> {
@@ -83,7 +83,7 @@ export async function scores(
     '/v1/rerank',
     { ...also, ...request, top_n: request.documents.length },
     signal,
-    (status, text) => refusalOf('rerank', status, text),
+    { refused: (status, text) => refusalOf('rerank', status, text), deadlineAtMs },
   );
   const { length } = request.documents;
   const found = inOrder(answer?.results, length, ({ relevance_score }) => finite(relevance_score));

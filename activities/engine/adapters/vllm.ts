@@ -42,7 +42,7 @@ export function vllmAdapter(url: string, access: EngineAccess): IdsAdapter {
     },
     complete: async function* (request, signal) {
       const body = completionBody(await model(signal), request);
-      yield* openaiEvents(http.stream('/v1/completions', body, signal), request.logprobs);
+      yield* openaiEvents(http.stream('/v1/completions', body, signal, request), request.logprobs);
     },
     answerWithTools: async function* (request, signal) {
       yield* answerChat(http, request, { model: await model(signal) }, signal);
