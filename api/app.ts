@@ -22,6 +22,7 @@ import type { TlsFiles } from '../security/tls-files.js';
 import type { Artifacts } from '../store/artifacts.js';
 import type { Keys } from '../store/keys.js';
 import type { Models } from '../store/models.js';
+import type { NodeWorkers } from '../store/node-workers.js';
 import type { Nodes } from '../store/nodes.js';
 import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
@@ -47,6 +48,8 @@ import { API_VERSION, openapi } from './plugins/openapi.js';
 import { keyRateLimit } from './plugins/rate-limit.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { eventStreams } from './plugins/sse.js';
+import type { NodeDirectory } from './nodes/node-directory.js';
+import { createNodeService } from './nodes/node-service.js';
 import { createNodeRegistry } from './registry/node-registry.js';
 import { createTaskTails } from './relay/task-tails.js';
 import { codecRoutes } from './routes/codec.js';
@@ -67,6 +70,7 @@ import { circuitRoutes } from './routes/v2/circuits.js';
 import { configRoutes } from './routes/v2/config.js';
 import { keyRoutes } from './routes/v2/keys.js';
 import { metaRoutes } from './routes/v2/meta.js';
+import { nodeRoutes } from './routes/v2/nodes.js';
 import { operationRoutes } from './routes/v2/operations.js';
 import { poolPurgeRoutes } from './routes/v2/pool-purge.js';
 import { poolRoutes } from './routes/v2/pools.js';
@@ -114,6 +118,9 @@ export interface ApiDeps {
   /** The registry of nodes, and how they are visited. */
   registered: Nodes;
   visits: NodeVisits;
+  /** Nodes that report, and what is known of them by now. */
+  nodeWorkers: NodeWorkers;
+  directory: NodeDirectory;
   keys: Keys;
   sessionBook: SessionBook;
   audit: Audit;
@@ -252,6 +259,12 @@ async function registerRoutes(
     token: deps.nodeToken,
     keys: deps.known,
   });
+  const { nodeWorkers, directory, version } = deps;
+  const open = settings.DROVER_NODE_REGISTRATION === 'open';
+  await app.register(nodeRoutes, {
+    nodeService: createNodeService({ nodeWorkers, directory, metrics, version, open }),
+    ...{ token: deps.nodeToken, keys: deps.known },
+  });
   await app.register(workerStateRoutes, { workers: createWorkerBook(nodes) });
   await app.register(keyRoutes, { keyBook: createKeyBook({ keys: deps.keys, known: deps.known, now }) });
   await app.register(sessionRoutes, { sessionBook });
@@ -274,7 +287,21 @@ async function registerRoutes(
   await app.register(responseRoutes, { ...completions, cancelTask });
   await app.register(modelRoutes, { readPools, startedAtMs: now() });
   const drainPool = createDrain(records, readPools, board);
-  await app.register(catalog, { settings, records, models, files, gate, metrics, board, drainPool, now });
+  const addressOf = (nodeId: string) =>
+    settings.DROVER_NODES.find(({ id }) => id === nodeId)?.url ?? deps.directory.urlOf(nodeId);
+  await app.register(catalog, {
+    addressOf,
+    settings,
+    records,
+    nodes,
+    models,
+    files,
+    gate,
+    metrics,
+    board,
+    drainPool,
+    now,
+  });
   const preloadPool = createPreload(records, board, settings.DROVER_SUPERVISION);
   const reloadPool = createReload(records, readPools);
   await app.register(poolRoutes, { readPools, preloadPool, drainPool, reloadPool });

@@ -10,6 +10,7 @@ import type { ArtifactFiles } from '../store/artifact-files.js';
 import { createArtifacts } from '../store/artifacts.js';
 import { createKeys } from '../store/keys.js';
 import { createModels } from '../store/models.js';
+import { createNodeWorkers } from '../store/node-workers.js';
 import { createNodes } from '../store/nodes.js';
 import { createSessions } from '../store/sessions.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -35,6 +36,7 @@ import { createNodeVisits } from './clients/node-visits.js';
 import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
 import { createKnownKeys } from './keys/known-keys.js';
+import { createNodeDirectory } from './nodes/node-directory.js';
 import { createSessionBook, sessionLimits } from './sessions/session-book.js';
 import { createPoolBoard } from './tasks/pool-board.js';
 import { auditCompletion } from './tasks/audit-task.js';
@@ -48,8 +50,14 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     log.warn(line, 'a limit of the restart policy cannot be reached');
   }
   const ring = requirePayloadKeys(settings);
-  const nodes = createNodeLink({ nodes: settings.DROVER_NODES, token: () => nodeToken });
   const store = await openProcessStore(settings, log);
+  const nodeWorkers = createNodeWorkers({ db: store.db, now: Date.now });
+  const directory = createNodeDirectory({ nodeWorkers, log, now: Date.now });
+  const nodes = createNodeLink({
+    nodes: settings.DROVER_NODES,
+    ...(settings.DROVER_NODE_REGISTRATION === 'open' ? { registered: directory } : {}),
+    token: () => nodeToken,
+  });
   const kept = await openArtifactFiles(settings, log);
   const artifacts = createArtifacts({ db: store.db, seal: ring, files: kept, now: Date.now });
   const audit = await openProcessAudit('api', settings, log);
@@ -71,8 +79,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   const board = createPoolBoard(nodes, Date.now);
   const removal = createModelRemoval({ models, files, board, now: Date.now });
   const records = createTaskRecords({ ...shared, startTimeoutMs: settings.DROVER_START_TIMEOUT_MS });
-  const { DROVER_TRUST_POLICY: trustMode, DROVER_NODES } = settings;
-  const downloads = createDownloads({ records, models, files, board, trustMode, nodes: DROVER_NODES });
+  const { DROVER_TRUST_POLICY: trustMode } = settings;
+  const downloads = createDownloads({ records, models, files, board, trustMode, nodes });
   const app = createServer(settings, log, tls);
   await app.register(api, {
     settings,
@@ -88,6 +96,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     models,
     registered: createNodes({ db: store.db, now: Date.now }),
     visits: createNodeVisits(shared),
+    nodeWorkers,
+    directory,
     now: Date.now,
     version: packageVersion(),
   });
@@ -110,11 +120,16 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   });
   // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.
   const working = worker.run();
+  await directory.refresh();
+  const endLooking = directory.start();
   const url = await listen(app, settings);
   log.info({ event: 'listening', url }, 'the API listens');
   return {
     ...(settings.DROVER_CONFIG === undefined ? {} : { hangUp: () => app.poolConfig.hangUp() }),
-    close: () => close({ app, records, worker, working, nodes, connection, store, kept, audit }),
+    close: async () => {
+      endLooking();
+      await close({ app, records, worker, working, nodes, connection, store, kept, audit });
+    },
     reload: (next) => {
       const [secrets, files] = [mustStart(next), readTlsFiles(next)];
       ({ nodeToken } = secrets);

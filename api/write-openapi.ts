@@ -24,6 +24,8 @@ async function describeApi(): Promise<string> {
     nodeToken: () => '',
     models: neverCalled<ApiDeps['models']>({}),
     registered: neverCalled<ApiDeps['registered']>({}),
+    nodeWorkers: neverCalled<ApiDeps['nodeWorkers']>({}),
+    directory: neverCalled<ApiDeps['directory']>({ onLook: () => undefined }),
     visits: neverCalled<ApiDeps['visits']>({}),
     keys: neverCalled<ApiDeps['keys']>({}),
     sessionBook: neverCalled<ApiDeps['sessionBook']>({}),

@@ -17,6 +17,8 @@
  * | `GET /workers` | its engines one by one: 200 {@link nodeWorkers} |
  * | `GET /workers/:pool_id/:replica_id/health` | how one answers for its health now: 200 {@link workerHealth} |
  * | `POST /pools/:pool_id/tokens` body {@link countTokens} | how many tokens the pool's engine cuts an input into: 200 {@link tokenCount} |
+ * | `GET /v1/health` | whether the node worker is there: 200, without a token |
+ * | `GET /v1/backends`, `GET /v1/resources` | what pools of the node may compute on; its memory and disk, with warnings |
  * | `GET /devices` | 200 {@link nodeDevices} |
  * | `GET /pools/:id/status`, `GET /health`, `GET /metrics` | pool-lifecycle 1 |
  *

@@ -180,6 +180,26 @@ export const settingsSchema = z.object({
   DROVER_NODES: nodes
     .default([])
     .describe('Nodes that the API may place tasks on: `<node id>=<http url>`, comma-separated.'),
+  DROVER_NODE_REGISTRATION: z
+    .enum(['open', 'off'])
+    .default('open')
+    .describe(
+      'Whether node workers may register at the API beside those of `DROVER_NODES`; `off` is for one node, or a fixed set.',
+    ),
+  DROVER_API_URL: z
+    .url({ protocol: /^https?$/, error: 'must be http://<host>:<port>' })
+    .optional()
+    .transform((url) => url?.replace(/\/+$/, ''))
+    .describe(
+      'Address at which node workers reach the API: a node worker registers there and reports every 10 s; control workers tell it to the nodes that they install.',
+    ),
+  DROVER_NODE_URL: z
+    .url({ protocol: /^https?$/, error: 'must be http://<host>:<port>' })
+    .optional()
+    .transform((url) => url?.replace(/\/+$/, ''))
+    .describe(
+      'Address at which APIs reach the gateway of this node; without it `DROVER_NODE_ADDR`, or the name of the machine where that is every address.',
+    ),
   DROVER_NODE_ON_EXIT: z
     .enum(['stop', 'leave'])
     .default('stop')

@@ -45,7 +45,7 @@ test('B-SECR-009: each process gets the secrets that it needs, and no other that
   const { apiKeys, nodeToken, payloadKeys, codecSecret } = SECRETS;
   assert.deepEqual(held, {
     api: [apiKeys, nodeToken, payloadKeys, codecSecret, DATABASE_URL, '/etc/drover.yaml'],
-    control: [payloadKeys, DATABASE_URL],
+    control: [nodeToken, payloadKeys, DATABASE_URL],
     node: [nodeToken, payloadKeys, HF_TOKEN, ENGINE_KEYS],
     temporal: [],
   });

@@ -83,7 +83,8 @@ function environments(context: PlanContext): Record<'api' | 'control' | 'node', 
       DROVER_CODEC_SECRET: secrets.codecSecret,
       ...(ui === null ? {} : { DROVER_UI_ORIGIN: settings.DROVER_UI_ORIGIN ?? ui }),
     },
-    control: { ...shared, ...database },
+    // It gives the token to the nodes that it installs.
+    control: { ...shared, ...token, ...database },
     node: {
       ...shared,
       ...token,
@@ -114,8 +115,18 @@ function sharedEnvironment({ configuration, secrets, addresses }: PlanContext): 
     DROVER_NODES: [ourNode, ...others.map(({ id, url }) => `${id}=${url}`)].join(','),
     DROVER_PAYLOAD_KEYS: secrets.payloadKeys,
     TEMPORAL_ADDRESS: addresses.urls.temporal,
+    ...ownApi(settings, addresses),
     DROVER_EXIT_WITH_PARENT: 'true',
   };
+}
+
+/** Where our node reports. A certificate of the operator's own is known by other names than loopback. */
+function ownApi(
+  { DROVER_API_URL, DROVER_TLS_CERT }: Configuration['settings'],
+  { urls }: Addresses,
+): Record<string, string> {
+  if (DROVER_API_URL !== undefined) return { DROVER_API_URL };
+  return DROVER_TLS_CERT === undefined ? { DROVER_API_URL: urls.api } : {};
 }
 
 function only(names: readonly string[], env: Record<string, string>): Record<string, string> {

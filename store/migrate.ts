@@ -8,6 +8,7 @@ import { models } from './migrations/0002-models.js';
 import { keys } from './migrations/0003-keys.js';
 import { sessions } from './migrations/0004-sessions.js';
 import { nodes } from './migrations/0005-nodes.js';
+import { nodeWorkers } from './migrations/0006-node-workers.js';
 import type { Tables } from './tables.js';
 
 /** In the order of their names; one that was released is never changed. */
@@ -17,6 +18,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0003-keys': keys,
   '0004-sessions': sessions,
   '0005-nodes': nodes,
+  '0006-node-workers': nodeWorkers,
 };
 
 /** Runs what has not run yet, all of it or nothing. @param migrations - default: those of this version */

@@ -23,6 +23,7 @@ onEachDatabase((newDatabase) => {
       'api_keys',
       'artifacts',
       'models',
+      'node_workers',
       'nodes',
       'session_tasks',
       'sessions',

@@ -91,6 +91,22 @@ export interface NodeTable {
   devices: string;
 }
 
+/** A node worker that has registered; lists and objects are JSON. */
+export interface NodeWorkerTable {
+  node_id: string;
+  machine_id: string;
+  address: string;
+  version: string;
+  capabilities: string;
+  /** As its last heartbeat told. */
+  pools: string;
+  state: string;
+  /** Why it has failed; null otherwise. */
+  reason: string | null;
+  registered_ms: number;
+  last_heartbeat_ms: number | null;
+}
+
 /** All tables. */
 export interface Tables {
   artifacts: ArtifactTable;
@@ -100,4 +116,5 @@ export interface Tables {
   sessions: SessionTable;
   session_tasks: SessionTaskTable;
   nodes: NodeTable;
+  node_workers: NodeWorkerTable;
 }

@@ -62,6 +62,10 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   node_memory_available_bytes: ['gauge'],
   node_requests_total: ['counter'],
   node_errors_total: ['counter', 'error_kind'],
+  node_registrations_total: ['counter', 'outcome'],
+  node_heartbeats_total: ['counter', 'node_id', 'outcome'],
+  node_deregistrations_total: ['counter', 'outcome'],
+  nodes_online: ['gauge'],
   sse_streams_active: ['gauge'],
   sse_backpressure_drops_total: ['counter', 'event_type'],
 };
@@ -80,7 +84,8 @@ const BOUNDED_LABELS = [
     'model_id',
   ],
   ...['outcome', 'pinned', 'fallback', 'device', 'device_id', 'policy', 'event_type'],
-  ...['crash_reason', 'circuit', 'predicted', 'backend', 'error_kind'],
+  // An installation's nodes are few, and unknown ones are one label.
+  ...['crash_reason', 'circuit', 'predicted', 'backend', 'error_kind', 'node_id'],
 ];
 
 function declared(): { registry: Registry; metrics: MetricObject[] } {

@@ -202,6 +202,21 @@ export function declareMetrics(registry: Registry, { latencySample = 1 }: Metric
       'pool_id',
       'device',
     ]),
+    nodeRegistrations: counter(
+      'node_registrations_total',
+      'Node workers that registered, by how that ended.',
+      ['outcome'],
+    ),
+    nodeHeartbeats: counter('node_heartbeats_total', 'Heartbeats of node workers, by how they were taken.', [
+      'node_id',
+      'outcome',
+    ]),
+    nodeDeregistrations: counter(
+      'node_deregistrations_total',
+      'Node workers that took their leave, by how that ended.',
+      ['outcome'],
+    ),
+    nodesOnline: gauge('nodes_online', 'Node workers that report.', []),
     streamsActive: gauge('sse_streams_active', 'Event streams that clients hold open.', []),
     streamDrops: counter('sse_backpressure_drops_total', "Events left out of a slow reader's stream.", [
       'event_type',

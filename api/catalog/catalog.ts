@@ -29,7 +29,8 @@ export interface CatalogDeps {
   drainPool: DrainPool;
   /** What this deployment asks of every model. */
   trustMode: TrustMode;
-  nodes: readonly { id: string; url: string }[];
+  /** Where a node is. */
+  addressOf: (nodeId: string) => string | undefined;
 }
 
 /** The catalogue, as its routes use it. */
@@ -37,7 +38,7 @@ export type Catalog = ReturnType<typeof createCatalog>;
 
 /** Builds the catalogue. */
 export function createCatalog(deps: CatalogDeps) {
-  const { models, files, gate, verifier, removal, board, drainPool, nodes } = deps;
+  const { models, files, gate, verifier, removal, board, drainPool, addressOf } = deps;
   const entryOf = (record: ModelRecord): ModelEntry => ({ ...record, local_path: files.pathOf(record.id) });
   const found = (record: ModelRecord | undefined): ModelEntry => {
     if (record === undefined) throw modelNotFound();
@@ -106,7 +107,7 @@ export function createCatalog(deps: CatalogDeps) {
         }));
         return {
           node_id: nodeId,
-          address: nodes.find(({ id }) => id === nodeId)?.url ?? '',
+          address: addressOf(nodeId) ?? '',
           online: pools !== undefined,
           models: sorted(served.flatMap((pool) => pool.models)),
           pools: served.sort((a, b) => (a.pool_id < b.pool_id ? -1 : 1)),

@@ -8,7 +8,7 @@ import { modelIdOf, readReference, sourceOf } from '../../domain/model-source.js
 import type { ModelRecord, Models } from '../../store/models.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { story } from '../../telemetry/narration.js';
-import type { CallContext } from '../clients/node-link.js';
+import type { CallContext, NodeLink } from '../clients/node-link.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import { invalidParams } from '../plugins/invalid-params.js';
 import type { RequestContext } from '../request-context.js';
@@ -25,7 +25,7 @@ export interface DownloadDeps {
   board: PoolBoard;
   /** What this deployment asks of every model. */
   trustMode: TrustMode;
-  nodes: readonly { id: string }[];
+  nodes: Pick<NodeLink, 'nodeIds'>;
 }
 
 /** What is asked for. */
@@ -189,7 +189,7 @@ async function nodeFor(
   call: CallContext,
 ): Promise<string> {
   if (asked !== undefined) {
-    if (nodes.some(({ id }) => id === asked)) return asked;
+    if (nodes.nodeIds.includes(asked)) return asked;
     throw refused('node_id', 'is no node of this installation');
   }
   const there = (await board.reports(call)).filter(({ pools }) => pools !== undefined);

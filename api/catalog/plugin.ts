@@ -6,6 +6,7 @@ import { modelDownloadRoutes } from '../routes/v1/model-downloads.js';
 import { downloadRoutes } from '../routes/v2/downloads.js';
 import { modelStateRoutes } from '../routes/v2/model-state.js';
 import { catalogRoutes } from '../routes/v2/models.js';
+import type { NodeLink } from '../clients/node-link.js';
 import type { TaskRecords } from '../clients/task-records.js';
 import { createCatalog, type CatalogDeps } from './catalog.js';
 import { createDownloads } from './downloads.js';
@@ -15,27 +16,28 @@ import { createVerifier } from './verify-model.js';
 /** What the catalogue's routes work with. */
 export interface CatalogOptions extends Pick<
   CatalogDeps,
-  'models' | 'files' | 'gate' | 'board' | 'drainPool'
+  'models' | 'files' | 'gate' | 'board' | 'drainPool' | 'addressOf'
 > {
   settings: Settings;
   records: TaskRecords;
+  nodes: Pick<NodeLink, 'nodeIds'>;
   metrics: Metrics;
   now: () => number;
 }
 
 /** Routes of the catalogue. */
 export const catalog: FastifyPluginAsync<CatalogOptions> = async (app, options) => {
-  const { settings, records, metrics, now, ...parts } = options;
-  const { DROVER_TRUST_POLICY: trustMode, DROVER_NODES: nodes } = settings;
+  const { settings, records, nodes, metrics, now, ...parts } = options;
+  const { DROVER_TRUST_POLICY: trustMode } = settings;
   const { models, files, board, gate } = parts;
   const verifier = createVerifier({ models, files, metrics, log: app.log, onVerified: gate.refresh });
   const removal = createModelRemoval({ models, files, board, now });
-  const shared = { ...parts, trustMode, nodes };
+  const shared = { ...parts, trustMode };
   app.addHook('onClose', () => verifier.close());
   const inCatalog = { catalog: createCatalog({ ...shared, verifier, removal }) };
   await app.register(catalogRoutes, inCatalog);
   await app.register(modelStateRoutes, inCatalog);
-  const fetched = { downloads: createDownloads({ ...shared, records }) };
+  const fetched = { downloads: createDownloads({ ...shared, records, nodes }) };
   await app.register(downloadRoutes, fetched);
   await app.register(modelDownloadRoutes, fetched);
 };

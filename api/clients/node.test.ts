@@ -9,6 +9,7 @@ import { MemoryRun, readyPool } from '../testing/memory-nodes.js';
 import { digestOf, textTask } from '../tasks/admit-task.js';
 import { checkTask } from '../tasks/check-task.js';
 import { taskBody } from '../testing/test-api.js';
+import type { NodeState } from '../../domain/node-service.js';
 import { createNodeLink, type OpenNodeLink } from './node.js';
 
 const TOKEN = 'token-of-the-nodes-01';
@@ -199,6 +200,33 @@ describe('the link to a node', () => {
     }
     assert.equal(await codeOf(gone.pools('another', CALL)), 'POOL_UNAVAILABLE');
     await gone.close();
+  });
+
+  it('B-NAPI-004, B-NODE-036: a node that has registered is asked while it reports; what runs on a silent one is still found', async () => {
+    const states = new Map<string, NodeState | undefined>([['r', 'online']]);
+    const registered = {
+      ids: () => [...states].flatMap(([id, state]) => (state === undefined ? [] : [id])),
+      urlOf: () => url,
+      stateOf: (id: string) => states.get(id),
+    };
+    const both = createNodeLink({ nodes: [{ id: 'n', url }], registered, token: () => TOKEN });
+    json(200, { node_id: 'r', pools: [readyPool()] });
+    assert.deepEqual(both.nodeIds, ['n', 'r']);
+    assert.equal((await both.pools('r', CALL)).pools.length, 1);
+    for (const state of ['offline', 'registering', 'failed', undefined] as const) {
+      states.set('r', state);
+      seen.length = 0;
+      const refusal = await both.pools('r', CALL).catch((err: unknown) => err);
+      assert.ok(refusal instanceof DroverError);
+      const details = state === 'offline' ? { reason: 'NETWORK_PARTITION' } : undefined;
+      assert.deepEqual([refusal.code, refusal.extras.details], ['POOL_UNAVAILABLE', details], state);
+      assert.equal(seen.length, 0);
+    }
+    assert.deepEqual(both.nodeIds, ['n']);
+    assert.equal((await both.pools('n', CALL)).pools.length, 1);
+    json(200, view);
+    assert.equal((await both.view('r', 't-1', CALL))?.task_id, view.task_id);
+    await both.close();
   });
 
   it('asks again when a kept connection was closed before a byte came, once', async () => {

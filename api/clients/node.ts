@@ -28,12 +28,16 @@ import {
   type WorkerReport,
 } from '../../contracts/worker-report.js';
 import { deadlineHeaders } from '../../domain/deadline.js';
+import { NETWORK_PARTITION, takesTasks } from '../../domain/node-service.js';
 import type { CancelReason } from '../../domain/task.js';
+import type { NodeDirectory } from '../nodes/node-directory.js';
 import type { CallContext, NodeLink } from './node-link.js';
 
 /** Where the nodes are, and the token that they know us by. */
 export interface NodeLinkOptions {
   nodes: readonly { id: string; url: string }[];
+  /** Those that have registered beside them. */
+  registered?: Pick<NodeDirectory, 'ids' | 'urlOf' | 'stateOf'>;
   /** The token as it is now. */
   token: () => string;
 }
@@ -93,7 +97,6 @@ export function createNodeLink(options: NodeLinkOptions): OpenNodeLink {
 }
 
 class HttpNodeLink implements OpenNodeLink {
-  readonly nodeIds: readonly string[];
   readonly runs: OpenNodeLink['runs'] = {
     attach: (nodeId, offer, waitMs) => {
       const path = `${runPath(offer.task_id)}?wait_ms=${waitMs}`;
@@ -108,6 +111,7 @@ class HttpNodeLink implements OpenNodeLink {
     transcript: (nodeId, taskId) => this.wholeLog(nodeId, taskId),
   };
   private readonly urls: ReadonlyMap<string, string>;
+  private readonly registered: NodeLinkOptions['registered'];
   private readonly token: () => string;
   private readonly agent = new Agent({
     connect: { timeout: CONNECT_TIMEOUT_MS },
@@ -115,13 +119,18 @@ class HttpNodeLink implements OpenNodeLink {
     pipelining: 1,
   });
 
-  constructor({ nodes, token }: NodeLinkOptions) {
-    this.nodeIds = nodes.map(({ id }) => id);
+  constructor({ nodes, registered, token }: NodeLinkOptions) {
     this.urls = new Map(nodes.map(({ id, url }) => [id, url]));
+    this.registered = registered;
     this.token = token;
   }
 
-  pools(nodeId: string, call: CallContext): Promise<NodePools> {
+  get nodeIds(): readonly string[] {
+    return [...new Set([...this.urls.keys(), ...(this.registered?.ids() ?? [])])];
+  }
+
+  async pools(nodeId: string, call: CallContext): Promise<NodePools> {
+    this.mustReport(nodeId);
     const request: Ask = { method: 'GET', path: '/pools', timeoutMs: REPORT_TIMEOUT_MS };
     return this.ask(nodeId, request, call, nodePools);
   }
@@ -236,6 +245,14 @@ class HttpNodeLink implements OpenNodeLink {
     return frames;
   }
 
+  /** A node that is known by its reports alone is asked for work while it reports (B-NAPI-004, B-NODE-036). */
+  private mustReport(nodeId: string): void {
+    if (this.urls.has(nodeId)) return;
+    const state = this.registered?.stateOf(nodeId);
+    if (state === 'offline') throw nodeSilent();
+    if (state === undefined || !takesTasks(state)) throw nodeAway();
+  }
+
   private askCancel(nodeId: string, taskId: string, reason: CancelReason, call: CallContext) {
     const path = `${runPath(taskId)}/cancel`;
     const request: Ask = { method: 'POST', path, body: { reason }, timeoutMs: CANCEL_TIMEOUT_MS };
@@ -258,7 +275,7 @@ class HttpNodeLink implements OpenNodeLink {
   }
 
   private async send(nodeId: string, ask: Ask, call: CallContext): Promise<Dispatcher.ResponseData> {
-    const origin = this.urls.get(nodeId);
+    const origin = this.urls.get(nodeId) ?? this.registered?.urlOf(nodeId);
     if (origin === undefined) throw nodeAway();
     const options: Dispatcher.RequestOptions & { origin: string } = {
       origin,
@@ -353,6 +370,13 @@ function nodeAway(cause?: unknown): DroverError {
     { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' },
     { cause },
   );
+}
+
+function nodeSilent(): DroverError {
+  return new DroverError('POOL_UNAVAILABLE', 'the node of the pool reports no more', {
+    ...{ retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' },
+    details: { reason: NETWORK_PARTITION },
+  });
 }
 
 function isReset(err: unknown): boolean {

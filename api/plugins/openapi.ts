@@ -45,6 +45,7 @@ export const openapi = fp(
           { name: 'catalog', description: 'Models, their digests and their life' },
           { name: 'artifacts', description: 'JSON documents by their digest, transcripts among them' },
           { name: 'workers', description: 'Engines that others run' },
+          { name: 'nodes', description: 'Node workers that report' },
           { name: 'keys', description: 'Who may call, and as what' },
           { name: 'operations', description: 'Health and metrics of the process' },
         ],

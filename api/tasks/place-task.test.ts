@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { DroverError } from '../../contracts/errors.js';
 import { readSettings } from '../../contracts/settings.js';
 import { MemoryNodes, readyPool } from '../testing/memory-nodes.js';
 import { startTestApi, taskBody, type TestApi } from '../testing/test-api.js';
@@ -32,6 +33,19 @@ describe('placing a task', () => {
     now += 2;
     await submit();
     assert.equal(asked(), 4);
+  });
+
+  it('B-NODE-036: where the nodes of a pool report no more, the refusal says why', async () => {
+    const silent = new DroverError('POOL_UNAVAILABLE', 'silent', {
+      details: { reason: 'NETWORK_PARTITION' },
+    });
+    api.nodes.pools = () => Promise.reject(silent);
+    const answer = await submit();
+    const { code, details, retriable } = answer.json<Record<string, unknown>>();
+    assert.deepEqual(
+      [answer.statusCode, code, details, retriable],
+      [503, 'POOL_UNAVAILABLE', { reason: 'NETWORK_PARTITION' }, true],
+    );
   });
 
   it('B-BG-023: a refusal is never decided on what was kept', async () => {

@@ -46,13 +46,19 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
     const { session_id: session } = request;
     const how = { choose: homes.chooserFor(session, choose), pinning };
     const verdictOn = (reports: readonly NodeReport[]) => placeTask(asked, factsOf(reports, without), how);
-    let verdict = verdictOn(await board.reports(call, notBeforeMs));
-    // What was kept said no: what the nodes say now decides.
-    if (!verdict.placed) verdict = verdictOn(await board.reports(call, beganAtMs));
+    let reports = await board.reports(call, notBeforeMs);
+    let verdict = verdictOn(reports);
+    if (!verdict.placed) {
+      // What was kept said no: what the nodes say now decides.
+      reports = await board.reports(call, beganAtMs);
+      verdict = verdictOn(reports);
+    }
     const home = verdict.placed ? homes.placed(session, verdict.candidate) : 'none';
     note(verdict, home, call.log);
     if (verdict.placed) return verdict.candidate;
-    throw refusalOf(verdict.problem, request, verdict.poolId, verdict.ctxMax);
+    const reason =
+      verdict.problem === 'node_away' ? reports.find(({ problem }) => problem)?.problem : undefined;
+    throw refusalOf(verdict.problem, request, { ...verdict, reason });
   };
 
   function note(
@@ -183,8 +189,7 @@ const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; mess
 function refusalOf(
   problem: PlacementProblem,
   { engine }: AskedTask['request'],
-  poolId: string | null,
-  ctxMax: number | null,
+  { poolId, ctxMax, reason }: { poolId: string | null; ctxMax: number | null; reason: string | undefined },
 ): DroverError {
   const { code, field, message } = REFUSALS[problem];
   const text = problem === 'ctx_beyond_every_pool' ? `${message}, ${ctxMax} tokens` : message;
@@ -192,6 +197,7 @@ function refusalOf(
     ...(engine === undefined ? {} : { engine }),
     ...(poolId === null ? {} : { pool_id: poolId }),
     ...(field === undefined ? {} : { details: [{ field, problem: text }] }),
+    ...(reason === undefined ? {} : { details: { reason } }),
     ...(code === 'POOL_UNREADY' || code === 'POOL_UNAVAILABLE'
       ? { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' }
       : {}),

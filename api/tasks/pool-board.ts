@@ -11,6 +11,8 @@ export interface NodeReport {
   /** What it had when it was last heard of; the same as `pools` where it is there. */
   lastPools: readonly PoolStatus[];
   atMs: number;
+  /** Why it could not be asked, where that is known. */
+  problem?: string;
 }
 
 /** Reports that are older are asked for again. Slots and queues move faster, but the node has the last word anyway. */
@@ -37,7 +39,9 @@ export function createPoolBoard(nodes: NodeLink, now: () => number): PoolBoard {
       return { nodeId, pools, lastPools: pools, atMs: now() };
     } catch (err) {
       if (!(err instanceof DroverError)) throw err;
-      return { nodeId, pools: undefined, lastPools: lastHeard.get(nodeId) ?? [], atMs: now() };
+      const { reason } = Object(err.extras.details) as { reason?: unknown };
+      const problem = typeof reason === 'string' ? { problem: reason } : {};
+      return { nodeId, pools: undefined, lastPools: lastHeard.get(nodeId) ?? [], atMs: now(), ...problem };
     }
   }
 

@@ -7,6 +7,7 @@ import { createArtifacts, type Artifacts } from '../../store/artifacts.js';
 import { createKeys } from '../../store/keys.js';
 import { createSessions } from '../../store/sessions.js';
 import { createModels } from '../../store/models.js';
+import { createNodeWorkers, type NodeWorkers } from '../../store/node-workers.js';
 import { createNodes, type Nodes } from '../../store/nodes.js';
 import { openStore, type Store } from '../../store/open-store.js';
 import { newPayloadKey, parsePayloadKeys } from '../../security/payload-keys.js';
@@ -14,6 +15,7 @@ import type { AuditEvent } from '../../security/audit/audit-chain.js';
 import { readTlsFiles } from '../../security/tls-files.js';
 import { api, createServer } from '../app.js';
 import { createKnownKeys } from '../keys/known-keys.js';
+import { createNodeDirectory, type NodeDirectory } from '../nodes/node-directory.js';
 import { createSessionBook, sessionLimits, type SessionBook } from '../sessions/session-book.js';
 import { MemoryNodes } from './memory-nodes.js';
 import { MemoryRecords } from './memory-records.js';
@@ -43,6 +45,9 @@ export interface TestApi {
   /** The registry of nodes, and what visits of them come to. */
   registered: Nodes;
   visits: MemoryVisits;
+  /** Nodes that report. */
+  nodeWorkers: NodeWorkers;
+  directory: NodeDirectory;
   log: LogLine[];
   /** What the audit log was told. */
   audited: AuditEvent[];
@@ -99,7 +104,11 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const audit = { record: (event: AuditEvent) => Promise.resolve(void audited.push(event)) };
   const registered = createNodes({ db: store.db, now });
   const visits = new MemoryVisits(registered);
+  const nodeWorkers = createNodeWorkers({ db: store.db, now });
+  const directory = createNodeDirectory({ nodeWorkers, log: logger, now });
   const clients = {
+    nodeWorkers,
+    directory,
     records,
     nodes,
     registered,
@@ -124,6 +133,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     sessionBook,
     registered,
     visits,
+    nodeWorkers,
+    directory,
     log,
     audited,
     ask: (method, url, { headers, ...rest } = {}) =>

@@ -12,6 +12,7 @@ import { ManualEngine, nodeOnDisk, offerOf, type NodeOptions } from '../../testi
 import { buildGateway } from './gateway.js';
 import { nodeMetrics } from './prometheus.js';
 
+const GB = 1024 ** 3;
 const TOKEN = 'the-token-of-this-node';
 /** What the gateway holds for its token now. */
 const held = { token: TOKEN };
@@ -34,6 +35,11 @@ async function aGateway(t: TestContext, { inTouch = () => true, ...options }: No
     devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
     announceEngine: () => Promise.resolve({ bound: false }),
     metrics,
+    machine: {
+      backends: () => ({ allowed: ['cpu', 'cuda'], platform: 'linux', arch: 'x64' }),
+      resources: () =>
+        Promise.resolve({ ramTotal: GB, ramAvailable: GB, diskTotal: 100 * GB, diskAvailable: 60 * GB }),
+    },
     log: pino({ level: 'info' }, { write }),
   });
   t.after(async () => {
@@ -57,6 +63,8 @@ async function startWith(settings: Record<string, string>): Promise<{ code: numb
 const ROUTES = [
   ...[
     'GET /devices',
+    'GET /v1/backends',
+    'GET /v1/resources',
     'GET /workers',
     'GET /workers/p/r/health',
     'GET /pools',
@@ -263,4 +271,27 @@ test('what a request said beside its task is told to whom asks how the run stand
   const headers = { authorization: `Bearer ${TOKEN}` };
   const seen = await gateway.inject({ url: '/runs/t', headers });
   assert.deepEqual(seen.json<{ dialect: unknown }>().dialect, dialect);
+});
+
+test('B-NODE-030, B-NODE-033, B-NODE-034: a node says that it is alive, what it computes on, and what it has left', async (t) => {
+  const { gateway } = await aGateway(t);
+  const health = await gateway.inject({ url: '/v1/health' });
+  assert.deepEqual(
+    [health.statusCode, health.json()],
+    [200, { status: 'alive', version: '9.9.9', api_version: 'v1' }],
+  );
+  const ask = async (url: string) =>
+    (await gateway.inject({ url, headers: { authorization: `Bearer ${TOKEN}` } })).json<unknown>();
+  assert.deepEqual(await ask('/v1/backends'), {
+    backends: [
+      { backend: 'cuda', available: false, reason: 'the driver lists no GPU' },
+      { backend: 'cpu', available: true, reason: null },
+      { backend: 'metal', available: false, reason: 'DROVER_NODE_BACKENDS does not name it' },
+    ],
+  });
+  const { warnings, ...resources } = (await ask('/v1/resources')) as { warnings: string[] };
+  assert.deepEqual(resources, {
+    ...{ ram_total_gb: 1, ram_available_gb: 1, disk_total_gb: 100, disk_available_gb: 60 },
+  });
+  assert.match(warnings.join('|'), /^1 GB of memory [^|]*$/);
 });

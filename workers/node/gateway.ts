@@ -26,6 +26,7 @@ import { countTokensOf } from './admit-run.js';
 import type { AnnounceEngine } from './announce-engine.js';
 import { diskFull, isOutOfRoom } from './disk-room.js';
 import { streamFrames } from './frame-stream.js';
+import { machineRoutes, MACHINE_HEALTH, type MachineFacts } from './machine-routes.js';
 import type { PoolRegistry } from './pool-registry.js';
 import type { NodeMetrics } from './prometheus.js';
 import { workerHealth } from './worker-health.js';
@@ -56,6 +57,8 @@ export interface GatewayDeps {
   announceEngine: AnnounceEngine;
   /** Prometheus text of this process, and what it counts of the gateway. */
   metrics: Pick<NodeMetrics, 'text' | 'answered'>;
+  /** What this machine is, and has left. */
+  machine: MachineFacts;
   log: Logger;
 }
 
@@ -102,6 +105,7 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metrics.text()),
   );
+  machineRoutes(app, deps);
   poolRoutes(app, deps);
   runRoutes(app, deps);
   return app;
@@ -198,9 +202,12 @@ function checkHost(bind: string) {
   };
 }
 
+/** Whoever watches a machine has no token. */
+const KEYLESS: ReadonlySet<string> = new Set(['/health', '/metrics', MACHINE_HEALTH]);
+
 function authenticate(token: () => string) {
   return async (request: FastifyRequest): Promise<void> => {
-    if (request.routeOptions.url === '/health' || request.routeOptions.url === '/metrics') return;
+    if (KEYLESS.has(request.routeOptions.url ?? '')) return;
     const given = /^Bearer +(\S+)$/.exec(request.headers.authorization ?? '')?.[1];
     if (given === undefined)
       throw new DroverError('MISSING_TOKEN', 'a bearer token is needed', { auth_code: 40101 });

@@ -41,9 +41,11 @@ import { buildGateway } from './gateway.js';
 import { recallPools, rememberPools } from './known-pools.js';
 import { learnWorkloads } from './learn-workloads.js';
 import { PoolRegistry } from './pool-registry.js';
+import { thisMachine } from './machine.js';
 import { nodeMetrics, type NodeMetrics } from './prometheus.js';
 import { recoverRuns, sweepRuns } from './recover-runs.js';
 import { workerReports } from './report-workers.js';
+import { reportNode } from './report-node.js';
 import { RunRegister } from './runs.js';
 import { endReplica, stopEngines } from './stop-engines.js';
 import { tellPoolState } from './tell-pool-state.js';
@@ -235,13 +237,22 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     devices: () => devices.snapshot(),
     announceEngine,
     metrics: parts.metrics,
+    machine: thisMachine(settings),
     log,
   });
   const running = workers.map((worker) => worker.run());
   const url = await listen(gateway, settings.DROVER_NODE_ADDR);
   log.info({ event: 'listening', url, node_id: settings.DROVER_NODE_ID }, 'node gateway listens');
+  const reporter = reportNode(settings, { pools, devices, url, token: () => token, log });
+  // A worker that stops by itself still ends the process as an unhandled rejection, after the last word.
+  for (const worker of running)
+    void worker.catch(async (err: unknown) => {
+      await reporter?.fail(err instanceof Error ? err.message : String(err));
+      throw err;
+    });
   return {
     close: async () => {
+      await reporter?.stop();
       parts.closing.abort();
       clearInterval(sweep);
       contact.stop();

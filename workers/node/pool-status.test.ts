@@ -3,9 +3,11 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { readSettings } from '../../contracts/settings.js';
 import { nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
 import { buildGateway } from './gateway.js';
 import { nodeMetrics } from './prometheus.js';
+import { thisMachine } from './machine.js';
 
 const TOKEN = 'the-token-of-this-node';
 
@@ -27,6 +29,7 @@ describe('GET /pools/:id/status of a node', () => {
       devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
       announceEngine: () => Promise.resolve({ bound: false }),
       metrics: nodeMetrics(),
+      machine: thisMachine(readSettings({})),
       log: pino({ level: 'silent' }),
     });
   });

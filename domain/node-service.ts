@@ -1,0 +1,51 @@
+/** Node workers that report: how one stands, what goes together with it, and when a lost API is tried again (nodes-and-workers 2). */
+
+/** `registering` until the first heartbeat; `offline` by silence alone; `failed` by a node worker's own last word. */
+export const NODE_STATES = ['registering', 'online', 'offline', 'failed'] as const;
+
+/** One of them. */
+export type NodeState = (typeof NODE_STATES)[number];
+
+/** What is kept of a node; one that has left is not told of, and its running tasks are still found. */
+export type KeptNodeState = Exclude<NodeState, 'offline'> | 'left';
+
+/** Between two heartbeats (B-NAPI-003). */
+export const HEARTBEAT_INTERVAL_MS = 10_000;
+
+/** Three heartbeats that did not come (B-NAPI-004). */
+export const SILENCE_LIMIT_MS = 30_000;
+
+/** What is wrong where a node is silent and nobody knows that it has ended (B-NODE-036). */
+export const NETWORK_PARTITION = 'NETWORK_PARTITION';
+
+/** How a node stands that was last heard of at this time; undefined for one that has left. */
+export function stateAt(kept: KeptNodeState, lastHeardMs: number, nowMs: number): NodeState | undefined {
+  if (kept === 'left') return undefined;
+  if (kept === 'failed') return 'failed';
+  return nowMs - lastHeardMs > SILENCE_LIMIT_MS ? 'offline' : kept;
+}
+
+/** True where tasks may be placed on a node of this state. */
+export function takesTasks(state: NodeState): boolean {
+  return state === 'online';
+}
+
+/** True for versions of one minor line; they speak the same words (B-NAPI-014, C-169). */
+export function versionsAgree(one: string, other: string): boolean {
+  const [lineOfOne, lineOfOther] = [minorLine(one), minorLine(other)];
+  return lineOfOne !== undefined && lineOfOne === lineOfOther;
+}
+
+function minorLine(version: string): string | undefined {
+  return /^v?(\d+\.\d+)(?:[.+-]|$)/.exec(version)?.[1];
+}
+
+/** Between the tries of one round to reach an API that is lost (B-NODE-036). */
+const RECONNECT_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
+const RECONNECT_JITTER_MS = 1_000;
+
+/** Delay before the nth try of a round, from 1; undefined where the round is over. @param random - from 0 to 1 */
+export function reconnectDelayMs(attempt: number, random: number): number | undefined {
+  const delay = RECONNECT_DELAYS_MS[attempt - 1];
+  return delay === undefined ? undefined : delay + Math.round(random * RECONNECT_JITTER_MS);
+}
