@@ -1,4 +1,5 @@
 /** What node activities are given: how tests reach in, and how activities stay ignorant of the worker around them. */
+import type { LayersLoaded } from '../contracts/loading.js';
 import type { PoolStatus, PreparedEngine } from '../contracts/pool.js';
 import type { RunOffer, RunView } from '../contracts/node.js';
 import type { EngineKind } from '../contracts/task.js';
@@ -11,6 +12,7 @@ import type { Audit } from '../security/audit/audit-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { EngineAdapter } from './engine/adapters/engine-adapter.js';
 import type { ModelFolder } from './model/model-folder.js';
+import type { ReplicaKey } from './replica-files.js';
 
 /** What is known of an engine that serves: all of its launch, or what the handoff of somebody else's engine told. */
 export type ServedEngine = Pick<
@@ -92,6 +94,24 @@ export interface PoolKeeper {
   switched(engine: RunningEngine): void;
 }
 
+/** Engines of this node that speak as workers, from their spawn until they serve or are stopped. */
+export interface WorkerKeeper {
+  /**
+   * Expects to hear from an engine that is about to be spawned; done twice, it is done once.
+   * @returns what its process gets beside its launch; undefined for an engine that does not speak as a worker
+   */
+  enrol(
+    prepared: PreparedEngine,
+    spawnToken: string,
+  ): { flags: string[]; secrets: Record<string, string> } | undefined;
+  /** For how long it should have been heard of, in ms, and was not; undefined where it was, or need not be. */
+  silentMs(replica: ReplicaKey): number | undefined;
+  /** How far its model has come, as it told last. */
+  loading(replica: ReplicaKey): LayersLoaded | undefined;
+  /** It serves now, under this name or another, or is gone. */
+  forget(replica: ReplicaKey): void;
+}
+
 /** The node's runs, as the following activity sees them. */
 export interface RunKeeper {
   /** Offer and confirmation in one idempotent step (`PUT /runs/:task_id`). */
@@ -164,6 +184,7 @@ export interface NodeActivityDeps {
   nodeId: string;
   paths: NodePaths;
   pools: PoolKeeper;
+  workers: WorkerKeeper;
   runs: RunKeeper;
   metrics: PoolMetrics;
   log: Logger;

@@ -10,6 +10,7 @@ import { addPull } from './commands/pull.js';
 import { addRun } from './commands/run.js';
 import { addTasks } from './commands/tasks.js';
 import { addUp } from './commands/up.js';
+import { addWorkers } from './commands/workers.js';
 import { addCommonOptions, type Runtime } from './session.js';
 import { ownVersion } from './settings/places.js';
 
@@ -31,6 +32,7 @@ export function createProgram(runtime: Runtime): Command {
   addPull(program, runtime);
   addModels(program, runtime);
   addPools(program, runtime);
+  addWorkers(program, runtime);
   addTasks(program, runtime);
   addNodes(program, runtime);
   addKeys(program, runtime);

@@ -8,6 +8,7 @@ import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
 import { MODEL_PLACE, placeProblem } from '../domain/reload.js';
 import type { RestartPolicy } from '../domain/restart-policy.js';
+import { layersLoaded } from './loading.js';
 import { oneLine, plainText } from './safe-text.js';
 import { restartWishes } from './supervision.js';
 import { engineKind, LONGEST_RUN_MS, poolId, workload } from './task.js';
@@ -260,6 +261,9 @@ export const poolStatus = z
       description: 'digest of its entry in the configuration file; null: it was loaded by something else',
     }),
     last_error: z.string().nullable(),
+    loading: layersLoaded.optional().meta({
+      description: 'how far its model has come into memory, while it starts and its engine tells so',
+    }),
     changed_at_ms: z.int().meta({ description: 'when the pool came to its state' }),
     last_heartbeat_ms: z.int().nullable(),
     next_restart_at: z.string().nullable().meta({

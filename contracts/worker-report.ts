@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { WORKER_STATES } from '../domain/worker.js';
 import { plainText } from './safe-text.js';
+import { layersLoaded } from './loading.js';
 import { engineKind, poolId } from './task.js';
 
 /** One engine of a node. */
@@ -26,6 +27,7 @@ export const workerReport = z
     pid: z.int().nullable().meta({ description: 'null for an engine that something else runs' }),
     last_activity_ms: z.int().nullable().meta({ description: 'when a task last got a token of it' }),
     last_error: z.string().nullable(),
+    loading: layersLoaded.optional().meta({ description: 'while it loads, and tells how far it has come' }),
   })
   .meta({ id: 'Worker' });
 

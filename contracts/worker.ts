@@ -65,3 +65,19 @@ export type EngineAnnouncement = Omit<
 
 /** What the gateway answers it with. */
 export const engineAnnounced = z.object({ bound: z.boolean() });
+
+/** Body of the gateway's `POST /v1/workers/ready`: a worker's HTTP server is up (C-157). */
+export const readyCallback = z
+  .object({
+    worker_id: z.string().min(1).max(512),
+    url: z.string().max(2048).optional(),
+    uri: z.string().max(2048).optional(),
+    model_ref: z.string().min(1).max(1024),
+    backend: z.string().min(1).max(64),
+    device: z.string().max(256).nullable().default(null),
+    vram_bytes: z.int().min(0).optional(),
+  })
+  .transform(({ url, uri, ...told }) => ({ ...told, url: url ?? uri ?? '' }));
+
+/** Ready callback's type. */
+export type ReadyCallback = z.infer<typeof readyCallback>;

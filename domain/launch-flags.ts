@@ -40,3 +40,44 @@ export function serverFlags({ model, alias, host, port, ctx, slots, offload }: S
     ...(offload ? ['--n-gpu-layers', '999'] : []),
   ];
 }
+
+/** Where the embedded engine's program lies in every installation, compiled or not. */
+const EMBEDDED_PROGRAM = /[\\/]engines[\\/]embedded[\\/]main\.[jt]s$/;
+
+/** True for a launch of the engine that Drover ships: it speaks as a worker, others need not. */
+export function isEmbeddedEngine({ flags }: { flags: readonly string[] }): boolean {
+  return flags.some((flag) => EMBEDDED_PROGRAM.test(flag));
+}
+
+/** What a worker is told of itself. */
+export interface WorkerSelf {
+  worker_id: string;
+  /** Where it says that it is up. */
+  callback_url: string;
+  model_ref: string;
+  backend: string;
+  device_mask: string | null;
+}
+
+/** Arguments that come after those of the launch; its model and its port stand there. */
+export function workerFlags({
+  worker_id,
+  callback_url,
+  model_ref,
+  backend,
+  device_mask,
+}: WorkerSelf): string[] {
+  return [
+    ...[
+      '--worker-id',
+      worker_id,
+      '--callback-url',
+      callback_url,
+      '--model-ref',
+      model_ref,
+      '--backend',
+      backend,
+    ],
+    ...(device_mask === null ? [] : ['--device', device_mask]),
+  ];
+}

@@ -19,6 +19,7 @@ import { PoolRegistry } from '../workers/node/pool-registry.js';
 import { builtFakeEngine } from './built-fake-engine.js';
 import { freePort } from './free-port.js';
 import { quietMetrics, quietModelMetrics } from './quiet-metrics.js';
+import { workerRoll } from './quiet-workers.js';
 
 /** A log line as it was written. */
 export type LoggedLine = Readonly<Record<string, unknown>>;
@@ -68,6 +69,7 @@ function nodeIn(
   const deps: NodeActivityDeps = {
     nodeId: 'node-1',
     pools,
+    workers: workerRoll(),
     runs: noRuns(),
     metrics: quietMetrics,
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),

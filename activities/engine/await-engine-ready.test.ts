@@ -3,10 +3,12 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import type { LayersLoaded } from '../../contracts/loading.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { eventually } from '../../testing/changes.js';
 import { freePort } from '../../testing/free-port.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
+import type { WorkerKeeper } from '../deps.js';
 import type { PoolFailureDetails } from '../failures.js';
 import type { StartingEngine } from './await-engine-ready.js';
 
@@ -187,4 +189,52 @@ test('another health path is asked where the launch says so', async (t) => {
   const starting = await started(node, [], { health_path: '/slots' });
   await answering(starting);
   await node.run('awaitEngineReady', starting);
+});
+
+/** What the node has heard of a worker that was spawned. */
+const heardOf = (silentMs: number | undefined, loading?: LayersLoaded): WorkerKeeper => ({
+  enrol: () => undefined,
+  silentMs: () => silentMs,
+  loading: () => loading,
+  forget: () => undefined,
+});
+
+test('a worker that has neither called back nor answered for 30 s is given up for good', async (t) => {
+  for (const [silentMs, isFinal] of [
+    [29_999, false],
+    [30_000, true],
+    [undefined, false],
+  ] as const) {
+    const node = await poolNode(t, { workers: heardOf(silentMs) });
+    const starting = await started(node, []);
+    const elsewhere = { ...starting.engine, url: `http://127.0.0.1:${await freePort()}` };
+    const failure = await failureOf(node.run('awaitEngineReady', { ...starting, engine: elsewhere }));
+    assert.deepEqual([silentMs, failure.type, failure.nonRetryable], [silentMs, 'HealthTimeout', isFinal]);
+    const { cause_code } = detailsOf(failure).cause ?? {};
+    assert.equal(cause_code, 'LOADING_TIMEOUT');
+    process.kill(starting.engine.pid, 'SIGKILL');
+  }
+});
+
+test('an engine that answers that it loads is not silent, called back or not', async (t) => {
+  const node = await poolNode(t, { workers: heardOf(60_000) });
+  const starting = await started(node, ['--never-ready']);
+  await answering(starting);
+  const failure = await failureOf(node.run('awaitEngineReady', starting));
+  assert.deepEqual([failure.type, failure.nonRetryable], ['HealthTimeout', false]);
+});
+
+test('B-LOAD-010: a model that is stuck fails the preload with LOADING_TIMEOUT, its last layer and the time', async (t) => {
+  const loading = { layers_loaded: 12, layers_total: 28, vram_mb: 900 };
+  const node = await poolNode(t, { now: () => 121_500, workers: heardOf(undefined, loading) });
+  const starting = await started(node, ['--never-ready']);
+  await answering(starting);
+  const failure = await failureOf(
+    node.run('awaitEngineReady', starting, { attempt: 240, scheduledAtMs: 1_500 }),
+  );
+  assert.deepEqual(detailsOf(failure).cause, {
+    cause_code: 'LOADING_TIMEOUT',
+    elapsed_ms: 120_000,
+    ...loading,
+  });
 });

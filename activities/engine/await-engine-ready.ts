@@ -29,6 +29,9 @@ const POLL_INTERVAL_MS = 500;
 /** A healthy engine answers in milliseconds; a hung one must not stall the polls (B-PRELOAD-015). */
 const POLL_TIMEOUT_MS = 2_000;
 
+/** From its spawn until a worker's HTTP server is up; its model may take longer (C-158). */
+const UP_LIMIT_MS = 30_000;
+
 /** Builds the activity `awaitEngineReady`. */
 export function awaitEngineReadyActivity(deps: NodeActivityDeps, room: EngineRoom) {
   /**
@@ -41,11 +44,34 @@ export function awaitEngineReadyActivity(deps: NodeActivityDeps, room: EngineRoo
     try {
       const answer = await Promise.race([askEngine(deps, starting, exit.signal), exit.happened]);
       if (!(await isAlive(starting.engine)) || answer === 'exited') throw await exited(deps, room, starting);
-      if (!answer.healthy) throw notHealthy(deps, starting, answer.reason);
+      if (!answer.healthy) throw notYet(deps, starting, answer);
     } finally {
       exit.stopWatching();
     }
   };
+}
+
+function notYet(
+  deps: NodeActivityDeps,
+  starting: StartingEngine,
+  { reason, isUp = false }: Extract<HealthAnswer, { healthy: false }>,
+): ApplicationFailure {
+  const silentMs = isUp ? undefined : deps.workers.silentMs(starting.prepared);
+  if (silentMs !== undefined && silentMs >= UP_LIMIT_MS) return neverUp(starting, silentMs);
+  return notHealthy(deps, starting, reason);
+}
+
+/** It has neither called back nor answered anybody: waiting for its model would be in vain (B-WRK-014). */
+function neverUp({ prepared, engine }: StartingEngine, elapsed_ms: number): ApplicationFailure {
+  const { pool_id, replica_id } = prepared;
+  const message = `health check failed: the engine of pool ${pool_id} did not come up within ${UP_LIMIT_MS} ms`;
+  const cause = { cause_code: 'LOADING_TIMEOUT', elapsed_ms };
+  return poolFailure(
+    'HealthTimeout',
+    message,
+    { pool_id, replica_id, pid: engine.pid, elapsed_ms, cause },
+    { retryable: false },
+  );
 }
 
 async function askEngine(
@@ -123,7 +149,11 @@ function notHealthy(deps: NodeActivityDeps, starting: StartingEngine, reason: st
       ...details,
       elapsed_ms: elapsed,
       attempts: attempt,
-      cause: { cause_code: 'LOADING_TIMEOUT', elapsed_ms: elapsed },
+      cause: {
+        cause_code: 'LOADING_TIMEOUT',
+        elapsed_ms: elapsed,
+        ...deps.workers.loading(starting.prepared),
+      },
     },
     { nextRetryDelayMs: POLL_INTERVAL_MS, benign: true },
   );

@@ -2,7 +2,14 @@
 import { request } from 'node:http';
 
 /** What came of a poll. */
-export type HealthAnswer = { healthy: true } | { healthy: false; reason: string };
+export type HealthAnswer =
+  | { healthy: true }
+  | {
+      healthy: false;
+      reason: string;
+      /** It answered, though not that it is healthy. */
+      isUp?: boolean;
+    };
 
 /**
  * `GET url`; a status line with 200 is healthy, HTTP/1.0 or 1.1 (B-PRELOAD-014). Anything else is a reason in words.
@@ -15,7 +22,9 @@ export function pollHealth(url: string, signal: AbortSignal): Promise<HealthAnsw
       response.resume();
       const { statusCode } = response;
       resolve(
-        statusCode === 200 ? { healthy: true } : { healthy: false, reason: `it answers ${statusCode}` },
+        statusCode === 200
+          ? { healthy: true }
+          : { healthy: false, reason: `it answers ${statusCode}`, isUp: true },
       );
       asked.destroy();
     });

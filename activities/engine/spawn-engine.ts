@@ -9,7 +9,7 @@ import type { PreparedEngine } from '../../contracts/pool.js';
 import { cudaVisibleDevices } from '../../domain/device-mask.js';
 import { ONE_GPU, staysOnOneGpu } from '../../domain/hetero-split.js';
 import { correlationFields } from '../../telemetry/correlation.js';
-import type { NodeActivityDeps } from '../deps.js';
+import type { NodeActivityDeps, WorkerKeeper } from '../deps.js';
 import { poolFailure, systemReason } from '../failures.js';
 import { engineFields, narration } from '../pool/pool-fields.js';
 import { replicaFiles, type ReplicaFiles } from '../replica-files.js';
@@ -49,6 +49,8 @@ interface Launch {
   prepared: PreparedEngine;
   files: ReplicaFiles;
   token: string;
+  /** What it gets beside its launch, where it speaks as a worker. */
+  enrolled: ReturnType<WorkerKeeper['enrol']>;
   /** Length of the log before the engine; unknown for one that was found running. */
   logOffsetBytes?: number;
 }
@@ -61,7 +63,8 @@ export function spawnEngineActivity(deps: NodeActivityDeps, room: EngineRoom) {
    */
   return function spawnEngine(prepared: PreparedEngine): Promise<SpawnedEngine> {
     const files = replicaFiles(deps.paths, prepared);
-    const launch: Launch = { deps, prepared, files, token: spawnToken(prepared) };
+    const token = spawnToken(prepared);
+    const launch: Launch = { deps, prepared, files, token, enrolled: deps.workers.enrol(prepared, token) };
     return room.alone(prepared, async () => {
       await mkdir(deps.paths.runtimeDir, { recursive: true, mode: 0o700 });
       await mkdir(files.workDir, { recursive: true, mode: 0o700 });
@@ -126,13 +129,20 @@ function auditSpawn(
   void audit.record({ event_type: 'worker_spawned', actor: `node:${node_id}`, details });
 }
 
-async function spawn({ deps, prepared, files, token }: Launch): Promise<DetachedProcess> {
-  const { binary_path: command, flags: args, pool_id, replica_id } = prepared;
+/** The launch's own arguments, and those that tell a worker who it is. */
+function argumentsOf({ prepared, enrolled }: Launch): string[] {
+  return [...prepared.flags, ...(enrolled?.flags ?? [])];
+}
+
+async function spawn(launch: Launch): Promise<DetachedProcess> {
+  const { deps, prepared, files, token, enrolled } = launch;
+  const { binary_path: command, pool_id, replica_id } = prepared;
+  const args = argumentsOf(launch);
   try {
     const { engineUser } = deps;
     // The home of whoever the worker is is none of another user's.
     const base = engineUser === null ? deps.env() : { ...deps.env(), HOME: undefined };
-    const env = engineEnvironment(prepared, base, token);
+    const env = { ...engineEnvironment(prepared, base, token), ...enrolled?.secrets };
     const where = { cwd: files.workDir, logFile: files.logFile };
     return await spawnDetached({
       command,
@@ -189,16 +199,17 @@ async function recordOrEnd(launch: Launch, child: DetachedProcess): Promise<void
 
 /** The spawn record first: it proves whose process the number in the PID file is. */
 async function record(
-  { deps, prepared, files, token, logOffsetBytes }: Launch,
+  launch: Launch,
   { pid, startTicks }: { pid: number; startTicks: string },
 ): Promise<void> {
+  const { deps, prepared, files, token, logOffsetBytes } = launch;
   const written: SpawnRecord = {
     pool_id: prepared.pool_id,
     replica_id: prepared.replica_id,
     pid,
     started_ticks: startTicks,
     boot_id: await bootId(),
-    argv_digest: argvDigest([prepared.binary_path, ...prepared.flags]),
+    argv_digest: argvDigest([prepared.binary_path, ...argumentsOf(launch)]),
     token,
     spawned_at_ms: deps.now(),
     ...(logOffsetBytes === undefined ? {} : { log_offset_bytes: logOffsetBytes }),

@@ -40,6 +40,7 @@ export function stopEngineActivity(deps: NodeActivityDeps, room: EngineRoom) {
         const files = replicaFiles(deps.paths, input);
         const stopped = await stop(deps, files, input, token);
         room.releasePort(input);
+        deps.workers.forget(input);
         logStop(deps, input, stopped);
         return stopped;
       }),

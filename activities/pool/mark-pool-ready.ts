@@ -16,16 +16,18 @@ export interface MarkPoolReadyInput extends StartingEngine {
 /** Builds the activity `markPoolReady`. */
 export function markPoolReadyActivity({
   pools,
+  workers,
   paths,
   metrics,
   log,
-}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'metrics' | 'log'>) {
+}: Pick<NodeActivityDeps, 'pools' | 'workers' | 'paths' | 'metrics' | 'log'>) {
   /** A preload counts once; what a reload brings up is no preload. */
   return async function markPoolReady({ prepared, engine, duration_ms }: MarkPoolReadyInput): Promise<void> {
     await removeDrainMark(paths, prepared.pool_id);
     const isPreload = pools.status(prepared.pool_id)?.state === 'starting';
     const { pid, url, start_ticks: startTicks } = engine;
     pools.ready({ prepared, url, pid, startTicks });
+    workers.forget(prepared);
     if (isPreload) metrics.preloadEnded(prepared.pool_id, prepared.engine, null);
     const slots = prepared.slots_total;
     const human = `Serves with ${slots} ${slots === 1 ? 'slot' : 'slots'}, ${duration_ms} ms after the order`;

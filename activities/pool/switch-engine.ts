@@ -15,9 +15,10 @@ import { engineFields } from './pool-fields.js';
 /** Builds the activity `switchEngine`. */
 export function switchEngineActivity({
   pools,
+  workers,
   paths,
   log,
-}: Pick<NodeActivityDeps, 'pools' | 'paths' | 'log'>) {
+}: Pick<NodeActivityDeps, 'pools' | 'workers' | 'paths' | 'log'>) {
   /**
    * @param next - under the replica's own id
    * @throws ApplicationFailure `POOL_CONFLICT` when the pool has been taken out of service meanwhile
@@ -29,6 +30,7 @@ export function switchEngineActivity({
     await exchangeFiles(paths, next);
     const { pid, url, start_ticks: startTicks } = next.engine;
     pools.switched({ prepared: next.prepared, url, pid, startTicks });
+    workers.forget({ pool_id, replica_id: replicaBeside(next.prepared.replica_id) });
     const fields = { ...engineFields(next.prepared), model_ref: next.prepared.model_ref, pid, url };
     log.info({ event: 'engine_switched', ...fields }, 'new work goes to the new engine');
   };

@@ -16,6 +16,8 @@ export interface WorkerBook {
   read(workerId: string, call: CallContext): Promise<WorkerReport>;
   /** The same, where there are any. @throws DroverError NO_WORKERS */
   some(filter: WorkerFilter, call: CallContext): Promise<WorkerReport[]>;
+  /** One whose loading can be followed: the one that is named, else the first that loads. @throws DroverError NO_WORKERS, WORKER_NOT_FOUND, NOT_LOADING */
+  toFollow(workerId: string | undefined, call: CallContext): Promise<WorkerReport>;
   /** How its engine answers for its health. @throws DroverError NO_WORKERS, WORKER_NOT_FOUND, WORKER_UNHEALTHY, HEALTH_CHECK_ERROR */
   health(workerId: string, call: CallContext): Promise<WorkerAlive>;
   /** The idle one with the most free slots. @throws DroverError NO_WORKERS_IN_REGISTRY, NO_IDLE_WORKERS */
@@ -51,6 +53,13 @@ export function createWorkerBook(nodes: NodeLink): WorkerBook {
       const workers = await list(filter, call);
       requireSome(workers, 'NO_WORKERS', { operation: 'health' });
       return workers;
+    },
+    async toFollow(workerId, call) {
+      const workers = await all(call);
+      requireSome(workers, 'NO_WORKERS', { operation: 'progress' });
+      if (workerId !== undefined) return named(workers, workerId);
+      const found = workers.find(({ state }) => state === 'loading');
+      return found ?? refuse('NOT_LOADING', 'no engine loads a model now', tally(workers));
     },
     async health(workerId, call) {
       const workers = await all(call);

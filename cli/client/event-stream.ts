@@ -3,7 +3,7 @@ import { createParser } from 'eventsource-parser';
 import { request, type Dispatcher } from 'undici';
 import { CliError, type StreamKind } from './cli-error.js';
 import { asError, codeOf, headerOf, reasonOf, type ApiHttp } from './http.js';
-import { envelopeIn } from './refusal.js';
+import { envelopeIn, errorOfEnvelope } from './refusal.js';
 import { isPassingStatus, readRetryAfterMs } from './retry.js';
 
 /** Beyond this a server does not send events. */
@@ -112,6 +112,8 @@ async function requireStream(
   const correlationId = headerOf(headers, 'x-correlation-id');
   const envelope = status === 200 ? undefined : envelopeIn(text, correlationId);
   const said = envelope === undefined ? '' : `: ${envelope.message} (${envelope.code})`;
+  // There is nothing to be streamed: that is what is wrong, and asking again does not mend it.
+  if (envelope?.code === 'NO_WORKERS') throw new StreamFailure(errorOfEnvelope(envelope, status), false);
   const what = status === 200 ? `answered with ${type}` : `was refused with ${status}${said}`;
   const failed = CliError.of(`${kind}_FAILED`, `the stream ${what}`, {
     details: {

@@ -21,6 +21,8 @@ export interface FollowWish {
 /** How far a stream has come. */
 interface Progress {
   lastEventId: string | undefined;
+  /** What came last that was new: a stream that begins with how things stand says it again at each connection. */
+  last: StreamEvent | undefined;
   /** Attempts since something new came. */
   attempts: number;
   /** When the stream was last seen alive; undefined: never. */
@@ -36,7 +38,7 @@ const LASTING_MS = 2_000;
  * @throws CliError `<kind>_*`, or what `take` throws; Interrupted
  */
 export async function followStream(http: ApiHttp, wish: FollowWish): Promise<void> {
-  const progress: Progress = { lastEventId: undefined, attempts: 0, aliveAtMs: undefined };
+  const progress: Progress = { lastEventId: undefined, last: undefined, attempts: 0, aliveAtMs: undefined };
   for (;;) {
     progress.attempts += 1;
     const failure = await readOnce(http, wish, progress);
@@ -61,8 +63,8 @@ async function readOnce(
       const taken = await take(event);
       if (taken === 'last') return undefined;
       if (taken === 'again') return new StreamFailure(cut(kind, path, event.data), true);
-      if (taken === 'nothing') continue;
-      Object.assign(progress, { aliveAtMs: Date.now(), attempts: 0 });
+      if (taken === 'nothing' || isSame(event, progress.last)) continue;
+      Object.assign(progress, { aliveAtMs: Date.now(), attempts: 0, last: event });
       if (event.id !== undefined) progress.lastEventId = event.id;
     }
     return new StreamFailure(cut(kind, path), true);
@@ -84,6 +86,10 @@ function resumeDelayMs(
   const remainingMs = aliveAtMs === undefined ? limits.connectMs : aliveAtMs + limits.idleMs - Date.now();
   const profile = aliveAtMs === undefined ? CLI_PROFILE : RESUME_PROFILE;
   return retryDelayMs(profile, { attempt: Math.max(1, attempts), retryAfterMs, remainingMs }, http.chance());
+}
+
+function isSame(event: StreamEvent, last: StreamEvent | undefined): boolean {
+  return event.data === last?.data && event.event === last.event && event.id === last.id;
 }
 
 /** A stream that ends before its last event has failed (B-SSEC-005). */

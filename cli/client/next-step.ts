@@ -21,6 +21,8 @@ const STEPS: Readonly<Record<string, string>> = {
   NO_TOKENS_GENERATED: "try another prompt; the engine's log may say more",
   TOKEN_COUNT_MISMATCH: 'the text above may lack something: "drover tasks attach ID" shows it again',
   NO_WORKERS: 'start an engine: "drover up", or "drover pools preload FILE"',
+  NO_WORKERS_FOR_SSE: 'start an engine: "drover up", or "drover pools preload FILE"',
+  NOT_LOADING: '"drover workers list" says how the engines stand',
   MISSING_TOKEN: 'name a key with DROVER_API_KEY, --key, or in the configuration file',
   BAD_TOKEN: 'the key is not known there: look at DROVER_API_KEY, --key and the configuration file',
   BAD_API_KEY: 'the key is not known there: look at DROVER_API_KEY, --key and the configuration file',

@@ -1,11 +1,13 @@
 /** An operation on a pool, followed step by step to its end. */
 import { z } from 'zod';
+import { layersLoaded } from '../../contracts/loading.js';
 import { operation, poolEvents, type Operation } from '../../contracts/operation.js';
 import { operationAccepted } from '../../contracts/pool.js';
 import { CliError } from '../client/cli-error.js';
 import { followStream, type Taken } from '../client/follow.js';
 import type { StreamEvent } from '../client/event-stream.js';
 import { dataOf } from '../client/task-reader.js';
+import { layersLine } from '../output/progress-line.js';
 import type { Session } from '../session.js';
 import { callAs, readAs } from './read-as.js';
 
@@ -18,6 +20,8 @@ export interface OperationAsk {
   detach: boolean;
 }
 
+/** What of a pool's status is told; the rest is `drover ps`'s. */
+const statusOfLoading = z.object({ loading: layersLoaded.optional() });
 const answer = z.union([operationAccepted, z.record(z.string(), z.unknown())]);
 
 /**
@@ -63,7 +67,13 @@ function endOf(event: StreamEvent, runId: string): Operation | undefined {
 }
 
 function takeStep({ out }: Session, event: StreamEvent, runId: string): Taken {
-  if (event.event !== 'step') return event.event === 'status' ? 'new' : 'nothing';
+  if (event.event === 'status') {
+    const { loading } = dataOf(event, statusOfLoading);
+    if (loading !== undefined) out.progress(out.json ? JSON.stringify({ loading }) : layersLine(loading));
+    return 'new';
+  }
+  if (event.event !== 'step') return 'nothing';
+  out.endProgress();
   const { run_id, step, doing } = dataOf(event, poolEvents.step);
   if (run_id === runId) out.note(out.json ? JSON.stringify({ step, doing }) : doing);
   return 'new';

@@ -1,11 +1,14 @@
 /** `pools events` and `logs`: what was done to a pool, step by step, and with `--follow` what is done as it happens. */
 import type { Command } from 'commander';
 import { poolEvents } from '../../contracts/operation.js';
+import { workerList } from '../../contracts/worker-report.js';
+import { CliError } from '../client/cli-error.js';
 import type { StreamEvent } from '../client/event-stream.js';
 import { followStream, type Taken } from '../client/follow.js';
 import { dataOf } from '../client/task-reader.js';
 import { acts, type Runtime, type Session, type Work } from '../session.js';
 import { clock, endLine, historyOf, inWords, readOperations } from './pool-history.js';
+import { readAs } from './read-as.js';
 
 interface EventOptions {
   follow?: boolean;
@@ -46,6 +49,19 @@ async function followPool(session: Session, pool: string): Promise<void> {
     limits: { connectMs, firstEventMs: undefined, idleMs, commentsCount: true },
     take: (event) => takeEvent(session, event),
     onCut: (reason) => out.note(`${reason}; connecting again`),
+  }).catch(async (err: unknown) => {
+    throw await orNoWorkers(session, err);
+  });
+}
+
+/** Of a pool that is not known there is nothing to tell; where there is no engine at all, that is why (B-LOAD-005). */
+async function orNoWorkers(session: Session, err: unknown): Promise<unknown> {
+  if (!(err instanceof CliError) || err.more.details?.['cause_code'] !== 'POOL_NOT_FOUND') return err;
+  const found = await readAs(session, '/v2/workers/list', workerList).catch(() => undefined);
+  if (found === undefined || found.workers.length > 0) return err;
+  return CliError.of('NO_WORKERS_FOR_SSE', 'no engine is there whose events could be told', {
+    details: { operation: 'events', expected: '1 engine or more', actual: 0, cause_code: 'POOL_NOT_FOUND' },
+    correlationId: err.more.correlationId,
   });
 }
 

@@ -1,5 +1,6 @@
-/** How far a download is, in one line: a bar where somebody has said how large it is. */
+/** How far something is, in one line: a bar where somebody has said how large it is. */
 import type { DownloadFrame } from '../../contracts/download.js';
+import type { LayersLoaded } from '../../contracts/loading.js';
 
 const BAR_WIDTH = 24;
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
@@ -17,6 +18,12 @@ export function progressLine({
   if (paused) return `${how}, paused`;
   const left = eta_ms === null ? '' : `, ${inTime(eta_ms)} left`;
   return `${how}, ${inBytes((speed_mbps * 1_000_000) / 8)}/s${left}`;
+}
+
+/** `loading [######      ]  25 % of 28 layers, 1.2 GB of GPU memory`. */
+export function layersLine({ layers_loaded, layers_total, vram_mb }: LayersLoaded): string {
+  const memory = vram_mb === 0 ? '' : `, ${inBytes(vram_mb * 1024 ** 2)} of GPU memory`;
+  return `loading ${bar(layers_loaded / layers_total)} of ${layers_total} layers${memory}`;
 }
 
 function bar(share: number): string {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { countLayers } from './count-layers.js';
+import type { GgufMetadata } from './llama-types.js';
 import { LoadingProgress, type LoadingFrame } from './loading-progress.js';
 
 const NEVER = new AbortController().signal;
@@ -66,7 +67,7 @@ test('a watcher that leaves is forgotten', async () => {
 });
 
 test('B-LOAD-003: the layers are the blocks that the model names in its header, below its architecture', async () => {
-  const layersOf = (metadata: object) =>
+  const layersOf = (metadata: GgufMetadata) =>
     countLayers({ readGgufFileInfo: () => Promise.resolve({ metadata }) }, 'm.gguf');
   assert.equal(await layersOf({ general: { architecture: 'qwen2' }, qwen2: { block_count: 28 } }), 28);
   assert.equal(await layersOf({ general: { architecture: 'qwen2' }, llama: { block_count: 28 } }), 1);

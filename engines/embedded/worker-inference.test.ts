@@ -36,7 +36,7 @@ describe('a worker with a key', () => {
     });
   const infer = (body: unknown, more?: Parameters<typeof send>[3]) =>
     send('POST', '/v1/inference', body, more);
-  const refusalOf = async (answer: Promise<Response>) => {
+  const refusalOf = async (answer: Promise<Response>): Promise<WorkerBody & { status: number }> => {
     const response = await answer;
     return { status: response.status, ...((await response.json()) as WorkerBody) };
   };

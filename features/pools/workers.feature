@@ -39,6 +39,17 @@ Feature: Which engines there are, and what they are doing
       | ready                                     | NO_WORKERS_REGISTERED      |
       | state?expected=idle                       | NO_WORKERS_FOR_STATE_CHECK |
       | transition?from=idle&through=busy&to=idle | NO_WORKERS_FOR_TRANSITION  |
+      | progress                                  | NO_WORKERS                 |
+
+  @B-WRK-007 @B-WRK-009 @B-LOAD-003
+  Scenario: The engine that Drover brings along calls back before its model is loaded
+    Given a fresh installation whose engine has one slot
+    Then its engine has called back under its own URL before it served
+    And the progress of its engine has ended with "ready"
+    When "GET /v2/workers/idle?model_ref=demo" is requested
+    Then the answer holds:
+      | state           | idle |
+      | slots_available | 1    |
 
   @B-WRK-011
   Scenario: An engine that loads is registered, and not ready

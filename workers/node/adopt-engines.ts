@@ -18,7 +18,7 @@ import type { PoolRegistry } from './pool-registry.js';
 
 /** Takes over what can be proved, ends the rest. */
 export async function adoptEngines(
-  deps: Pick<NodeActivityDeps, 'adapterOf' | 'paths' | 'stopGraceMs' | 'metrics' | 'now'>,
+  deps: Pick<NodeActivityDeps, 'adapterOf' | 'paths' | 'stopGraceMs' | 'metrics' | 'now' | 'workers'>,
   pools: PoolRegistry,
   log: Logger,
 ): Promise<void> {
@@ -31,6 +31,7 @@ export async function adoptEngines(
     const handedOver = existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)));
     if (left.alive && !handedOver) {
       if (!isAside(replica_id)) pools.starting(prepared);
+      deps.workers.enrol(prepared, left.record.token);
       const fields = { event: 'engine_left', ...engineFields(prepared), pid };
       log.info(fields, 'engine of an operation that is under way');
       continue;

@@ -24,14 +24,16 @@ import { withCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { countTokensOf } from './admit-run.js';
 import type { AnnounceEngine } from './announce-engine.js';
+import { bearerOf } from './bearer.js';
 import { diskFull, isOutOfRoom } from './disk-room.js';
 import { streamFrames } from './frame-stream.js';
 import { machineRoutes, MACHINE_HEALTH, type MachineFacts } from './machine-routes.js';
 import type { PoolRegistry } from './pool-registry.js';
 import type { NodeMetrics } from './prometheus.js';
 import { workerHealth } from './worker-health.js';
-import { workerReports } from './report-workers.js';
 import type { RunRegister } from './runs.js';
+import { READY_CALLBACK_PATH, workerRoutes } from './worker-routes.js';
+import type { WorkerRoll } from './worker-roll.js';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -53,6 +55,7 @@ export interface GatewayDeps {
   /** False while the node is out of touch with Temporal: it takes no task and promises nothing. */
   inTouch: () => boolean;
   pools: PoolRegistry;
+  workers: WorkerRoll;
   devices: () => NodeDevices;
   announceEngine: AnnounceEngine;
   /** Prometheus text of this process, and what it counts of the gateway. */
@@ -96,7 +99,7 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
     done();
   });
   app.addHook('onRequest', checkHost(deps.host));
-  app.addHook('onRequest', authenticate(deps.token));
+  app.addHook('onRequest', authenticate(deps));
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
     answerError(new DroverError('ROUTE_NOT_FOUND', 'no such route'), request, reply),
@@ -107,6 +110,7 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
   );
   machineRoutes(app, deps);
   poolRoutes(app, deps);
+  workerRoutes(app, deps);
   runRoutes(app, deps);
   return app;
 }
@@ -126,7 +130,6 @@ function poolRoutes(
     node_id: nodeId,
     pools: pools.snapshot(),
   }));
-  app.get('/workers', () => ({ workers: workerReports(nodeId, pools.all()) }));
   app.get<{ Params: ReplicaKey }>('/workers/:pool_id/:replica_id/health', ({ params }) =>
     workerHealth(pools, params),
   );
@@ -205,12 +208,15 @@ function checkHost(bind: string) {
 /** Whoever watches a machine has no token. */
 const KEYLESS: ReadonlySet<string> = new Set(['/health', '/metrics', MACHINE_HEALTH]);
 
-function authenticate(token: () => string) {
+function authenticate({ token, workers }: Pick<GatewayDeps, 'token' | 'workers'>) {
   return async (request: FastifyRequest): Promise<void> => {
-    if (KEYLESS.has(request.routeOptions.url ?? '')) return;
-    const given = /^Bearer +(\S+)$/.exec(request.headers.authorization ?? '')?.[1];
+    const { url } = request.routeOptions;
+    if (KEYLESS.has(url ?? '')) return;
+    const given = bearerOf(request.headers);
     if (given === undefined)
       throw new DroverError('MISSING_TOKEN', 'a bearer token is needed', { auth_code: 40101 });
+    // A worker has no other door than this one: its key is not the node's token.
+    if (url === READY_CALLBACK_PATH && workers.hasKey(given)) return;
     if (!sameSecret(given, token()))
       throw new DroverError('BAD_TOKEN', 'the token is wrong', { auth_code: 40102 });
     return Promise.resolve();
@@ -225,7 +231,12 @@ function answerError(err: unknown, request: FastifyRequest, reply: FastifyReply)
   if (retry_after_ms !== undefined) void reply.header('retry-after', retryAfterSeconds(retry_after_ms));
   const correlationId = request.headers['x-correlation-id'];
   const envelope = known.toEnvelope(typeof correlationId === 'string' ? correlationId : undefined);
-  return reply.code(statusOf(known.code)).send(envelope);
+  const { code, message, details = {}, correlation_id } = envelope;
+  // Nodes and workers have their own envelope for what they have agreed on (C-116).
+  const body = request.url.startsWith('/v1/')
+    ? { error: { code, message, details, correlation_id } }
+    : envelope;
+  return reply.code(statusOf(known.code)).send(body);
 }
 
 function toDroverError(err: unknown): DroverError {

@@ -50,6 +50,10 @@ import { RunRegister } from './runs.js';
 import { endReplica, stopEngines } from './stop-engines.js';
 import { tellPoolState } from './tell-pool-state.js';
 import { refusesConnections, TemporalContact } from './temporal-contact.js';
+import { followLoading } from './follow-loading.js';
+import { gatewayUrl } from './gateway-url.js';
+import { READY_CALLBACK_PATH } from './worker-routes.js';
+import { WorkerRoll } from './worker-roll.js';
 import { DeviceWatch } from './watch-devices.js';
 import { HandoffWatch } from './watch-handoffs.js';
 import { EngineWatch } from './watch-engines.js';
@@ -79,13 +83,14 @@ interface NodeParts {
   devices: DeviceWatch;
   handoffs: HandoffWatch;
   room: EngineRoom;
+  workers: WorkerRoll;
   /** Aborted when the worker begins to end. */
   closing: AbortController;
   engines: EngineWatch;
   metrics: NodeMetrics;
 }
 
-function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
+function assemble(settings: Settings, token: () => string, log: Logger, audit: Audit): NodeParts {
   const stateDir = settings.DROVER_STATE_DIR;
   const metrics = nodeMetrics(
     {
@@ -135,11 +140,17 @@ function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });
   const pools: PoolRegistry = new PoolRegistry(settings.DROVER_ADMISSION_CAPACITY, adapterOf, runs, Date.now);
+  const workers = new WorkerRoll({
+    nodeId: settings.DROVER_NODE_ID,
+    ...{ token, follow: followLoading, log, now: Date.now },
+    callbackUrl: () => gatewayUrl(settings.DROVER_NODE_ADDR, READY_CALLBACK_PATH),
+  });
+  pools.onLoading((replica) => workers.loading(replica));
   const activities: NodeActivityDeps = {
     nodeId: settings.DROVER_NODE_ID,
     paths,
     pools,
-    runs,
+    ...{ workers, runs },
     metrics: metrics.pools,
     log,
     audit,
@@ -171,13 +182,15 @@ function assemble(settings: Settings, log: Logger, audit: Audit): NodeParts {
     log,
     now: Date.now,
   });
-  return { runs, pools, contact, activities, devices, handoffs, room, closing, engines, metrics };
+  return {
+    ...{ runs, pools, contact, activities, devices, handoffs, room, workers, closing, engines, metrics },
+  };
 }
 
 async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   let token = mustHaveToken(settings);
   const audit = await openProcessAudit('node', settings, log);
-  const parts = assemble(settings, log, audit);
+  const parts = assemble(settings, () => token, log, audit);
   const { runs, pools, contact, engines, activities, devices, handoffs } = parts;
   const recovery = {
     runsDir: join(settings.DROVER_STATE_DIR, 'runs'),
@@ -234,6 +247,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     runs,
     inTouch: () => contact.inTouch(),
     pools,
+    workers: parts.workers,
     devices: () => devices.snapshot(),
     announceEngine,
     metrics: parts.metrics,

@@ -4,6 +4,8 @@
  */
 import type { EngineAdapter } from '../../activities/engine/adapters/engine-adapter.js';
 import type { PoolKeeper, RunningEngine, ServedEngine } from '../../activities/deps.js';
+import type { ReplicaKey } from '../../activities/replica-files.js';
+import type { LayersLoaded } from '../../contracts/loading.js';
 import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import type { EngineKind, Workload } from '../../contracts/task.js';
@@ -56,6 +58,7 @@ export type PoolMove = (pool: Pool, from: PoolState) => void;
 export class PoolRegistry implements PoolKeeper {
   private readonly pools = new Map<string, Pool>();
   private moved: PoolMove = () => undefined;
+  private loadingOf: (replica: ReplicaKey) => LayersLoaded | undefined = () => undefined;
 
   constructor(
     private readonly capacity: number,
@@ -67,6 +70,11 @@ export class PoolRegistry implements PoolKeeper {
   /** Calls `listener` at every move from now on. */
   onMove(listener: PoolMove): void {
     this.moved = listener;
+  }
+
+  /** Asks `tell` how far the model of an engine that starts has come. */
+  onLoading(tell: (replica: ReplicaKey) => LayersLoaded | undefined): void {
+    this.loadingOf = tell;
   }
 
   /** The pool, or undefined when nothing was ever asked of it here. */
@@ -375,6 +383,7 @@ export class PoolRegistry implements PoolKeeper {
   private statusOf(pool: Pool): PoolStatus {
     const { prepared, scheduler } = pool;
     const { state, lastError } = this.shown(pool);
+    const loading = state === 'starting' && prepared !== null ? this.loadingOf(prepared) : undefined;
     return {
       pool_id: pool.poolId,
       state,
@@ -398,6 +407,7 @@ export class PoolRegistry implements PoolKeeper {
       workloads: workloadsOf(pool),
       config_digest: prepared?.config_digest ?? null,
       last_error: lastError,
+      ...(loading === undefined ? {} : { loading }),
       changed_at_ms: pool.changedAtMs,
       last_heartbeat_ms: pool.heartbeatAtMs,
       next_restart_at: isoTime(pool.nextRestartAtMs),

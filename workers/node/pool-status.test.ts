@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { readSettings } from '../../contracts/settings.js';
+import { workerRoll } from '../../testing/quiet-workers.js';
 import { nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
 import { buildGateway } from './gateway.js';
 import { nodeMetrics } from './prometheus.js';
@@ -26,6 +27,7 @@ describe('GET /pools/:id/status of a node', () => {
       bodyLimitBytes: 1_000,
       runs,
       pools,
+      workers: workerRoll(),
       devices: () => ({ devices: [], problem: null, seen_at_ms: null }),
       announceEngine: () => Promise.resolve({ bound: false }),
       metrics: nodeMetrics(),

@@ -5,11 +5,47 @@ import { CLOSED } from '../../domain/circuit.js';
 import { workerIdOf } from '../../domain/identity.js';
 import { workerState } from '../../domain/worker.js';
 import type { Pool, Replica } from './pool-registry.js';
+import type { LoadingWorker } from './worker-roll.js';
 
-/** Every engine of these pools, sorted by its id: those that serve, and the one that a pool is starting or has lost. */
-export function workerReports(nodeId: string, pools: Iterable<Pool>): WorkerReport[] {
-  const reports = [...pools].flatMap((pool) => reportsOf(nodeId, pool));
+/**
+ * Every engine of these pools, sorted by its id: those that serve, and the one that a pool is starting or has lost.
+ * @param loading - those that were spawned and do not serve yet; one beside another of its replica is in no pool
+ */
+export function workerReports(
+  nodeId: string,
+  pools: Iterable<Pool>,
+  loading: readonly LoadingWorker[] = [],
+): WorkerReport[] {
+  const known = [...pools].flatMap((pool) => reportsOf(nodeId, pool));
+  const told = known.map((report) => withLoading(report, loading));
+  const ids = new Set(known.map(({ worker_id }) => worker_id));
+  const beside = loading
+    .filter(({ worker_id }) => !ids.has(worker_id))
+    .map((one) => reportOfLoading(nodeId, one));
+  const reports = [...told, ...beside];
   return reports.sort((a, b) => (a.worker_id < b.worker_id ? -1 : 1));
+}
+
+/** What a worker has told of itself since it was spawned. */
+function withLoading(report: WorkerReport, loading: readonly LoadingWorker[]): WorkerReport {
+  const found = loading.find(({ worker_id }) => worker_id === report.worker_id);
+  if (found === undefined || report.state !== 'loading') return report;
+  return {
+    ...report,
+    url: report.url ?? found.url,
+    ...(found.loading === undefined ? {} : { loading: found.loading }),
+  };
+}
+
+function reportOfLoading(node_id: string, worker: LoadingWorker): WorkerReport {
+  const { worker_id, url, prepared, loading } = worker;
+  const { pool_id, replica_id, engine, model_ref, model_name, backend, device_mask, slots_total } = prepared;
+  return {
+    ...{ worker_id, node_id, pool_id, replica_id, url, engine, model_ref, model_name, backend },
+    ...{ device: device_mask, state: 'loading' as const, slots_total, slots_available: 0, pid: null },
+    ...{ last_activity_ms: null, last_error: null },
+    ...(loading === undefined ? {} : { loading }),
+  };
 }
 
 function reportsOf(nodeId: string, pool: Pool): WorkerReport[] {

@@ -165,3 +165,57 @@ test('B-WHL-002, B-WHL-003: an engine that answers otherwise is told from one th
   assert.deepEqual((await refusedWith('gone/health')).slice(0, 2), [404, 'WORKER_NOT_FOUND']);
   assert.equal(((await asked('health?node=node-1')).body['workers'] as WorkerReport[]).length, 2);
 });
+
+/** The frames of a stream of progress, to its end. */
+async function framesOf(path: string) {
+  const answer = await api.ask('GET', `/v2/workers/${path}`);
+  assert.equal(answer.statusCode, 200, answer.body);
+  assert.match(String(answer.headers['content-type']), /^text\/event-stream/);
+  const said = answer.body.split('\n\n').filter((block) => block.startsWith('data: '));
+  return said.map((block) => block.slice(6));
+}
+
+test('B-LOAD-005, B-LOAD-004: progress of no worker at all is NO_WORKERS, of none that loads NOT_LOADING, of a loaded one its end', async () => {
+  assert.deepEqual(await refusedWith('progress'), [503, 'NO_WORKERS', { operation: 'progress' }]);
+  assert.deepEqual(await refusedWith('progress?worker_id=x'), [503, 'NO_WORKERS', { operation: 'progress' }]);
+  nodes.workersOf.set('node-1', [worker('a', 'idle')]);
+  assert.deepEqual(await refusedWith('progress'), [503, 'NOT_LOADING', { count: 1, states: { idle: 1 } }]);
+  assert.deepEqual(await refusedWith('progress?worker_id=x'), [404, 'WORKER_NOT_FOUND', undefined]);
+  assert.deepEqual(await framesOf('progress?worker_id=node-1:a:r0'), ['{"stage":"ready"}', '[DONE]']);
+});
+
+test('B-LOAD-003: the layers of the worker that loads are relayed as its node tells them, to the end', async () => {
+  const at = (layers_loaded: number) => ({ layers_loaded, layers_total: 28, vram_mb: layers_loaded * 100 });
+  const told = [{ loading: at(3) }, {}, { loading: at(3) }, { loading: at(28) }];
+  nodes.workersOf.set('node-2', [worker('b', 'loading', { node_id: 'node-2', ...told.shift() })]);
+  nodes.onCall = (call) => {
+    if (!call.startsWith('node-2 workers')) return;
+    const next = told.shift();
+    const state = next === undefined ? 'idle' : 'loading';
+    nodes.workersOf.set('node-2', [worker('b', state, { node_id: 'node-2', ...next })]);
+  };
+  const frames = await framesOf('progress');
+  nodes.onCall = () => undefined;
+  const loading = (layers: number) => ({ stage: 'loading_to_vram', ...at(layers) });
+  assert.deepEqual(
+    frames.slice(0, -1).map((text) => JSON.parse(text) as unknown),
+    [loading(3), loading(28), { stage: 'ready' }],
+  );
+  assert.equal(frames.at(-1), '[DONE]');
+});
+
+test('a worker that falls while it loads, or goes, ends the progress with an error', async () => {
+  const loading = { layers_loaded: 3, layers_total: 28, vram_mb: 0 };
+  for (const [after, code, message] of [
+    [[worker('a', 'crashed', { last_error: 'out of luck' })], 'PRELOAD_FAILED', 'out of luck'],
+    [[], 'WORKER_NOT_FOUND', 'the worker is gone'],
+  ] as const) {
+    nodes.workersOf.set('node-1', [worker('a', 'loading', { loading })]);
+    nodes.onCall = (call) => {
+      if (call.startsWith('node-2 workers')) nodes.workersOf.set('node-1', [...after]);
+    };
+    const frames = await framesOf('progress');
+    nodes.onCall = () => undefined;
+    assert.deepEqual(frames.slice(-2), [JSON.stringify({ stage: 'error', code, message }), '[DONE]']);
+  }
+});

@@ -11,6 +11,8 @@ import {
 import { lookupId, plainText } from '../../../contracts/safe-text.js';
 import { contextOf } from '../../request-context.js';
 import type { WorkerBook } from '../../tasks/worker-book.js';
+import { relayLoading } from '../../relay/relay-loading.js';
+import { eventStream } from '../event-stream.js';
 import { refusals } from '../refusals.js';
 
 /** What the routes read. */
@@ -26,7 +28,7 @@ const walk = z.object({
   to: stateName,
 });
 
-/** `GET /v2/workers/{list,health,idle,ready,state,transition}`, `GET /v2/workers/:id[/health]`. */
+/** `GET /v2/workers/{list,health,idle,progress,ready,state,transition}`, `GET /v2/workers/:id[/health]`. */
 export const workerStateRoutes: FastifyPluginCallbackZod<WorkerStateRoutesOptions> = (
   app,
   { workers },
@@ -109,6 +111,32 @@ export const workerStateRoutes: FastifyPluginCallbackZod<WorkerStateRoutesOption
       const { from, through, to } = request.query;
       const names = [from, ...(through === undefined ? [] : [through]), to];
       return { states: await workers.mayWalk(names, contextOf(request)) };
+    },
+  );
+
+  app.get(
+    '/v2/workers/progress',
+    {
+      config,
+      exposeHeadRoute: false,
+      schema: {
+        operationId: 'followLoading',
+        summary: 'How far a model has come into memory, as it goes',
+        description:
+          'Frames `{"stage":"loading_to_vram","layers_loaded","layers_total","vram_mb"}`, then `{"stage":"ready"}` or ' +
+          '`{"stage":"error","code","message"}`, then `[DONE]`. Without `worker_id` of the engine that loads. An engine that ' +
+          'does not tell how far it has come is told of when it is ready.',
+        ...{ tags, querystring: z.object({ worker_id: z.string().max(512).optional() }) },
+        response: { 200: { description: 'The frames', content: eventStream }, ...refusals(400, 404, 503) },
+      },
+    },
+    async (request, reply) => {
+      const call = contextOf(request);
+      const worker = await workers.toFollow(request.query.worker_id, call);
+      const look = async () =>
+        (await workers.list({}, call)).find(({ worker_id }) => worker_id === worker.worker_id);
+      void relayLoading(worker, look, app.openEventStream(reply, {}));
+      return reply;
     },
   );
 
