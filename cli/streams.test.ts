@@ -166,6 +166,34 @@ describe('streams that fail', () => {
     );
   });
 
+  it('whoever follows a preload, and whoever lists engines, sees how far a model has come', async () => {
+    const reader = READERS[1];
+    assert.ok(reader !== undefined);
+    const { stage: _stage, ...loading } = LOADING;
+    const { run } = await read(reader, (response) => {
+      openEvents(response, frameText(null, 'status', { pool_id: 'p', loading }));
+      const ended = { ...RUNNING, status: 'completed', ended_at_ms: 9, outcome: { pool_id: 'p' } };
+      response.end(frameText(1, 'end', ended));
+    });
+    assert.equal(await run.exitCode(), 0, run.stderr);
+    assert.match(run.stderr, /"loading":\{"layers_loaded":1,"layers_total":4,"vram_mb":0\}/);
+    const worker = {
+      ...{ worker_id: 'n:p:r0', node_id: 'n', pool_id: 'p', replica_id: 'r0', url: null, engine: 'llamacpp' },
+      ...{ model_ref: 'file:/m/tea.gguf', model_name: 'tea', backend: 'cpu', device: null, state: 'loading' },
+      ...{ slots_total: 4, slots_available: 0, pid: null, last_activity_ms: null, last_error: null, loading },
+    };
+    const server = await ScriptedServer.start((response) =>
+      sendJson(response, 200, { workers: [worker, { ...worker, worker_id: 'n:q:r0', loading: undefined }] }),
+    );
+    servers.push(server);
+    const env = { DROVER_URL: server.url, DROVER_API_KEY: 'k', HOME: '/nonexistent' };
+    const list = new CliRun({ command: COMMAND, args: ['workers', 'list'], env });
+    assert.equal(await list.exitCode(), 0, list.stderr);
+    const [, first, second] = list.stdout.split('\n');
+    assert.match(first ?? '', /^n:p:r0 +tea +loading +0 of 4 free +1 of 4 layers$/);
+    assert.match(second ?? '', /^n:q:r0 +tea +loading +0 of 4 free +-$/);
+  });
+
   it('a model that could not be loaded ends the progress with the reason, one that could with 0', async () => {
     const reader = READERS[2];
     assert.ok(reader !== undefined);

@@ -9,7 +9,7 @@ const DEFAULT_POOL = 'default';
 
 /** What is told of the engine; without a url nothing is bound. */
 const told = {
-  url: z.url({ protocol: /^https?$/ }).max(2048),
+  url: z.string().max(2048).meta({ description: '`http://` or `https://` with a host and a port' }),
   engine: engineKind,
   engine_version: plainText(128),
   slots_total: z.int().min(1).max(1024),

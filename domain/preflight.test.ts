@@ -239,11 +239,12 @@ describe('preflight', () => {
     { port: { ...nobody, fixed: false, movable: false }, said: /port 8001 is taken, and no flag names it/ },
     { port: { ...nobody, fixed: false, movable: true }, said: /no port is free from 8001 on \(200 tries\)/ },
   ]) {
-    test(`B-PREFLIGHT-023 B-PREFLIGHT-024: ${String(said)} may pass, so another try may help`, () => {
+    test(`B-PREFLIGHT-023 B-PREFLIGHT-024 B-WRK-016: ${String(said)} may pass, so another try may help`, () => {
       const verdict = refusalOf({ port });
       assert.equal(verdict.type, 'SpawnFailed');
       assert.match(verdict.message, said);
       assert.equal(verdict.retryable, true);
+      assert.deepEqual(verdict.cause, { cause_code: 'PORT_BIND_FAILED', port: 8001 });
     });
   }
 });

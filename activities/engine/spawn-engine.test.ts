@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
+import type { PoolFailureDetails } from '../failures.js';
 import type { AuditEvent } from '../../security/audit/audit-chain.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import { eventually } from '../../testing/changes.js';
@@ -222,7 +223,7 @@ test('B-PDUR-008: what an ended engine left behind goes before another starts', 
   assert.equal((await recordOf(node)).pid, engine.pid);
 });
 
-test('B-PRELOAD-036 B-ERROR-010 B-ERROR-011: a spawn that the system refuses says why, is logged, and leaves no PID file', async (t) => {
+test('B-WRK-017 B-PRELOAD-036 B-ERROR-010 B-ERROR-011: a spawn that the system refuses says why, is logged, and leaves no PID file', async (t) => {
   const node = await poolNode(t);
   const prepared = await node.prepared([], { binary_path: '/no/such/engine' });
   await assert.rejects(node.run('spawnEngine', prepared), (err) => {
@@ -230,6 +231,8 @@ test('B-PRELOAD-036 B-ERROR-010 B-ERROR-011: a spawn that the system refuses say
     assert.equal(err.type, 'SpawnFailed');
     assert.equal(err.nonRetryable, true);
     assert.match(err.message, /\/no\/such\/engine: ENOENT: no such file or directory/);
+    const [{ cause }] = err.details as [PoolFailureDetails];
+    assert.deepEqual(cause, { cause_code: 'SPAWN_FAILED', reason: 'ENOENT: no such file or directory' });
     return true;
   });
   assert.equal(existsSync(filesOf(node).pidFile), false);

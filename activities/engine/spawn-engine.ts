@@ -157,7 +157,8 @@ async function spawn(launch: Launch): Promise<DetachedProcess> {
     const said = { ...story, error_kind: 'SpawnFailed', ...engineFields(prepared) };
     const fields = { event: 'engine_spawn_failed', ...said, binary_path: command };
     deps.log.error({ ...fields, last_error: err.message, err }, err.message);
-    throw poolFailure('SpawnFailed', err.message, { pool_id, replica_id }, { cause: err });
+    const cause = { cause_code: 'SPAWN_FAILED', reason: err.reason };
+    throw poolFailure('SpawnFailed', err.message, { pool_id, replica_id, cause }, { cause: err });
   }
 }
 

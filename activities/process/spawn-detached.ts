@@ -43,14 +43,17 @@ export interface DetachedProcess {
 /** The system would not start it; `code` is the system's (`ENOENT`, `EACCES`, `E2BIG` …), the message says it in words. */
 export class SpawnError extends Error {
   override readonly name = 'SpawnError';
+  /** What the system said, without the command. */
+  readonly reason: string;
 
   constructor(
     readonly code: string,
     readonly command: string,
-    reason: string,
+    words: string,
     options?: ErrorOptions,
   ) {
-    super(`cannot start ${command}: ${code}: ${reason}`, options);
+    super(`cannot start ${command}: ${code}: ${words}`, options);
+    this.reason = `${code}: ${words}`;
   }
 }
 

@@ -1,12 +1,14 @@
 /** Registration of an engine that others run: the node that shall speak to it is told, and binds it (B-CP-060). */
 import { DroverError } from '../../contracts/errors.js';
 import type { WorkerRegistration } from '../../contracts/worker.js';
+import { workerIdOf } from '../../domain/identity.js';
+import { isWorkerUrl } from '../../domain/worker-url.js';
 import type { NodeLink } from '../clients/node-link.js';
 import { invalidParams } from '../plugins/invalid-params.js';
 import type { RequestContext } from '../request-context.js';
 import type { PoolBoard } from './pool-board.js';
 
-/** Registers a worker. @throws DroverError INVALID_PARAMS, POOL_CONFLICT, or POOL_UNAVAILABLE while the node is away */
+/** Registers a worker. @throws DroverError INVALID_PARAMS, INVALID_WORKER_URL, POOL_CONFLICT, or POOL_UNAVAILABLE while the node is away */
 export type RegisterWorker = (
   registration: WorkerRegistration,
   context: RequestContext,
@@ -17,6 +19,11 @@ export function createRegisterWorker(nodes: NodeLink, board: Pick<PoolBoard, 'di
   return async function registerWorker({ pool_id, replica_id, node_id, model_ref, url, ...told }, context) {
     const nodeId = nodeFor(nodes.nodeIds, node_id);
     if (url === undefined) return { bound: false };
+    if (!isWorkerUrl(url)) {
+      const message = 'the URL of a worker is http:// or https:// with a host and a port';
+      const details = { worker_id: workerIdOf(nodeId, pool_id, replica_id) };
+      throw new DroverError('INVALID_WORKER_URL', message, { details });
+    }
     const model = model_ref === undefined ? {} : { model: { id: model_ref } };
     const answer = await nodes.announce(nodeId, { pool_id, replica_id }, { ...told, url, ...model }, context);
     // What was kept of the node's pools does not know it yet.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { progressLine } from './progress-line.js';
+import { layersLine, progressLine } from './progress-line.js';
 
 const FRAME = {
   ...{ stage: 'downloading' as const, bytes_downloaded: 1_024_000_000, bytes_total: 4_096_000_000 },
@@ -21,4 +21,10 @@ test('where nobody has said how large it is there is no bar, and a pause has no 
     '7 B, 38.2 MB/s',
   );
   assert.match(progressLine({ ...FRAME, paused: true }), / 25 % of 4\.1 GB, paused$/);
+});
+
+test('a model that is loaded is a bar, its layers, and the memory of the GPU where it takes any', () => {
+  const loading = { layers_loaded: 7, layers_total: 28, vram_mb: 0 };
+  assert.equal(layersLine(loading), 'loading [######                  ]  25 % of 28 layers');
+  assert.match(layersLine({ ...loading, vram_mb: 2_000 }), / 28 layers, 2\.1 GB of GPU memory$/);
 });

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { countLayers } from './count-layers.js';
 import type { GgufMetadata } from './llama-types.js';
+import { EngineServer } from './server.js';
+import { WorkerApi } from './worker-api.js';
 import { LoadingProgress, type LoadingFrame } from './loading-progress.js';
 
 const NEVER = new AbortController().signal;
@@ -71,4 +73,23 @@ test('B-LOAD-003: the layers are the blocks that the model names in its header, 
     countLayers({ readGgufFileInfo: () => Promise.resolve({ metadata }) }, 'm.gguf');
   assert.equal(await layersOf({ general: { architecture: 'qwen2' }, qwen2: { block_count: 28 } }), 28);
   assert.equal(await layersOf({ general: { architecture: 'qwen2' }, llama: { block_count: 28 } }), 1);
+});
+
+test('B-LOAD-004: over HTTP, too, the last frame is told for a while, and then 503', async (t) => {
+  let nowMs = 0;
+  const progress = new LoadingProgress(() => nowMs);
+  const worker = { progress, key: undefined, mostTokens: 1, url: () => '', shutDown: undefined };
+  const server = new EngineServer(new WorkerApi(worker));
+  t.after(() => server.stop());
+  const { url } = await server.listen('127.0.0.1', 0);
+  progress.begin(2);
+  progress.finish();
+  const told = await fetch(`${url}/v1/loading/progress`);
+  assert.equal(await told.text(), 'data: {"stage":"ready"}\n\ndata: [DONE]\n\n');
+  nowMs = 10_001;
+  for (const path of ['/v1/loading/progress', '/v1/progress']) {
+    const over = await fetch(url + path);
+    const { error } = (await over.json()) as { error: { code: string } };
+    assert.deepEqual([over.status, error.code], [503, 'NOT_LOADING']);
+  }
 });

@@ -72,14 +72,18 @@ test('B-CP-059, B-CP-060: with a url its node is told, each time again, and the 
   assert.deepEqual(api.nodes.announced, [told, told]);
 });
 
+test('B-WRK-006: a worker that is registered with a URL without scheme, host or port is refused, and no node is told', async () => {
+  for (const url of ['ftp://h:1', 'x', '', 'http://h', 'http://:80', 'https://h:0']) {
+    const answer = await register({ url });
+    const { code, details } = answer.json<{ code: string; details: object }>();
+    assert.deepEqual([url, answer.statusCode, code], [url, 400, 'INVALID_WORKER_URL']);
+    assert.deepEqual(details, { worker_id: 'node-1:default:r0' });
+  }
+  assert.deepEqual(api.nodes.announced, []);
+});
+
 test('B-CP-060: what cannot be bound is refused by name', async () => {
-  for (const body of [
-    { url: 'ftp://x' },
-    { url: 'x' },
-    { slots_total: 0 },
-    { engine: 'mine' },
-    { pool_id: '../x' },
-  ]) {
+  for (const body of [{ slots_total: 0 }, { engine: 'mine' }, { pool_id: '../x' }]) {
     const answer = await register(body);
     assert.deepEqual([answer.statusCode, answer.json<{ code: string }>().code], [400, 'INVALID_PARAMS']);
   }
