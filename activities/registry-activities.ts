@@ -1,5 +1,6 @@
 /** Activities on the registry of nodes: any control worker does them, for it has the database, `ssh` and the keys. */
 import { enterNodeActivity } from './registry/enter-node.js';
+import { createInstallActivities } from './registry/install-activities.js';
 import { noteContactActivity } from './registry/note-contact.js';
 import type { RegistryDeps } from './registry/registry-deps.js';
 import { visitNodeActivity } from './registry/visit-node.js';
@@ -10,6 +11,7 @@ export function createRegistryActivities(deps: RegistryDeps) {
     visitNode: visitNodeActivity(deps),
     enterNode: enterNodeActivity(deps),
     noteContact: noteContactActivity(deps),
+    ...createInstallActivities(deps),
   };
 }
 

@@ -27,6 +27,7 @@ import type { Nodes } from '../store/nodes.js';
 import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
+import type { NodeInstalls } from './clients/node-installs.js';
 import type { NodeVisits } from './clients/node-visits.js';
 import type { TaskRecords } from './clients/task-records.js';
 import { createApplyPools } from './config/apply-pools.js';
@@ -65,6 +66,7 @@ import { catalog } from './catalog/plugin.js';
 import { createModelFiles } from './catalog/model-files.js';
 import { createModelGate } from './catalog/model-gate.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
+import { beehiveInstallRoutes } from './routes/v2/beehive-install.js';
 import { beehiveRoutes } from './routes/v2/beehives.js';
 import { circuitRoutes } from './routes/v2/circuits.js';
 import { configRoutes } from './routes/v2/config.js';
@@ -118,6 +120,7 @@ export interface ApiDeps {
   /** The registry of nodes, and how they are visited. */
   registered: Nodes;
   visits: NodeVisits;
+  installs: NodeInstalls;
   /** Nodes that report, and what is known of them by now. */
   nodeWorkers: NodeWorkers;
   directory: NodeDirectory;
@@ -315,10 +318,12 @@ async function registerRoutes(
   await app.register(poolConfigOf, { poolConfig });
   await app.register(configRoutes, { poolConfig });
   await app.register(poolPurgeRoutes, { purgePool: createPurge(records, readPools, board) });
-  await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools) });
+  const { installs } = deps;
+  await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools), installs });
   const { registered, visits } = deps;
   const nodeRegistry = createNodeRegistry({ nodes: registered, visits, readPools, drainPool });
   await app.register(beehiveRoutes, { nodeRegistry });
+  await app.register(beehiveInstallRoutes, { nodeRegistry, installs });
   await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });

@@ -32,6 +32,7 @@ import { createDownloads, createRecordModel, createStageModel } from './catalog/
 import { createModelFiles } from './catalog/model-files.js';
 import { createModelRemoval } from './catalog/remove-model.js';
 import { createNodeLink, type OpenNodeLink } from './clients/node.js';
+import { createNodeInstalls } from './clients/node-installs.js';
 import { createNodeVisits } from './clients/node-visits.js';
 import type { OpenTaskRecords } from './clients/task-records.js';
 import { createTaskRecords } from './clients/temporal.js';
@@ -96,6 +97,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     models,
     registered: createNodes({ db: store.db, now: Date.now }),
     visits: createNodeVisits(shared),
+    installs: createNodeInstalls(shared),
     nodeWorkers,
     directory,
     now: Date.now,

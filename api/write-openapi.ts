@@ -26,6 +26,7 @@ async function describeApi(): Promise<string> {
     registered: neverCalled<ApiDeps['registered']>({}),
     nodeWorkers: neverCalled<ApiDeps['nodeWorkers']>({}),
     directory: neverCalled<ApiDeps['directory']>({ onLook: () => undefined }),
+    installs: neverCalled<ApiDeps['installs']>({}),
     visits: neverCalled<ApiDeps['visits']>({}),
     keys: neverCalled<ApiDeps['keys']>({}),
     sessionBook: neverCalled<ApiDeps['sessionBook']>({}),

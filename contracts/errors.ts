@@ -56,6 +56,7 @@ const TABLE = {
   SSH_TIMEOUT: { status: 502, retriable: true },
   SSH_CONNECTION_FAILED: { status: 502, retriable: false },
   SSH_COMMAND_FAILED: { status: 502, retriable: false },
+  NODE_INSTALL_FAILED: { status: 502, retriable: false },
   DOWNLOAD_FAILED: { status: 502, retriable: true },
   MODEL_CORRUPTED: { status: 502, retriable: true },
   HEALTH_CHECK_ERROR: { status: 502, retriable: true },

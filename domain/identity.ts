@@ -73,11 +73,16 @@ export function workerIdOf(nodeId: string, poolId: string, replicaId: string): s
 }
 
 /** What is done to a node of the registry as a durable workflow. */
-export type NodeVerb = 'add' | 'check';
+export type NodeVerb = 'add' | 'check' | 'install';
 
 /** Workflow id of what is done to a node of the registry; one run a node and verb. */
 export function nodeWorkflowId(nodeName: string, verb: NodeVerb): string {
   return `node:${nodeName}:${verb}`;
+}
+
+/** The node that an installation's id names; undefined where it is no such id. */
+export function readInstallWorkflowId(id: string): string | undefined {
+  return /^node:([A-Za-z0-9.-]{1,253}):install$/.exec(id)?.[1];
 }
 
 /** Workflow id of a download: two who want a model on a node meet in one run (B-MODEL-010). */

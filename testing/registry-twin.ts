@@ -19,6 +19,14 @@ export function registryTwin(changes: Partial<RegistryActivities> = {}) {
     visitNode: () => Promise.resolve({ round_trip_ms: 2.5, slow: false, installed: true }),
     enterNode: () => Promise.resolve(),
     noteContact: () => Promise.resolve(),
+    planInstall: () => Promise.resolve({ api_url: 'http://api.lab', temporal_address: 'temporal.lab:7233' }),
+    lookAtTools: () => Promise.resolve(),
+    fetchSource: () => Promise.resolve({ commit: 'c0ffee' }),
+    buildProgram: () => Promise.resolve(),
+    verifyProgram: () => Promise.resolve({ version: '1.2.3' }),
+    writeNodeSettings: () => Promise.resolve(),
+    startNodeWorker: () => Promise.resolve({ worker: 'started', heard_ms: 7 }),
+    awaitNodeReport: () => Promise.resolve(),
     ...changes,
   };
   const activities: RegistryActivities = {
@@ -33,6 +41,38 @@ export function registryTwin(changes: Partial<RegistryActivities> = {}) {
     noteContact: (input) => {
       calls.push(`noteContact ${input.node_name} ${input.reached ? 'reached' : 'not reached'}`);
       return steps.noteContact(input);
+    },
+    planInstall: (input) => {
+      calls.push('planInstall');
+      return steps.planInstall(input);
+    },
+    lookAtTools: (input) => {
+      calls.push('lookAtTools');
+      return steps.lookAtTools(input);
+    },
+    fetchSource: (input) => {
+      calls.push('fetchSource');
+      return steps.fetchSource(input);
+    },
+    buildProgram: (input) => {
+      calls.push('buildProgram');
+      return steps.buildProgram(input);
+    },
+    verifyProgram: (input) => {
+      calls.push('verifyProgram');
+      return steps.verifyProgram(input);
+    },
+    writeNodeSettings: (input) => {
+      calls.push('writeNodeSettings');
+      return steps.writeNodeSettings(input);
+    },
+    startNodeWorker: (input) => {
+      calls.push('startNodeWorker');
+      return steps.startNodeWorker(input);
+    },
+    awaitNodeReport: (input) => {
+      calls.push(`awaitNodeReport after ${input.heard_ms}`);
+      return steps.awaitNodeReport(input);
     },
   };
   return { activities, calls };

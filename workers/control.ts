@@ -7,10 +7,12 @@ import { createRegistryActivities } from '../activities/registry-activities.js';
 import { sshTransport } from '../activities/registry/ssh-transport.js';
 import type { Settings } from '../contracts/settings.js';
 import { CONTROL_QUEUE } from '../domain/identity.js';
+import { createNodeWorkers } from '../store/node-workers.js';
 import { createNodes } from '../store/nodes.js';
 import type { Logger } from '../telemetry/logger.js';
 import { activityCorrelation } from './activity-correlation.js';
 import { sweepArtifacts } from './artifact-sweep.js';
+import { installSettings } from './install-settings.js';
 import { openArtifactFiles } from './process-artifacts.js';
 import { openProcessStore } from './process-store.js';
 import { runProcess, type RunningProcess } from './run-process.js';
@@ -46,6 +48,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     activities: createRegistryActivities({
       transport: sshTransport({ knownHosts: settings.DROVER_SSH_KNOWN_HOSTS, visitLimitMs: VISIT_LIMIT_MS }),
       nodes: createNodes({ db: store.db, now: Date.now }),
+      install: installSettings(settings, createNodeWorkers({ db: store.db, now: Date.now })),
       log,
     }),
     interceptors: { activity: [activityCorrelation] },

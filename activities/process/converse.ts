@@ -24,13 +24,18 @@ export interface Conversation {
   end: () => Promise<ConversationEnd>;
 }
 
-/** More than a tool is asked for; one that says more is ended. */
+/** More than a tool is asked for unless something else is said; one that says more is ended. */
 const MAX_OUTPUT_BYTES = 65_536;
 /** Between asking a tool to end and ending it. */
 const KILL_AFTER_MS = 500;
 
 /** Starts `command` without a shell, to be spoken with; it ends at the latest when its time is over. */
-export function converse(command: string, args: readonly string[], options: ToolOptions): Conversation {
+export function converse(
+  command: string,
+  args: readonly string[],
+  options: ToolOptions & { maxOutputBytes?: number },
+): Conversation {
+  const { maxOutputBytes = MAX_OUTPUT_BYTES } = options;
   const child = execa(command, args, {
     reject: false,
     stdin: 'pipe',
@@ -45,7 +50,7 @@ export function converse(command: string, args: readonly string[], options: Tool
   let bytes = 0;
   child.stdout.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > MAX_OUTPUT_BYTES) child.kill('SIGKILL');
+    if (bytes > maxOutputBytes) child.kill('SIGKILL');
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {

@@ -17,9 +17,24 @@ interface RegistryLog {
   warn: (fields: object, message: string) => void;
 }
 
+/** What a node is given when Drover is installed there, and how it is known to have come up. */
+export interface InstallSettings {
+  /** Secrets of this process; undefined where it has none. */
+  nodeToken: string | undefined;
+  payloadKeys: string | undefined;
+  apiUrl: string | undefined;
+  temporalAddress: string | undefined;
+  namespace: string;
+  /** Of this program. */
+  version: string;
+  /** When a node was heard of last, and whether it is online; undefined for one that has never registered. */
+  lastReport: (nodeId: string) => Promise<{ heardMs: number; online: boolean } | undefined>;
+}
+
 /** All of it. */
 export interface RegistryDeps {
   transport: SshTransport;
   nodes: RegistryRows;
   log: RegistryLog;
+  install: InstallSettings;
 }

@@ -8,7 +8,10 @@ import { nodeFailureOf } from './node-failure.js';
 import type { RegistryDeps } from './registry-deps.js';
 
 /** Builds `visitNode`. @throws ApplicationFailure SSH_TIMEOUT, SSH_CONNECTION_FAILED, SSH_COMMAND_FAILED */
-export function visitNodeActivity({ transport, log }: Pick<RegistryDeps, 'transport' | 'log'>) {
+export function visitNodeActivity({
+  transport,
+  log,
+}: Pick<RegistryDeps, 'log'> & { transport: Pick<RegistryDeps['transport'], 'visit'> }) {
   return async function visitNode({ node }: { node: NodeRequest }): Promise<NodeVisited> {
     const { node_name, ssh_host } = node;
     const { attempt } = Context.current().info;

@@ -29,7 +29,7 @@ export interface OperationRun {
 }
 
 /** Words of Temporal that differ from ours; what it ended without asking the workflow counts as failed. */
-const STATUS: Partial<Record<string, Operation['status']>> = {
+export const STATUS: Partial<Record<string, Operation['status']>> = {
   RUNNING: 'running',
   COMPLETED: 'completed',
   CANCELLED: 'cancelled',
@@ -57,7 +57,8 @@ export async function readOperation({ described, steps, result }: OperationRun):
   };
 }
 
-function pendingOf({ raw }: WorkflowExecutionDescription): Operation['waiting_for'] {
+/** What the run waits for now. */
+export function pendingOf({ raw }: WorkflowExecutionDescription): Operation['waiting_for'] {
   return (raw.pendingActivities ?? []).map(({ activityType, attempt, nextAttemptScheduleTime }) => ({
     activity: activityType?.name ?? '',
     attempt: attempt ?? 1,

@@ -17,6 +17,7 @@ import { api, createServer } from '../app.js';
 import { createKnownKeys } from '../keys/known-keys.js';
 import { createNodeDirectory, type NodeDirectory } from '../nodes/node-directory.js';
 import { createSessionBook, sessionLimits, type SessionBook } from '../sessions/session-book.js';
+import { MemoryInstalls } from './memory-installs.js';
 import { MemoryNodes } from './memory-nodes.js';
 import { MemoryRecords } from './memory-records.js';
 import { MemoryVisits } from './memory-visits.js';
@@ -47,6 +48,7 @@ export interface TestApi {
   visits: MemoryVisits;
   /** Nodes that report. */
   nodeWorkers: NodeWorkers;
+  installs: MemoryInstalls;
   directory: NodeDirectory;
   log: LogLine[];
   /** What the audit log was told. */
@@ -106,7 +108,9 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const visits = new MemoryVisits(registered);
   const nodeWorkers = createNodeWorkers({ db: store.db, now });
   const directory = createNodeDirectory({ nodeWorkers, log: logger, now });
+  const installs = new MemoryInstalls();
   const clients = {
+    installs,
     nodeWorkers,
     directory,
     records,
@@ -134,6 +138,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     registered,
     visits,
     nodeWorkers,
+    installs,
     directory,
     log,
     audited,

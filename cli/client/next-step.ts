@@ -36,6 +36,9 @@ const STEPS: Readonly<Record<string, string>> = {
     'add it: "drover nodes add NAME --ssh-host … --ssh-user … --ssh-key … --git-repo … --install-path …"; "drover nodes list" says which there are',
   DUPLICATE_NODE: 'change it with "drover nodes update NAME", or remove it first: "drover nodes remove NAME"',
   NODE_IN_USE: '"drover nodes remove NAME --force" drains its pools first',
+  NODE_INSTALL_FAILED:
+    'see to it on the node, then "drover nodes install NAME" again: every step may be repeated',
+  VERSION_MISMATCH: 'name a branch of the same version: "drover nodes update NAME --git-branch …"',
   SSH_KEY_NOT_FOUND:
     'name the file with --ssh-key; --key-elsewhere where it is on the machine of the control worker',
   SSH_TIMEOUT: 'is the machine up? "drover nodes check NAME" tries again',

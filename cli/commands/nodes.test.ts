@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { CliRun } from '../../testing/run-cli.js';
-import { ScriptedServer, sendJson, type Answerer } from '../../testing/scripted-server.js';
+import { openEvents, ScriptedServer, sendJson, type Answerer } from '../../testing/scripted-server.js';
 
 const COMMAND = [process.execPath, '--import', 'tsx', join(import.meta.dirname, '..', 'main.ts')] as const;
 /** Any file that is there will do. */
@@ -140,4 +140,62 @@ test('B-NODE-010: a node that is not registered is told with how to add it, and 
   const { code: told, details: facts, suggested_action } = cli.errorRecord;
   assert.deepEqual([told, facts], ['NODE_NOT_FOUND_IN_REGISTRY', details]);
   assert.match(String(suggested_action), /drover nodes add NAME --ssh-host/);
+});
+
+const INSTALL = {
+  ...{ operation_id: 'node:gpu-1:install', run_id: 'r1', kind: 'install', node_name: 'gpu-1' },
+  ...{ started_at_ms: 1, ended_at_ms: 9, step: 'report', steps: [], waiting_for: [] },
+};
+
+/** An API that takes the order, tells a step and ends like this. */
+const installing =
+  (end: object): Answerer =>
+  (response, { path }) => {
+    if (path.endsWith('/install'))
+      return sendJson(response, 202, { operation_id: INSTALL.operation_id, status: 'running', href: '/' });
+    const { operation_id, run_id, kind } = INSTALL;
+    const step = { operation_id, run_id, kind, step: 'build', doing: 'installing packages', at_ms: 5 };
+    const frame = (id: number, event: string, data: object) =>
+      `id: r1.${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    openEvents(response, frame(0, 'step', step), frame(1, 'end', { ...INSTALL, ...end }));
+    response.end();
+  };
+
+test('B-CLI-003: a node is installed under both names of the command, its steps told until it reports', async () => {
+  const outcome = { node_name: 'gpu-1', commit: 'c0ffee0000000000', version: '1.2.3', worker: 'started' };
+  for (const args of [
+    ['nodes', 'install', 'gpu-1'],
+    ['setup', 'install', '--node', 'gpu-1'],
+  ]) {
+    const order = ['--api-url', 'https://api.lab', '--port', '9300'];
+    const { code, cli, asked } = await run(
+      [...args, ...order],
+      installing({ status: 'completed', outcome, error: null }),
+    );
+    assert.equal(code, 0, cli.stderr);
+    assert.deepEqual(asked[0], {
+      ...{ method: 'POST', path: '/v2/registry/beehives/gpu-1/install' },
+      body: { api_url: 'https://api.lab', port: 9_300 },
+    });
+    assert.match(cli.stderr, /^installing packages$/m);
+    assert.equal(cli.stdout, 'gpu-1 reports: version 1.2.3 at c0ffee000000, node worker started\n');
+  }
+});
+
+test('B-SSH-009: an installation that fails ends with 1, the step that failed and the end of its output', async () => {
+  const details = {
+    node_name: 'gpu-1',
+    step: 'build',
+    reason: 'packages',
+    output_tail: 'npm error E404\nnpm error',
+  };
+  const error = { code: 'NODE_INSTALL_FAILED', message: 'the packages could not be installed', details };
+  const failing = installing({ status: 'failed', outcome: null, error });
+  const { code, cli } = await run(['nodes', 'install', 'gpu-1'], failing);
+  assert.equal(code, 1);
+  assert.match(cli.stderr, /^error NODE_INSTALL_FAILED: the packages could not be installed$/m);
+  assert.match(cli.stderr, /^ {2}\| npm error E404$/m);
+  assert.match(cli.stderr, /^ {2}step: build$/m);
+  const asJson = await run(['nodes', 'install', 'gpu-1', '--json'], failing);
+  assert.deepEqual(asJson.cli.errorRecord['details'], { ...details, operation_id: INSTALL.operation_id });
 });

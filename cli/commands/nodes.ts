@@ -10,6 +10,7 @@ import {
 } from '../../contracts/registered-node.js';
 import { properties, table } from '../output/table.js';
 import { acts, duration, type Runtime, type Session, type Work } from '../session.js';
+import { installCommand } from './node-install.js';
 import { nameOf, placeIn, placeOptions, type NamedNode, type PlaceOptions } from './node-options.js';
 import { callAs, readAs } from './read-as.js';
 
@@ -30,7 +31,7 @@ const DRAIN_MARGIN_MS = 20_000;
 export function addNodes(program: Command, runtime: Runtime): void {
   const nodes = program
     .command('nodes')
-    .description('registered nodes: add, list, show, update, remove, check');
+    .description('registered nodes: add, list, show, update, remove, check, install');
   const setup = program.command('setup').description('the same as "nodes", with names as options');
   const named = (verb: string, alias?: string) => [
     nodes.command(verb).argument('<name>', 'its name'),
@@ -60,6 +61,11 @@ export function addNodes(program: Command, runtime: Runtime): void {
       .action(acts(runtime, remove));
   for (const command of named('check'))
     command.description('reach a registered node by SSH').action(acts(runtime, check));
+  for (const command of [
+    ...named('install'),
+    setup.command('install').requiredOption('--node <name>', 'its name'),
+  ])
+    installCommand(command, runtime);
 }
 
 const add: Work<PlaceOptions> = async (session, args, options) => {

@@ -77,3 +77,25 @@ Feature: Operators keep a registry of nodes
     When the node "<node>" is removed by force
     Then the answer is 200
     And the pool "default" comes to be offline and not ready
+
+  @B-SSH-009 @B-CLI-003 @B-NAPI-002
+  Scenario: Drover is installed on a machine, which then serves
+    Given a fresh installation
+    And a machine with an SSH server whose host key is known
+    And a repository whose build makes a node worker
+    When it is added as the node "mint-1"
+    Then the answer is 200
+    When `drover nodes install mint-1 --api-url <api> --port <port>` is run
+    Then it ends with 0
+    And it has told the steps of an installation
+    And the node "mint-1" is online
+    When the pool "herb" is preloaded on the node that has none
+    And the task "a" is posted with placement: {"mode":"pin","pin_pool_id":"herb"}
+    Then "a" completes on the node "mint-1"
+    When `drover setup install --node mint-1 --api-url <api> --port <port> --json` is run
+    Then its data hold:
+      | worker | kept |
+    When `drover nodes install nobody` is run
+    Then it ends with 1
+    And its error is "NODE_NOT_FOUND_IN_REGISTRY"
+    And it names a next step, and a correlation id

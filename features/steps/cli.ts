@@ -96,7 +96,7 @@ Then('it names a next step, and a correlation id', function (this: DroverWorld) 
   assert.match(this.cli.last.stderr, /^ {2}correlation id: \S+$[^]*^ {2}next: .+$/m);
 });
 
-Then('it has told the steps of a {word}', function (this: DroverWorld, kind: string) {
+Then(/^it has told the steps of a (preload|drain)$/, function (this: DroverWorld, kind: string) {
   const words =
     kind === 'preload'
       ? /starting .*\n[^]*polling .*\n[^]*giving the pool work/

@@ -1,4 +1,4 @@
-/** Where an operation on a pool stands: for operators in its current details and the log, for callers by a query. */
+/** Where an operation stands: for operators in its current details and the log, for callers by a query. */
 import {
   CancellationScope,
   CancelledFailure,
@@ -17,12 +17,12 @@ export class Progress<Step extends string> {
 
   /**
    * @param first - the step that a failure before any other belongs to
-   * @param pool - the fields of the log that say which pool
+   * @param subject - the fields of the log that say which pool, or which node
    */
   constructor(
-    private readonly operation: OperationKind,
+    private readonly operation: OperationKind | 'install',
     first: Step,
-    private readonly pool: { pool_id: string; replica_id?: string },
+    private readonly subject: { pool_id: string; replica_id?: string } | { node_name: string },
   ) {
     this.current = first;
     setHandler(operationStepsQuery, () => this.told());
@@ -40,7 +40,7 @@ export class Progress<Step extends string> {
     }
     this.current = step;
     this.begin(step, doing);
-    log.info(`${this.operation}: ${doing}`, { event: `${this.operation}_step`, ...this.pool, step });
+    log.info(`${this.operation}: ${doing}`, { event: `${this.operation}_step`, ...this.subject, step });
   }
 
   /** Begins the way back: the step in which the operation failed stays its step. */
@@ -48,7 +48,7 @@ export class Progress<Step extends string> {
     this.begin('rollback', doing);
     log.warn(`${this.operation}: rollback`, {
       event: `${this.operation}_step`,
-      ...this.pool,
+      ...this.subject,
       step: 'rollback',
     });
   }

@@ -55,7 +55,7 @@ export function noteContact(node_name: string, reached: boolean): Promise<void> 
 const REGISTRY_AWAY = { type: 'STORE_UNAVAILABLE', message: 'the registry of nodes was not written in time' };
 
 /** What an activity reported last is how its workflow fails; `late` where it reported nothing. */
-async function explained<T>(
+export async function explained<T>(
   node_name: string,
   late: { type: string; message: string },
   step: () => Promise<T>,

@@ -2,10 +2,12 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../contracts/errors.js';
+import { nodeOperation } from '../../../contracts/node-install.js';
 import { operation } from '../../../contracts/operation.js';
 import { poolId } from '../../../contracts/task.js';
 import { lookupId } from '../../../contracts/safe-text.js';
-import { readPoolWorkflowId } from '../../../domain/identity.js';
+import { readInstallWorkflowId, readPoolWorkflowId } from '../../../domain/identity.js';
+import type { NodeInstalls } from '../../clients/node-installs.js';
 import type { TaskRecords } from '../../clients/task-records.js';
 import { createPoolWatch, readPlace } from '../../relay/relay-pool.js';
 import { contextOf } from '../../request-context.js';
@@ -17,6 +19,7 @@ import { refusals } from '../refusals.js';
 export interface OperationRoutesOptions {
   records: TaskRecords;
   lookAtPool: LookAtPool;
+  installs: Pick<NodeInstalls, 'read'>;
 }
 
 const eventId = z
@@ -31,7 +34,7 @@ first step. Steps and ends have an \`id:\`, after which a reader goes on by \`La
 /** `GET /v2/operations/:id`, `GET /v2/pools/:id/events`. */
 export const operationRoutes: FastifyPluginCallbackZod<OperationRoutesOptions> = (
   app,
-  { records, lookAtPool },
+  { records, lookAtPool, installs },
   done,
 ) => {
   const watch = createPoolWatch({ look: lookAtPool, call: { correlationId: 'pool-events' } });
@@ -42,16 +45,22 @@ export const operationRoutes: FastifyPluginCallbackZod<OperationRoutesOptions> =
       config: { role: 'client' },
       schema: {
         operationId: 'readOperation',
-        summary: 'How a preload, drain or reload stands',
+        summary: 'How a preload, drain or reload of a pool or an installation of a node stands',
         description: 'Of the last run under this id, while it runs and as long as its history is kept.',
         tags: ['pools'],
         params: z.object({ id: lookupId(256) }),
-        response: { 200: operation, ...refusals(400, 404, 503) },
+        response: { 200: z.union([operation, nodeOperation]), ...refusals(400, 404, 503) },
       },
     },
     async (request) => {
       const { id } = request.params;
-      const found = readPoolWorkflowId(id) === undefined ? undefined : await records.operation(id);
+      const node = readInstallWorkflowId(id);
+      const found =
+        node !== undefined
+          ? await installs.read(node)
+          : readPoolWorkflowId(id) === undefined
+            ? undefined
+            : await records.operation(id);
       if (found === undefined) throw new DroverError('OPERATION_NOT_FOUND', 'there is no such operation');
       return found;
     },
