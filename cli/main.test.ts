@@ -100,6 +100,22 @@ describe('the process', () => {
     assert.equal(run.errorRecord['code'], 'HTTP_TIMEOUT');
   });
 
+  it('B-EXIT-005: the exit code is that of the error, whatever status it came with', async () => {
+    for (const [status, code, exitCode] of [
+      [502, 'SSH_TIMEOUT', 124],
+      [504, 'DECODE_TIMEOUT', 124],
+      [502, 'WORKER_RESET', 1],
+      [504, 'POOL_UNAVAILABLE', 1],
+      [408, 'INVALID_PARAMS', 1],
+    ] as const) {
+      const server = await serve((response) =>
+        sendJson(response, status, { code, message: 'as the test says' }),
+      );
+      const run = drover(server.url, ['pools', 'get', 'p', '--json', '--timeout', '5s']);
+      assert.deepEqual([await run.exitCode(), run.errorRecord['code']], [exitCode, code]);
+    }
+  });
+
   it('B-EXIT-003: a silent stream ends with 124, and its task is cancelled', async () => {
     const server = await serve(chat((response) => openEvents(response, STARTED, tokenText(0, 'a'))));
     const run = drover(server.url, ['run', 'demo', 'hi', '--idle-timeout', '200ms']);

@@ -54,6 +54,37 @@ test('B-DP-031, B-ERR-016: Retry-After is whole seconds, at least one', () => {
   assert.deepEqual([0, 1, 999, 1000, 1999, 61_000].map(retryAfterSeconds), [1, 1, 1, 1, 1, 61]);
 });
 
+test('B-RERR-003: the class of an error is its status: 400 validation, 401 and 403 access, 404 unknown, 409 conflict, 503 exhausted, 500 internal', () => {
+  const classes: Record<number, ErrorCode[]> = {
+    400: [
+      'INVALID_PARAMS',
+      'INVALID_MODEL_REFERENCE',
+      'INVALID_MODEL_PATH',
+      'INVALID_SSH_USER',
+      'INVALID_SSH_HOST',
+    ],
+    401: ['MISSING_TOKEN', 'BAD_TOKEN'],
+    403: ['BAD_API_KEY', 'FORBIDDEN_ROLE', 'FORBIDDEN_HOST', 'MODEL_ACCESS_DENIED'],
+    404: [
+      ...(['POOL_NOT_FOUND', 'TASK_NOT_FOUND', 'MODEL_NOT_FOUND', 'WORKER_NOT_FOUND'] as const),
+      ...([
+        'NODE_NOT_FOUND_IN_REGISTRY',
+        'OPERATION_NOT_FOUND',
+        'ARTIFACT_NOT_FOUND',
+        'KEY_NOT_FOUND',
+      ] as const),
+    ],
+    409: ['TASK_CONFLICT', 'POOL_CONFLICT', 'DUPLICATE_NODE', 'MODEL_IN_USE', 'WORKER_STATE_MISMATCH'],
+    500: ['INTERNAL', 'PRELOAD_FAILED', 'DRAIN_FAILED'],
+    503: [
+      ...(['REPLICA_EXHAUSTED', 'NO_WORKERS', 'NO_IDLE_WORKERS', 'NO_READY_WORKERS'] as const),
+      ...(['NO_WORKERS_IN_REGISTRY', 'POOL_UNAVAILABLE', 'STORE_UNAVAILABLE', 'WORKER_UNHEALTHY'] as const),
+    ],
+  };
+  for (const [status, codes] of Object.entries(classes))
+    for (const code of codes) assert.equal(statusOf(code), Number(status), code);
+});
+
 test('what others call their errors is none of our codes', () => {
   assert.equal(isErrorCode('INTERNAL'), true);
   for (const code of ['toString', 'constructor', 'ECONNRESET', ''])

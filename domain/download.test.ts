@@ -16,7 +16,7 @@ import {
   type ByteSample,
 } from './download.js';
 
-test('B-MODEL-011, C-165: six attempts, the first pause 100 ms, doubling', () => {
+test('B-MODEL-011, B-HTTP-010, C-165: six attempts, the first pause 100 ms, doubling', () => {
   const pauses = [1, 2, 3, 4, 5, 6, 7].map((attempt) =>
     pauseBeforeNext({ attempt, type: 'DOWNLOAD_FAILED', passing: true, retryAfterMs: null }),
   );

@@ -89,7 +89,7 @@ describe('the end of a stack', () => {
     await writeFile(join(folder, 'node', 'default.spawn.json'), JSON.stringify(record));
   }
 
-  it('ends API, node and leftover engines in this order, and Temporal last', async () => {
+  it('B-LIFE-017: ends API, node and leftover engines in this order, and Temporal last', async () => {
     const temporal = await start('temporal', POLITE);
     const node = await start('node', POLITE);
     const api = await start('api', POLITE);

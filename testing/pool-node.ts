@@ -54,7 +54,11 @@ export async function poolNode(t: TestContext, changes: Partial<NodeActivityDeps
   t.after(async () => {
     clearInterval(awake);
     const left = await findLeftEngines(paths.runtimeDir).catch(() => []);
-    await Promise.all(left.map((engine) => endLeftEngine(engine, { paths, stopGraceMs: 0 })));
+    await Promise.all(
+      left.map((engine) =>
+        endLeftEngine(engine, { paths, stopGraceMs: 0, audit: noAudit, nodeId: 'node-1' }, 'test over'),
+      ),
+    );
     await rm(folder, { recursive: true, force: true });
   });
   return node;

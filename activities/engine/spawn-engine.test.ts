@@ -88,12 +88,13 @@ test('B-PRELOAD-003 B-PROC-005 B-PROC-006: output of both kinds is appended to e
   assert.equal(await readFile(logFile, 'utf8'), 'of an earlier engine\nto stdout\nto stderr\n');
 });
 
-test('B-PRELOAD-006 B-PROC-021 B-PROC-022: a missing runtime directory is made, and the PID file holds the number alone', async (t) => {
+test('B-PRELOAD-006 B-PROC-021 B-PROC-022 B-LIFE-001: a missing runtime directory is made, and the PID file holds the number alone, of a process that lives', async (t) => {
   const node = await poolNode(t);
   assert.equal(existsSync(node.deps.paths.runtimeDir), false);
   const engine = await node.run('spawnEngine', await node.prepared());
   assert.match(filesOf(node).pidFile, /\/gpu-0\.pid$/);
   assert.equal(await readFile(filesOf(node).pidFile, 'utf8'), String(engine.pid));
+  assert.ok(engine.pid > 0);
   assert.equal(await processStartTicks(engine.pid), engine.start_ticks);
 });
 

@@ -79,7 +79,7 @@ async function findRecorded({ deps, files, prepared }: Launch): Promise<SpawnedE
   if (found === undefined) return undefined;
   if (!(await isSameProcess(found))) {
     // It has ended; what it may have left would hold memory that the next one needs.
-    await endLeftEngine({ record: found, alive: false }, deps);
+    await endLeftEngine({ record: found, alive: false }, deps, 'its engine is gone');
     return undefined;
   }
   const { pool_id, replica_id } = prepared;

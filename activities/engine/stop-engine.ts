@@ -5,6 +5,7 @@ import { poolFields } from '../pool/pool-fields.js';
 import { replicaFiles, type ReplicaFiles, type ReplicaKey } from '../replica-files.js';
 import { endLeftEngine } from '../process/adopt.js';
 import { setAside } from '../set-aside.js';
+import { auditKill } from '../process/audit-kill.js';
 import { readPidFile, removePidFile } from '../process/pid-file.js';
 import { findByToken, isSameProcess } from '../process/process-identity.js';
 import { readSpawnRecord } from '../process/spawn-record.js';
@@ -60,9 +61,9 @@ async function stop(
   if (written === undefined && input.if_missing === 'fail') throw missing(files, input);
   try {
     const record = await readSpawnRecord(files.spawnRecord);
-    if (record === undefined) return await stopUnrecorded(deps, files, token, pid);
+    if (record === undefined) return await stopUnrecorded(deps, { files, input, token, pid });
     const alive = await isSameProcess(record);
-    const { forced } = await endLeftEngine({ record, alive }, deps);
+    const { forced } = await endLeftEngine({ record, alive }, deps, input.reason);
     return { outcome: outcomeOf(alive, forced, pid), pid: record.pid };
   } catch (err) {
     if (!(err instanceof StopError)) throw err;
@@ -70,22 +71,33 @@ async function stop(
   }
 }
 
+interface Unrecorded {
+  files: ReplicaFiles;
+  input: StopEngineInput;
+  token: string;
+  pid: number | undefined;
+}
+
 /** Without a record a PID proves nothing; a child of this workflow's spawn step is still known by its token. */
 async function stopUnrecorded(
-  { stopGraceMs }: NodeActivityDeps,
-  files: ReplicaFiles,
-  token: string,
-  pid: number | undefined,
+  deps: NodeActivityDeps,
+  { files, input, token, pid }: Unrecorded,
 ): Promise<StoppedEngine> {
   const [child] = await findByToken(token);
   const stopped =
     child === undefined
       ? undefined
-      : await stopGroup({ pid: child.groupId, startTicks: child.startTicks, token, graceMs: stopGraceMs });
+      : await stopGroup({
+          pid: child.groupId,
+          startTicks: child.startTicks,
+          token,
+          graceMs: deps.stopGraceMs,
+        });
   await removePidFile(files.pidFile);
   if (child === undefined || stopped === undefined) {
     return { outcome: pid === undefined ? 'already_stopped' : 'stale', pid: pid ?? null };
   }
+  if (stopped.forced) auditKill(deps, input, { pid: child.groupId, reason: input.reason });
   return { outcome: stopped.forced ? 'forced' : 'stopped', pid: child.groupId };
 }
 

@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 import type { SpawnRecord } from '../../contracts/handoff.js';
 import { preparedEngine } from '../../contracts/pool.js';
 import { livingGroup, startFakeEngine, type StartedEngine } from '../../testing/started-engine.js';
+import { noAudit } from '../../security/audit/audit-log.js';
 import { replicaFiles } from '../replica-files.js';
 import { endLeftEngine, findLeftEngines } from './adopt.js';
 import { writePidFile } from './pid-file.js';
@@ -48,7 +49,7 @@ async function leave(t: TestContext, engine: StartedEngine, changes: Partial<Spa
   await writeSpawnRecord(files.spawnRecord, record);
   await writePidFile(files.pidFile, engine.pid);
   await writeFile(files.handoff, '{}');
-  return { paths, files, deps: { paths, stopGraceMs: 5_000 } };
+  return { paths, files, deps: { paths, stopGraceMs: 5_000, audit: noAudit, nodeId: 'node-1' } };
 }
 
 test('B-PRELOAD-072: an engine that runs is found by its record, and ended with its files when it is not taken over', async (t) => {
@@ -60,7 +61,7 @@ test('B-PRELOAD-072: an engine that runs is found by its record, and ended with 
   assert.equal(left.alive, true);
   assert.equal(left.record.pid, engine.pid);
 
-  assert.deepEqual(await endLeftEngine(left, deps), { forced: false });
+  assert.deepEqual(await endLeftEngine(left, deps, 'test'), { forced: false });
   assert.deepEqual(await livingGroup(engine.pid), []);
   for (const path of [files.pidFile, files.spawnRecord, files.handoff])
     assert.equal(existsSync(path), false, path);
@@ -72,7 +73,7 @@ test('B-PROC-016: a record whose pid is another process by now is stale: its fil
   const [left] = await findLeftEngines(paths.runtimeDir);
   assert.ok(left);
   assert.equal(left.alive, false);
-  assert.deepEqual(await endLeftEngine(left, deps), { forced: false });
+  assert.deepEqual(await endLeftEngine(left, deps, 'test'), { forced: false });
   assert.equal((await livingGroup(engine.pid)).length, 1);
   assert.equal(existsSync(files.pidFile), false);
   assert.equal(existsSync(files.spawnRecord), false);
@@ -85,7 +86,7 @@ test('children of an engine that is gone are ended by the token that they inheri
   const [left] = await findLeftEngines(paths.runtimeDir);
   assert.ok(left);
   assert.equal(left.alive, false);
-  await endLeftEngine(left, { ...deps, stopGraceMs: 0 });
+  await endLeftEngine(left, { ...deps, stopGraceMs: 0 }, 'test');
   assert.deepEqual(await livingGroup(engine.pid), []);
 });
 

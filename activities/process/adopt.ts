@@ -10,6 +10,7 @@ import type { NodeActivityDeps } from '../deps.js';
 import { removeFile } from '../remove-file.js';
 import { replicaFiles } from '../replica-files.js';
 import { setAside } from '../set-aside.js';
+import { auditKill, type KillAudit } from './audit-kill.js';
 import { removePidFile } from './pid-file.js';
 import { isSameProcess } from './process-identity.js';
 import { readSpawnRecord } from './spawn-record.js';
@@ -54,14 +55,19 @@ async function withLife(record: SpawnRecord): Promise<LeftEngine> {
   return { record, alive: await isSameProcess(record) };
 }
 
+/** What ending an engine needs. */
+export type EndDeps = Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'> & KillAudit;
+
 /**
  * Ends an engine and all that it started, then removes its handoff, PID file and record. A process that is not proven
  * ours is left alone (B-PROC-016); children that outlived an engine are known by its token.
+ * @param reason - why, for the audit log where it had to be killed
  * @throws StopError when the group outlives SIGKILL: the files stay, for the next try
  */
 export async function endLeftEngine(
   { record, alive }: LeftEngine,
-  { paths, stopGraceMs }: Pick<NodeActivityDeps, 'paths' | 'stopGraceMs'>,
+  { paths, stopGraceMs, ...who }: EndDeps,
+  reason: string,
 ): Promise<{ forced: boolean }> {
   const files = replicaFiles(paths, record);
   await removeFile(files.handoff); // First, so that nobody is sent to an engine that is ending.
@@ -69,6 +75,7 @@ export async function endLeftEngine(
   // The start time of a process that is gone or foreign matches nobody, so only its token-bearing children are reached.
   const startTicks = alive ? record.started_ticks : `${record.started_ticks} gone`;
   const stopped = await stopGroup({ pid, startTicks, token, graceMs: stopGraceMs });
+  if (stopped.forced) auditKill(who, record, { pid, reason });
   await removePidFile(files.pidFile);
   await removeFile(files.spawnRecord);
   return stopped;

@@ -3,11 +3,12 @@ Feature: A model is run from a terminal
   What a person types is a durable task like any other. Standard output gets the answer and nothing else, so that it can be
   piped; what ends badly says so with a code, a reason, a next step and an exit code that a script can read.
 
-  @B-INF-038 @B-CLI-012 @B-EXIT-001
-  Scenario: Tokens are printed as they come
+  @B-INF-038 @B-CLI-012 @B-EXIT-001 @B-LIFE-016 @B-LIFE-018
+  Scenario: Tokens are printed as they come, and what serves them lives on
     When `drover run demo 'Tell me about the sea.' --max-tokens 20 --temperature 0` is run
     Then it ends with 0
     And it has said nothing but data
+    And the processes of the stack and its engine are those that ran before
     And it has printed what the API answers in a chat to:
       | prompt      | Tell me about the sea. |
       | max_tokens  | 20                     |

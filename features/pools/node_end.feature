@@ -9,7 +9,7 @@ Feature: The end of a node worker is no accident for its engines
     And the node worker is told to end
     Then nothing is left of the engine: no process, no pid file, no handoff
 
-  @B-PROC-024
+  @B-PROC-024 @B-WST-020
   Scenario: Engines are left, and the next node worker adopts them
     Given a fresh installation whose node worker leaves its engines
     And a task "a" of 900 tokens is posted

@@ -52,6 +52,18 @@ Then('it ends with {int}', async function (this: DroverWorld, exitCode: number) 
   await this.cli.endsWith(exitCode);
 });
 
+Then(
+  'the processes of the stack and its engine are those that ran before',
+  async function (this: DroverWorld) {
+    const { firstEnginePid, pool, crashed } = this.stack;
+    assert.deepEqual([await pool.pid(), await pool.lives()], [firstEnginePid, true]);
+    assert.deepEqual(
+      crashed.map(({ name }) => name),
+      [],
+    );
+  },
+);
+
 Then('it has said nothing but data', function (this: DroverWorld) {
   assert.equal(this.cli.last.stderr, '');
 });

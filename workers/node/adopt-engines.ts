@@ -18,7 +18,10 @@ import type { PoolRegistry } from './pool-registry.js';
 
 /** Takes over what can be proved, ends the rest. */
 export async function adoptEngines(
-  deps: Pick<NodeActivityDeps, 'adapterOf' | 'paths' | 'stopGraceMs' | 'metrics' | 'now' | 'workers'>,
+  deps: Pick<
+    NodeActivityDeps,
+    'adapterOf' | 'paths' | 'stopGraceMs' | 'metrics' | 'now' | 'audit' | 'nodeId' | 'workers'
+  >,
   pools: PoolRegistry,
   log: Logger,
 ): Promise<void> {
@@ -44,7 +47,7 @@ export async function adoptEngines(
     if (serves) pools.adopted(engine, drains);
     else {
       const report = await reportLeft(deps, left.record, left.alive);
-      await endLeftEngine(left, deps);
+      await endLeftEngine(left, deps, 'left by an earlier worker');
       if (!handedOver || drains) continue;
       // It served while nobody watched, and does not any more: its supervisor starts it again.
       tellCrash({ ...deps, log }, report);

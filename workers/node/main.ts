@@ -72,6 +72,8 @@ const STOP_MARGIN_MS = 5_000;
 /** Beyond the grace that activities have: what they said must reach Temporal. */
 const WORKERS_END_MS = STOP_MARGIN_MS + 3_000;
 const CONNECTION_END_MS = 2_000;
+/** From the order to end until the last engine is killed (B-LIFE-008). */
+const END_LIMIT_MS = 30_000;
 /** Old run logs are looked for this often. */
 const SWEEP_INTERVAL_MS = 60_000;
 
@@ -91,11 +93,11 @@ interface NodeParts {
 }
 
 function assemble(settings: Settings, token: () => string, log: Logger, audit: Audit): NodeParts {
-  const stateDir = settings.DROVER_STATE_DIR;
+  const { DROVER_STATE_DIR: stateDir, DROVER_NODE_ID: nodeId } = settings;
   const metrics = nodeMetrics(
     {
       pools: () => pools.snapshot(),
-      workers: () => workerReports(settings.DROVER_NODE_ID, pools.all()),
+      workers: () => workerReports(nodeId, pools.all()),
       memory: () => ({ total_bytes: totalmem(), available_bytes: freeMemoryBytes() }),
     },
     { latencySample: settings.DROVER_METRICS_LATENCY_SAMPLE },
@@ -111,7 +113,7 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
   const engines = new EngineWatch({
     ...{ paths, room, pools: () => pools, isAlive, oomKills, metrics: metrics.pools, log, now: Date.now },
     answers: answersHealth,
-    end: ({ prepared, pid }) => endReplica({ paths, stopGraceMs, room }, prepared, pid),
+    end: ({ prepared, pid }) => endReplica({ paths, stopGraceMs, room, audit, nodeId }, prepared, pid),
     healthIntervalMs: settings.DROVER_NODE_HEALTH_INTERVAL_MS,
   });
   const contact: TemporalContact = new TemporalContact({
@@ -122,7 +124,7 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     now: Date.now,
   });
   const runs: RunRegister = new RunRegister({
-    nodeId: settings.DROVER_NODE_ID,
+    nodeId,
     runsDir: join(stateDir, 'runs'),
     ring: requirePayloadKeys(settings),
     pools: () => pools,
@@ -147,7 +149,7 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
   });
   pools.onLoading((replica) => workers.loading(replica));
   const activities: NodeActivityDeps = {
-    nodeId: settings.DROVER_NODE_ID,
+    nodeId,
     paths,
     pools,
     ...{ workers, runs },
@@ -267,6 +269,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   return {
     close: async () => {
       await reporter?.stop();
+      const endsAtMs = Date.now() + END_LIMIT_MS;
       parts.closing.abort();
       clearInterval(sweep);
       contact.stop();
@@ -279,7 +282,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
       await runs.close();
       for (const worker of workers) worker.shutdown();
       await atMost(settings.DROVER_NODE_STOP_GRACE_MS + WORKERS_END_MS, Promise.allSettled(running));
-      if (settings.DROVER_NODE_ON_EXIT === 'stop') await stopEngines(pools, activities, log);
+      if (settings.DROVER_NODE_ON_EXIT === 'stop') await stopEngines(pools, activities, endsAtMs);
       await atMost(CONNECTION_END_MS, connection.close());
       await audit.close();
     },

@@ -25,6 +25,22 @@ test('B-WST-007: one inference takes its worker from idle to busy and back, and 
   assert.deepEqual(states(), [['idle', 2]]);
 });
 
+test('B-LIFE-002, B-LIFE-010: its PID is the same through every state that it is in, and forgotten when it was stopped', async () => {
+  const node = await aNode();
+  const { engine, runs, pools } = node;
+  const seen = () => reportsOf(node).map(({ state, pid }) => [state, pid]);
+  const [[, pid] = []] = seen();
+  assert.ok(Number(pid) > 0);
+  assert.deepEqual(seen(), [['idle', pid]]);
+  await runs.attach(offerOf('t'));
+  await engine.asked(1);
+  assert.deepEqual(seen(), [['busy', pid]]);
+  pools.draining('default');
+  assert.deepEqual(seen(), [['draining', pid]]);
+  pools.offline('default');
+  assert.deepEqual(seen(), []);
+});
+
 test('what is told of a worker: whose it is, what it runs, where, and when it was last of use', async () => {
   const node = await aNode();
   const [before] = reportsOf(node);

@@ -169,7 +169,7 @@ test('B-SUPER-002: an engine whose tokens flow is not ended, whatever its health
   assert.equal(isAlive(engine.pid), false);
 });
 
-test('B-SUPER-002: an engine that misses three polls in a row is ended, and each of them is told with its time', async (t) => {
+test('B-SUPER-002, B-WHL-006: an engine that misses three polls in a row is stopped and out of service, and each of them is told with its time', async (t) => {
   const answers = [false, false, true, false, false, false];
   let now = 1_000;
   const { node, watch, engine, logged, counted } = await watchedNode(t, [], {
@@ -180,6 +180,7 @@ test('B-SUPER-002: an engine that misses three polls in a row is ended, and each
   assert.deepEqual([node.pools.status(POOL)?.ready, isAlive(engine.pid)], [true, true]);
   await watch.ask();
   assert.equal(isAlive(engine.pid), false);
+  assert.deepEqual([node.pools.status(POOL)?.ready, node.pools.status(POOL)?.live], [false, false]);
   assert.equal(node.pools.crash(POOL)?.reason, 'health_check_failure');
   const missed = logged('engine_silent')?.['missed_at'] as string[];
   assert.equal(missed.length, 3);

@@ -57,6 +57,17 @@ test('B-RERR-006, B-WST-001, B-WST-004, B-WST-008: with no worker at all each qu
   assert.deepEqual(await refusedWith('ready'), [503, 'NO_WORKERS_REGISTERED', undefined]);
 });
 
+test('B-WST-019: an API that has just begun knows the engines as they are: nodes tell it, and nobody has to remember', async () => {
+  nodes.workersOf.set('node-1', [worker('a', 'idle'), worker('b', 'busy')]);
+  nodes.workersOf.set('node-2', [worker('c', 'loading', { node_id: 'node-2' })]);
+  const { body: before } = await asked('list');
+  assert.equal((before['workers'] as WorkerReport[]).length, 3);
+  const next = await startTestApi({ nodes });
+  const after = await next.ask('GET', '/v2/workers/list');
+  assert.deepEqual(after.json(), before);
+  await next.close();
+});
+
 test('B-WRK-010, B-WRK-011: none is ready while all of them load', async () => {
   nodes.workersOf.set('node-1', [worker('a', 'loading'), worker('b', 'crashed')]);
   assert.deepEqual(await refusedWith('ready'), [
