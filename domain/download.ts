@@ -1,4 +1,5 @@
 /** What is decided while a model's file is fetched (B-MODEL-011..020): what an answer means, and whether to try again. */
+import { RETRY_PROFILES, spanAfter } from './retry-profiles.js';
 
 /** Why a download ends without its file. */
 export const DOWNLOAD_FAILURES = {
@@ -23,9 +24,6 @@ export function isDownloadFailure(type: string): type is DownloadFailureType {
   return Object.hasOwn(DOWNLOAD_FAILURES, type);
 }
 
-/** Attempts at one file, and the pause after the first; it doubles (C-165, profile `download`). */
-export const DOWNLOAD_ATTEMPTS = 6;
-const FIRST_PAUSE_MS = 100;
 /** A server that asks for more patience than this is asked again nevertheless. */
 const LONGEST_PAUSE_MS = 300_000;
 
@@ -41,8 +39,9 @@ export interface FailedAttempt {
 
 /** Milliseconds until the next attempt; undefined where there is none. */
 export function pauseBeforeNext({ attempt, passing, retryAfterMs }: FailedAttempt): number | undefined {
-  if (!passing || attempt >= DOWNLOAD_ATTEMPTS) return undefined;
-  return Math.max(FIRST_PAUSE_MS * 2 ** (attempt - 1), Math.min(retryAfterMs ?? 0, LONGEST_PAUSE_MS));
+  const span = spanAfter(RETRY_PROFILES.download, attempt);
+  if (!passing || span === undefined) return undefined;
+  return Math.max(span, Math.min(retryAfterMs ?? 0, LONGEST_PAUSE_MS));
 }
 
 /** What a server's status says of the file. `anew`: what is there of the file is no beginning of the server's. */

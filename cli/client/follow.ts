@@ -2,7 +2,8 @@
 import { CliError, type StreamKind } from './cli-error.js';
 import { readEvents, StreamFailure, type StreamEvent, type StreamLimits } from './event-stream.js';
 import type { ApiHttp } from './http.js';
-import { CLI_PROFILE, RESUME_PROFILE, retryDelayMs } from './retry.js';
+import { RETRY_PROFILES } from '../../domain/retry-profiles.js';
+import { retryDelayMs } from './retry.js';
 
 /** What an event was: the stream's last; something new; nothing new; a reason to connect again. */
 export type Taken = 'last' | 'new' | 'nothing' | 'again';
@@ -84,7 +85,7 @@ function resumeDelayMs(
   { retryAfterMs }: StreamFailure,
 ): number | undefined {
   const remainingMs = aliveAtMs === undefined ? limits.connectMs : aliveAtMs + limits.idleMs - Date.now();
-  const profile = aliveAtMs === undefined ? CLI_PROFILE : RESUME_PROFILE;
+  const profile = aliveAtMs === undefined ? RETRY_PROFILES.cli : RETRY_PROFILES.resume;
   return retryDelayMs(profile, { attempt: Math.max(1, attempts), retryAfterMs, remainingMs }, http.chance());
 }
 

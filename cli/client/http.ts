@@ -5,7 +5,8 @@ import { Circuits } from './circuit.js';
 import { CliError } from './cli-error.js';
 import type { Limits } from './limits.js';
 import { errorOfAnswer } from './refusal.js';
-import { CLI_PROFILE, isPassingStatus, readRetryAfterMs, retryDelayMs } from './retry.js';
+import { RETRY_PROFILES } from '../../domain/retry-profiles.js';
+import { isPassingStatus, readRetryAfterMs, retryDelayMs } from './retry.js';
 
 /** Whom we speak to. */
 export interface Target {
@@ -115,7 +116,7 @@ export class ApiHttp {
         ...{ attempt, retryAfterMs: outcome.retryAfterMs },
         remainingMs: giveUpAt - this.deps.now(),
       };
-      const delayMs = retryDelayMs(CLI_PROFILE, known, this.deps.random());
+      const delayMs = retryDelayMs(RETRY_PROFILES.cli, known, this.deps.random());
       if (delayMs === undefined) return outcome;
       await this.wait(delayMs);
     }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CLI_PROFILE, isPassingStatus, readRetryAfterMs, retryDelayMs } from './retry.js';
+import { RETRY_PROFILES } from '../../domain/retry-profiles.js';
+import { isPassingStatus, readRetryAfterMs, retryDelayMs } from './retry.js';
 
 const KNOWN = { attempt: 1, retryAfterMs: undefined, remainingMs: 10_000 };
 
@@ -17,27 +18,29 @@ describe('when a call is tried again', () => {
       [1, 100],
       [2, 200],
     ] as const) {
-      const waits = [0, 0.5, 1].map((chance) => retryDelayMs(CLI_PROFILE, { ...KNOWN, attempt }, chance));
+      const waits = [0, 0.5, 1].map((chance) =>
+        retryDelayMs(RETRY_PROFILES.cli, { ...KNOWN, attempt }, chance),
+      );
       assert.deepEqual(waits, [0, spanMs / 2, spanMs]);
     }
   });
 
   it('B-HTTP-009: after the third attempt there is none', () => {
-    assert.equal(retryDelayMs(CLI_PROFILE, { ...KNOWN, attempt: 3 }, 0), undefined);
+    assert.equal(retryDelayMs(RETRY_PROFILES.cli, { ...KNOWN, attempt: 3 }, 0), undefined);
   });
 
   it('B-HTTP-002: no span is longer than 2 s', () => {
-    const patient = { ...CLI_PROFILE, attempts: 50 };
+    const patient = { ...RETRY_PROFILES.cli, attempts: 50 };
     assert.equal(retryDelayMs(patient, { ...KNOWN, attempt: 40 }, 1), 2_000);
   });
 
   it('B-HTTP-005: what the server asks for stands above chance', () => {
-    assert.equal(retryDelayMs(CLI_PROFILE, { ...KNOWN, retryAfterMs: 3_000 }, 0.5), 3_000);
+    assert.equal(retryDelayMs(RETRY_PROFILES.cli, { ...KNOWN, retryAfterMs: 3_000 }, 0.5), 3_000);
   });
 
   it('a wait that outlasts the time for all attempts is not begun', () => {
     const asked = { ...KNOWN, retryAfterMs: 3_000, remainingMs: 3_000 };
-    assert.equal(retryDelayMs(CLI_PROFILE, asked, 0), undefined);
+    assert.equal(retryDelayMs(RETRY_PROFILES.cli, asked, 0), undefined);
   });
 
   it('B-HTTP-005: Retry-After is in seconds, or a date; anything else is none', () => {

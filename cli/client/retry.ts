@@ -1,17 +1,5 @@
 /** When a call is tried again, and how long after (nodes-and-workers 9). Pure: chance and time are arguments. */
-
-/** A schedule: exponential, each wait drawn from the whole of its span ("full jitter"). */
-export interface RetryProfile {
-  attempts: number;
-  baseMs: number;
-  capMs: number;
-}
-
-/** Profile `cli` of C-165. */
-export const CLI_PROFILE: RetryProfile = { attempts: 3, baseMs: 100, capMs: 2_000 };
-
-/** A stream that was cut is resumed as long as its idle limit allows. */
-export const RESUME_PROFILE: RetryProfile = { attempts: Infinity, baseMs: 100, capMs: 2_000 };
+import { spanAfter, type RetryProfile } from '../../domain/retry-profiles.js';
 
 /** What is known after an attempt has failed. */
 export interface FailedAttempt {
@@ -38,8 +26,9 @@ export function retryDelayMs(
   { attempt, retryAfterMs, remainingMs }: FailedAttempt,
   chance: number,
 ): number | undefined {
-  if (attempt >= profile.attempts) return undefined;
-  const span = Math.min(profile.capMs, profile.baseMs * 2 ** Math.min(attempt - 1, 30));
+  const span = spanAfter(profile, attempt);
+  if (span === undefined) return undefined;
+  // The whole span is drawn from ("full jitter").
   const delayMs = retryAfterMs ?? Math.round(span * chance);
   return delayMs < remainingMs ? delayMs : undefined;
 }

@@ -8,6 +8,9 @@ import {
 import type { RegistryActivities } from '../../activities/registry-activities.js';
 import type { NodeFailureDetails, NodeRequest, NodeVisited } from '../../contracts/registered-node.js';
 import { CONTROL_QUEUE } from '../../domain/identity.js';
+import { RETRY_PROFILES } from '../../domain/retry-profiles.js';
+
+const CONNECT = RETRY_PROFILES['node-connect'];
 
 /**
  * A visit takes 10 s at most; three of them, the second after 200 ms and the third after 400 (B-NODE-003, C-165). Whether one
@@ -20,7 +23,12 @@ const { visitNode } = proxyActivities<RegistryActivities>({
   scheduleToCloseTimeout: '40s',
   heartbeatTimeout: '10s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumAttempts: 3 },
+  retry: {
+    initialInterval: CONNECT.baseMs,
+    backoffCoefficient: 2,
+    maximumInterval: CONNECT.capMs,
+    maximumAttempts: CONNECT.attempts,
+  },
 });
 
 /** A database that is away for a moment is waited for; a caller waits for the whole. */
