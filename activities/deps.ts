@@ -31,7 +31,7 @@ export type ServedEngine = Pick<
 > & {
   [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']:
     PreparedEngine[K] | null;
-};
+} & Partial<Pick<PreparedEngine, 'flags'>>;
 
 /** A replica's engine that is up: where it answers and which process it is. */
 export interface RunningEngine {

@@ -215,11 +215,11 @@ export const settingsSchema = z.object({
     .default('allow')
     .describe('Whether a request may name the pool that must serve it.'),
   DROVER_ADMISSION_POLICY: z
-    .enum(['reject', 'drop-lru', 'reject-new'])
+    .enum(['reject', 'drop-lru', 'shed-low-priority', 'reject-new'])
     .default('reject')
     .transform((policy) => (policy === 'reject-new' ? 'reject' : policy))
     .describe(
-      'What a full queue does with one more task: refuse it, or drop the one that waits longest, batch before interactive. `reject-new` is another name of `reject`.',
+      'What a full queue does with one more task: refuse it, or drop the one that waits longest, batch before interactive, or (`shed-low-priority`) drop the batch task that waits longest for an interactive one and refuse all others. `reject-new` is another name of `reject`.',
     ),
   DROVER_ADMISSION_CAPACITY: z.coerce
     .number()

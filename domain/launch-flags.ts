@@ -18,6 +18,19 @@ export function withKnownFlags<T extends { engine: string; flags: string[] }>(la
   return { ...launch, flags };
 }
 
+/** Whether a llama.cpp is started so that nothing is computed beside a task: one slot, no continuous batching (B-DP-194). */
+export function isDeterministic({
+  engine,
+  flags = [],
+}: {
+  engine: string;
+  flags?: readonly string[];
+}): boolean {
+  const slots = flags[flags.findIndex((flag) => ['--parallel', '-np'].includes(flag)) + 1];
+  const isBatching = !flags.includes('--no-cont-batching') && !flags.includes('-nocb');
+  return engine === 'llamacpp' && slots === '1' && !isBatching;
+}
+
 /** What llama-server is told of its model and its work. */
 export interface ServerWork {
   model: string;

@@ -49,7 +49,7 @@ test('B-PROV-006, B-PROV-009: llama-server is told model, host, port and, on a G
   assert.equal(mute.engine_version, 'unknown');
 });
 
-test('B-PROV-006: a deterministic pool has one slot, no continuous batching, no web page, and its metrics', async (t) => {
+test('B-PROV-006, B-DP-194: a deterministic pool has one slot, no continuous batching, no web page, and its metrics', async (t) => {
   const server = await serverSaying(t, 'version: 4242');
   setPath(t, '/nowhere');
   const settings = { DROVER_POOL_DETERMINISTIC: 'true', DROVER_POOL_SLOTS: '4', DROVER_POOL_CTX: '1000' };

@@ -43,6 +43,7 @@ export class ManualEngine implements IdsAdapter {
   private readonly changes = new Set<() => void>();
 
   health = () => Promise.resolve(200);
+  props = () => Promise.resolve({ slots_total: null, slots_free: null, engine_version: null });
   probe = () => Promise.resolve();
   /** Ids of every prompt. */
   promptIds = [1, 2, 3];

@@ -152,9 +152,9 @@ function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy, nowMs: 
     retry_after_ms: retryAdvice.adviseMs(nowMs, throughput, scheduler.slotsTotal),
     ...{ pool_id: poolId, engine: offer.request.engine, policy_label: policy },
   };
-  return policy === 'reject'
-    ? new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', advice)
-    : new DroverError('QUEUE_FULL_DROP_LRU', 'the queue of the pool is full of tasks that go before', advice);
+  return policy === 'drop-lru'
+    ? new DroverError('QUEUE_FULL_DROP_LRU', 'the queue of the pool is full of tasks that go before', advice)
+    : new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', advice);
 }
 
 /** @throws DroverError as {@link queueFull}, when the queue is full and nobody would go for this task */

@@ -4,12 +4,18 @@ import { afterEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DroverError } from '../../contracts/errors.js';
 import type { PriorityClass } from '../../domain/admission.js';
+import { readSettings } from '../../contracts/settings.js';
 import { nodeOnDisk, offerOf, type TestNode } from '../../testing/test-node.js';
+import type { FullQueuePolicy } from './displacement.js';
+import { nodeMetrics } from './prometheus.js';
 
 const nodes: TestNode[] = [];
 /** A node whose one slot is taken, with these tasks in its queue of `capacity`. */
-async function fullNode(waiting: Record<string, PriorityClass>): Promise<TestNode> {
-  const node = await nodeOnDisk({ capacity: Object.keys(waiting).length, policy: 'drop-lru' });
+async function fullNode(
+  waiting: Record<string, PriorityClass>,
+  policy: FullQueuePolicy = 'drop-lru',
+): Promise<TestNode> {
+  const node = await nodeOnDisk({ capacity: Object.keys(waiting).length, policy });
   nodes.push(node);
   await node.runs.attach(offerOf('busy'));
   for (const [id, priority] of Object.entries(waiting)) {
@@ -28,6 +34,47 @@ afterEach(async () => {
 const offered = (node: TestNode, id: string, priority: PriorityClass = 'interactive') =>
   node.runs.offer(offerOf(id, { digest: id, request: { priority } }));
 const waiting = (node: TestNode) => node.pools.ensure('default').scheduler.waiting();
+
+describe('a full queue under shed-low-priority', () => {
+  it('B-DP-071: sheds the oldest batch task for an interactive one, and counts it under its own policy', async () => {
+    const node = await fullNode({ a: 'interactive', b: 'batch', c: 'batch' }, 'shed-low-priority');
+    await offered(node, 'new');
+    node.runs.confirm('new');
+    assert.deepEqual(waiting(node), ['a', 'new', 'c']);
+    const frame = node.runs.mustGet('b').lastFrame;
+    assert.equal(frame?.type, 'error');
+    assert.deepEqual(
+      [frame.data.code, frame.data.policy_label],
+      ['QUEUE_FULL_DROP_LRU', 'shed-low-priority'],
+    );
+    const { runs, text } = nodeMetrics();
+    runs.evicted('llamacpp', 'shed-low-priority');
+    assert.match(
+      await text(),
+      /^admission_backpressure_events_total\{engine="llamacpp",policy="shed-low-priority"\} 1$/m,
+    );
+  });
+
+  it('B-DP-071: refuses a batch newcomer, and an interactive one for whom no batch task waits', async () => {
+    const refused = async (node: TestNode, priority: PriorityClass) => {
+      const before = waiting(node);
+      await assert.rejects(offered(node, 'new', priority), (err: unknown) => {
+        assert.ok(err instanceof DroverError);
+        assert.deepEqual([err.code, err.extras.policy_label], ['ADMISSION_REJECT', 'shed-low-priority']);
+        return true;
+      });
+      assert.deepEqual(waiting(node), before);
+    };
+    await refused(await fullNode({ a: 'batch', b: 'batch' }, 'shed-low-priority'), 'batch');
+    await refused(await fullNode({ a: 'interactive' }, 'shed-low-priority'), 'interactive');
+  });
+
+  it('B-DP-071: is chosen by name, and is not the default', () => {
+    const policy = (DROVER_ADMISSION_POLICY?: string) =>
+      readSettings({ DROVER_ADMISSION_POLICY }).DROVER_ADMISSION_POLICY;
+    assert.deepEqual([policy('shed-low-priority'), policy()], ['shed-low-priority', 'reject']);
+  });
+});
 
 describe('a full queue under drop-lru', () => {
   it('B-DP-014, B-DP-065: takes a newcomer, and the oldest batch task goes', async () => {

@@ -1,13 +1,13 @@
 /**
- * The policy `drop-lru` (data-plane 1.2): a full queue takes a newcomer and drops the task that waits longest. The
- * newcomer is offered beyond the queue's bound and displaces somebody only once it is confirmed, so that an offer which
+ * The policies `drop-lru` and `shed-low-priority` (data-plane 1.2): a full queue takes a newcomer and drops a task that waits:
+ * the oldest, batch before interactive, or the oldest batch task for an interactive one alone. The newcomer is offered beyond the queue's bound and displaces somebody only once it is confirmed, so that an offer which
  * comes to nothing has cost nobody a place (design §2.2).
  */
 import type { PriorityClass } from '../../domain/admission.js';
 import type { Scheduler } from './scheduler.js';
 
 /** What a full queue does with one more task. */
-export type FullQueuePolicy = 'reject' | 'drop-lru';
+export type FullQueuePolicy = 'reject' | 'drop-lru' | 'shed-low-priority';
 
 /** Who makes room for whom, in all pools of a node. */
 export class Displacement {
@@ -45,6 +45,12 @@ export class Displacement {
   }
 
   private droppable(scheduler: Scheduler, priority: PriorityClass): string[] {
-    return scheduler.droppable(priority).filter(this.isAccepted);
+    return this.candidates(scheduler, priority).filter(this.isAccepted);
+  }
+
+  private candidates(scheduler: Scheduler, priority: PriorityClass): string[] {
+    if (this.policy === 'drop-lru') return scheduler.droppable(priority);
+    // Only batch tasks go, and only for interactive ones (B-DP-071).
+    return priority === 'batch' ? [] : scheduler.droppable('batch');
   }
 }

@@ -1,5 +1,6 @@
 /** How a run ends when it does not complete: state, code and words by who asked and how far it had come (data-plane 4, 5). */
 import { DroverError, type ErrorEnvelope } from '../../contracts/errors.js';
+import type { FullQueuePolicy } from './displacement.js';
 import type { Run, RunEnd } from './run.js';
 
 /** A queue that was full a second ago may have room now. */
@@ -42,8 +43,8 @@ function timeoutInWords(run: Run, reason: 'deadline' | 'watchdog', stage: Stage,
 }
 
 /** A waiting task made room for another (B-DP-067); its client may come again. */
-export function droppedEnd(run: Run): RunEnd {
-  const extras = { retry_after_ms: RETRY_AFTER_MS, policy_label: 'drop-lru' };
+export function droppedEnd(run: Run, policy_label: FullQueuePolicy): RunEnd {
+  const extras = { retry_after_ms: RETRY_AFTER_MS, policy_label };
   const error = new DroverError(
     'QUEUE_FULL_DROP_LRU',
     'a newer task took the place in the full queue',

@@ -16,6 +16,7 @@ import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
 import { isPrompt, type ChatInput, type RunInput } from '../../contracts/node.js';
 import { onTimeProbability, type PastRun } from '../../domain/on-time.js';
+import { seedOf } from '../../domain/seed.js';
 import type { StopReason } from '../../domain/task.js';
 import { checkedIds } from './admit-run.js';
 import { AnswerPieces } from './answer-pieces.js';
@@ -206,13 +207,14 @@ async function idsSoFar(run: Run, promptIds: readonly number[], adapter: IdsAdap
 }
 
 function decodingOf(run: Run, maxTokens: number): Decoding {
-  const { temperature, top_p, seed, stop, determinism, sampling, logprobs } = run.offer.request;
+  const { temperature, top_p, stop, determinism, sampling, logprobs } = run.offer.request;
+  const isGreedy = determinism === 'strict' || (run.isOnDeterministicPool && temperature === undefined);
   return {
     maxTokens,
-    // Strict determinism implies greedy sampling (design §4, B-DP-194).
-    temperature: determinism === 'strict' ? 0 : temperature,
-    topP: determinism === 'strict' ? 1 : top_p,
-    seed,
+    // Strict determinism implies greedy sampling (design §4), and so does a deterministic pool where nothing else is asked for (B-DP-194).
+    temperature: isGreedy ? 0 : temperature,
+    topP: isGreedy ? 1 : top_p,
+    seed: seedOf(run.offer.request),
     stop,
     sampling,
     format: formatOf(run.offer.request),

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { ServedEngine } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
 import { isPrompt } from '../../contracts/node.js';
+import { isDeterministic } from '../../domain/launch-flags.js';
 import type { StopReason } from '../../domain/task.js';
 import { withCorrelation } from '../../telemetry/correlation.js';
 import { executeInputs } from './execute-inputs.js';
@@ -74,6 +75,7 @@ export class Executions {
     run.replicaId = replicaId;
     try {
       if (replica === undefined) throw new DroverError('POOL_UNAVAILABLE', 'the engine of the pool is gone');
+      run.isOnDeterministicPool = isDeterministic(replica.engine.prepared);
       const model = vocabularyOf(replica.engine.prepared);
       if (run.promptModel !== model) cutAnew(run, model);
       const { stopReason, decodeMs } = await executeOn(run, this.contextOf(run, pool, replica, model));

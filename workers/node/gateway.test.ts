@@ -255,7 +255,7 @@ test('tokens are counted by the engine of the pool, and refused where it tells n
     return [answer.statusCode, answer.json<{ tokens?: number; code?: string }>()] as const;
   };
   assert.deepEqual(await count({}), [200, { tokens: 3 }]);
-  const byText = new ManualEngine() as Pick<ManualEngine, 'health' | 'probe' | 'close'>;
+  const byText = new ManualEngine() as Pick<ManualEngine, 'health' | 'props' | 'probe' | 'close'>;
   const adapterOf = () => ({
     ...byText,
     takes: 'text' as const,

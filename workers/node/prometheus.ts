@@ -61,9 +61,9 @@ export function nodeMetrics(
       metrics.tokensIn.inc(ofReplica(labels), tokensIn);
       metrics.tokensOut.inc(ofReplica(labels), tokensOut);
     },
-    evicted: (engine) => {
+    evicted: (engine, policy) => {
       metrics.tasksRejected.inc({ engine, reason: 'QUEUE_FULL_DROP_LRU' });
-      metrics.backpressure.inc({ engine, policy: 'drop-lru' });
+      metrics.backpressure.inc({ engine, policy });
     },
     canceled: (labels, reason) => {
       metrics.tasksCanceled.inc({ ...ofReplica(labels), reason });

@@ -1,4 +1,5 @@
 /** What runs say to the metrics; the node's process owns these facts, so no other process counts them (B-OBS-016). */
+import type { FullQueuePolicy } from './displacement.js';
 import type { CancelReason } from '../../domain/task.js';
 
 /** Labels of a run. */
@@ -15,7 +16,7 @@ export interface RunMetrics {
   started(labels: RunLabels): void;
   firstToken(labels: RunLabels, afterMs: number): void;
   completed(labels: RunLabels, run: { tokensIn: number; tokensOut: number; decodeMs: number }): void;
-  evicted(engine: string): void;
+  evicted(engine: string, policy: FullQueuePolicy): void;
   canceled(labels: RunLabels, reason: CancelReason): void;
   /** A run whose chance was told has met its deadline, or missed it. */
   judged(poolId: string, forecast: number, inTime: boolean): void;

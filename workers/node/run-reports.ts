@@ -3,8 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RunOffer, RunView } from '../../contracts/node.js';
 import { narration } from '../../activities/pool/pool-fields.js';
 import type { PriorityClass } from '../../domain/admission.js';
+import { seedOf } from '../../domain/seed.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { FullQueuePolicy } from './displacement.js';
 import type { Pool, PoolRegistry } from './pool-registry.js';
 import type { RunLabels, RunMetrics } from './run-metrics.js';
 import type { Run, RunEnd } from './run.js';
@@ -94,13 +96,13 @@ export class RunReports {
   }
 
   /** A waiting task made room: the queue refused it after all, and said so to nobody but it (B-OBS-037). */
-  evicted(run: Run): void {
-    this.deps.metrics.evicted(run.offer.request.engine);
+  evicted(run: Run, policy: FullQueuePolicy): void {
+    this.deps.metrics.evicted(run.offer.request.engine, policy);
     this.queue(run.offer.pool_id);
     const line = {
       event: 'evicted',
       reason: 'QUEUE_FULL_DROP_LRU',
-      policy_label: 'drop-lru',
+      policy_label: policy,
       ...this.record(run),
     };
     this.deps.log.info(line, 'task evicted from the full queue');
@@ -138,7 +140,7 @@ export class RunReports {
   private judge(run: Run, { state }: RunEnd): void {
     if (run.forecast === null || run.endedAtMs === null) return;
     const inTime = run.endedAtMs <= run.deadlineAtMs;
-    if (state !== 'completed' && run.cancelReason !== 'deadline') return;
+    if (state !== 'completed' && run.endedBy !== 'deadline') return;
     this.deps.metrics.judged(run.offer.pool_id, run.forecast, state === 'completed' && inTime);
   }
 
@@ -205,7 +207,7 @@ export class RunReports {
     return {
       ...fields(run),
       engine_version: this.poolOf(run)?.prepared?.engine_version ?? null,
-      ...{ model_id: model_ref, ctx, kv_warmth: run.kvWarmth },
+      ...{ model_id: model_ref, ctx, kv_warmth: run.kvWarmth, seed: seedOf(offer.request) },
       queue_time_ms: startedAtMs === null ? null : startedAtMs - admittedAtMs,
       ...{ tokens_in: run.tokensIn, tokens_out: run.tokensOut },
       decode_time_ms: firstTokenAtMs === null ? 0 : (endedAtMs ?? Date.now()) - firstTokenAtMs,

@@ -80,6 +80,10 @@ export class Run {
   kvWarmth: boolean | null = null;
   endedAtMs: number | null = null;
   cancelReason: CancelReason | null = null;
+  /** Who had called it off when it ended. */
+  endedBy: CancelReason | null = null;
+  /** Its engine runs one task at a time, so that equal requests give equal texts (B-DP-194). */
+  isOnDeterministicPool = false;
   end: RunEnd | null = null;
   discarded = false;
   private epoch: number;
@@ -180,6 +184,9 @@ export class Run {
       this.move('cancel_requested');
     } else if (record.kind === 'closed') {
       this.end = { state: record.state, stopReason: record.stop_reason, error: record.error };
+      // Nothing is asked of a run that is over (B-DP-142).
+      this.endedBy = this.cancelReason;
+      this.cancelReason = null;
       this.endedAtMs = record.at_ms;
       this.state = record.state;
     } else if (record.kind === 'frame') {

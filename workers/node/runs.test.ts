@@ -4,6 +4,9 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { DroverError } from '../../contracts/errors.js';
 import { readSettings } from '../../contracts/settings.js';
+import { preparedEngine } from '../../contracts/pool.js';
+import { seedOf } from '../../domain/seed.js';
+import { Narrations } from '../../testing/narrations.js';
 import { ManualEngine, nodesOfTests, offerOf } from '../../testing/test-node.js';
 
 const aNode = nodesOfTests();
@@ -26,6 +29,61 @@ test('B-DP-082, B-DP-083: the same offer again is the same run, another body is 
   await engine.asked(1);
   assert.equal(engine.requests.length, 1);
   await assert.rejects(runs.offer(offerOf('t', { digest: 'other' })), refusedWith('TASK_CONFLICT'));
+});
+
+test('B-DP-192: the engine gets the seed of the request, or one made of the id, and the log says which', async () => {
+  const heard = new Narrations();
+  const { runs, engine } = await aNode({ slots: 2, log: heard.log });
+  await runs.attach(offerOf('asked', { request: { seed: 7 } }));
+  await runs.attach(offerOf('silent'));
+  await engine.asked(2);
+  const seeds = [7, seedOf({ task_id: 'silent' })];
+  assert.deepEqual(
+    engine.requests.map(({ seed }) => seed),
+    seeds,
+  );
+  const told = heard.lines.filter(({ event }) => event === 'run_started');
+  assert.deepEqual(
+    told.map(({ seed }) => seed),
+    seeds,
+  );
+});
+
+test('B-DP-194: on a deterministic pool of llama.cpp a task is decoded greedily, unless it asks for a temperature', async () => {
+  const { runs, engine, pools } = await aNode({ slots: 0 });
+  const prepared = preparedEngine.parse({
+    ...{ pool_id: 'default', engine_version: 'b1', binary_path: '/bin/true', port: 1, model_ref: 'demo' },
+    ...{ model_path: '/m.gguf', slots_total: 2, ctx_max: ManualEngine.CONTEXT, backend: 'cpu' },
+    flags: ['--parallel', '1', '--no-cont-batching'],
+  });
+  pools.ready({ prepared, url: 'http://127.0.0.1:1', pid: 1, startTicks: '1' });
+  await runs.attach(offerOf('free', { request: { temperature: 0.7, top_p: 0.9 } }));
+  await runs.attach(offerOf('plain'));
+  await engine.asked(2);
+  assert.deepEqual(
+    engine.requests.map(({ temperature, topP }) => [temperature, topP]),
+    [
+      [0.7, 0.9],
+      [0, 1],
+    ],
+  );
+});
+
+test('B-DP-142: a stream that has finished has no cancel left, also when its log is read again', async () => {
+  const { runs, engine, crash, runsDir } = await aNode({ slots: 2 });
+  for (const id of ['cancelled', 'whole']) await runs.attach(offerOf(id));
+  await engine.asked(2);
+  const cancelled = runs.cancel('cancelled', 'client');
+  assert.equal(runs.mustGet('cancelled').cancelReason, 'client');
+  await cancelled;
+  const flags = (register: typeof runs) => {
+    const { cancelReason, endedBy, end } = register.mustGet('cancelled');
+    return [cancelReason, endedBy, end?.state];
+  };
+  assert.deepEqual(flags(runs), [null, 'client', 'cancelled']);
+  await crash();
+  const again = await aNode({ slots: 0, runsDir });
+  assert.deepEqual(flags(again.runs), [null, 'client', 'cancelled']);
 });
 
 test('design 2.2: no frame is shown before the offer is confirmed, though the engine has begun', async () => {

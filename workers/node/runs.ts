@@ -416,8 +416,9 @@ export class RunRegister implements RunKeeper {
   /** The waiting task goes for one that was confirmed: its own stream says so. */
   private evict(victim: Run): void {
     this.poolOf(victim).scheduler.remove(victim.taskId);
-    this.reports.evicted(victim);
-    void this.end(victim, droppedEnd(victim));
+    const { policy } = this.displacement;
+    this.reports.evicted(victim, policy);
+    void this.end(victim, droppedEnd(victim, policy));
   }
 
   /** Sets the run's one timer: an offer's lapse until it is confirmed, its deadline from then on. */

@@ -8,6 +8,7 @@ import type {
   TextRequest,
 } from '../../activities/engine/adapters/engine-adapter.js';
 import { pino } from 'pino';
+import { NO_PROPS } from '../../activities/engine/adapters/engine-props.js';
 import { DroverError } from '../../contracts/errors.js';
 import type { RunInput } from '../../contracts/node.js';
 import { nodesOfTests, offerOf } from '../../testing/test-node.js';
@@ -30,6 +31,7 @@ class WordEngine implements TextAdapter {
   ) {}
 
   health = () => Promise.resolve(200);
+  props = () => Promise.resolve(NO_PROPS);
   probe = () => Promise.resolve();
   close = () => Promise.resolve();
   goesOn = (kind: RunInput['kind']) => this.kinds.includes(kind);

@@ -16,7 +16,7 @@ import type { EngineKind } from '../../contracts/task.js';
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { withOwnCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { answersHealth, generates } from './engine-health.js';
+import { answersHealth, generates, HEALTH_LIMIT_MS } from './engine-health.js';
 import type { PoolRegistry } from './pool-registry.js';
 
 /** How the processing of a file ended, as `pool_handoff_files_processed_total` counts it. */
@@ -137,7 +137,7 @@ export class HandoffWatch {
   }): Promise<void> {
     const { file, told, content, before, startedAtMs } = found;
     const { pools, log, processed, now } = this.deps;
-    const { url, slots_free, ...prepared } = told;
+    const { url, slots_free: _, ...prepared } = told;
     const { pool_id, engine } = told;
     const adapter = this.deps.adapterOf(engine, url);
     const problem = (await answersHealth(adapter))
@@ -148,7 +148,8 @@ export class HandoffWatch {
       return this.reject(file, pool_id, 'unhealthy', `${url}: ${problem}`, startedAtMs);
     }
     await before?.adapter.close();
-    pools.ready({ prepared, url, pid: null, startTicks: null, slotsFree: slots_free });
+    const slotsFree = await slotsOf(told, adapter);
+    pools.ready({ prepared, url, pid: null, startTicks: null, slotsFree });
     this.bound.set(keyOf(told), { file, told, content, adapter, misses: 0 });
     this.told.delete(file);
     if (this.deps.autoDelete) await removeFile(join(this.deps.paths.handoffDir, file));
@@ -203,4 +204,11 @@ export class HandoffWatch {
 
 function keyOf({ pool_id, replica_id }: Announcement): string {
   return `${pool_id}/${replica_id}`;
+}
+
+/** Slots that are ours: those left to us, else all; of an engine that was announced without, what it says itself (C-032). */
+async function slotsOf(told: Announcement, adapter: EngineAdapter): Promise<number | null> {
+  const announced = told.slots_free ?? told.slots_total;
+  if (announced !== null) return announced;
+  return (await adapter.props(AbortSignal.timeout(HEALTH_LIMIT_MS))).slots_total;
 }

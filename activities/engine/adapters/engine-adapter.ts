@@ -7,6 +7,7 @@ import type { StopReason } from '../../../domain/task.js';
 import type { AnswerFormat } from './answer-format.js';
 import type { ChatRequest } from './chat-route.js';
 import type { TaskDeadline } from './engine-http.js';
+import { NO_PROPS, tritonProps, type EngineProps } from './engine-props.js';
 import { llamacppAdapter } from './llamacpp.js';
 import { openaiAdapter } from './openai.js';
 import { tgiAdapter } from './tgi.js';
@@ -68,6 +69,8 @@ export interface Wanted {
 interface AnyAdapter {
   /** HTTP status of its answer for its health: 200 when it says that it can serve. @throws whatever the connection throws */
   health(signal: AbortSignal): Promise<number>;
+  /** What it says of its slots and its version; null for what it does not tell. */
+  props(signal: AbortSignal): Promise<EngineProps>;
   /** Generates one token, because health can lie. */
   probe(signal: AbortSignal): Promise<void>;
   /**
@@ -136,8 +139,9 @@ const ADAPTERS: Record<EngineKind, (url: string, access: EngineAccess) => Engine
   llamacpp: llamacppAdapter,
   vllm: vllmAdapter,
   tgi: tgiAdapter,
-  triton: (url, access) => openaiAdapter(url, access, TRITON_READY),
-  openai: openaiAdapter,
+  triton: (url, access) => openaiAdapter(url, access, { live: TRITON_READY, props: tritonProps }),
+  openai: (url, access) =>
+    openaiAdapter(url, access, { live: '/v1/models', props: () => Promise.resolve(NO_PROPS) }),
 };
 
 /** The adapter of an engine kind at a base URL. */

@@ -10,6 +10,7 @@ import { schemaOf } from './answer-format.js';
 import { answerChat, hasTools } from './chat-route.js';
 import type { CompletionRequest, EngineEvent, EngineAccess, IdsAdapter, Wanted } from './engine-adapter.js';
 import { EngineHttp } from './engine-http.js';
+import { llamacppProps } from './engine-props.js';
 import { parsed } from './event-data.js';
 import { cannotTellLogprobs, cannotUseTools, refusal } from './engine-failure.js';
 import { ofTokens, type ToldToken } from './token-logprobs.js';
@@ -35,6 +36,7 @@ export function llamacppAdapter(url: string, access: EngineAccess): IdsAdapter {
   return {
     takes: 'ids',
     health: (signal) => http.statusOf('/health', signal),
+    props: (signal) => llamacppProps(http, signal),
     probe: async (signal) => {
       const body = {
         prompt: [await firstId(http, signal)],

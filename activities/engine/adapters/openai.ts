@@ -7,17 +7,26 @@ import { DroverError } from '../../../contracts/errors.js';
 import { answerChat, openaiDecoding } from './chat-route.js';
 import type { EngineEvent, EngineAccess, TextAdapter, TextRequest } from './engine-adapter.js';
 import { EngineHttp } from './engine-http.js';
+import type { EngineProps } from './engine-props.js';
 import { modelOf } from './openai-model.js';
 import { openaiEvents } from './openai-stream.js';
 import { embeddings, scores } from './vectors.js';
 
-/** Adapter of one server at `url`; `live` is where it says that it serves, for one that has a better place than its models. */
-export function openaiAdapter(url: string, access: EngineAccess, live = '/v1/models'): TextAdapter {
+/** What such a server has beside OpenAI's words. */
+export interface OwnWords {
+  /** Where it says that it serves. */
+  live: string;
+  props: (http: EngineHttp, signal: AbortSignal) => Promise<EngineProps>;
+}
+
+/** Adapter of one server at `url`. */
+export function openaiAdapter(url: string, access: EngineAccess, { live, props }: OwnWords): TextAdapter {
   const http = new EngineHttp(url, access);
   const model = modelOf(http);
   return {
     takes: 'text',
     health: (signal) => http.statusOf(live, signal),
+    props: (signal) => props(http, signal),
     probe: async (signal) => {
       const messages = [{ role: 'user', content: 'a' }];
       await http.post(

@@ -11,6 +11,7 @@ import { answerChat, hasTools } from './chat-route.js';
 import type { EngineEvent, EngineAccess, TextAdapter, TextRequest } from './engine-adapter.js';
 import { refusal } from './engine-failure.js';
 import { EngineHttp } from './engine-http.js';
+import { tgiProps } from './engine-props.js';
 import { parsed } from './event-data.js';
 import { ofTokens } from './token-logprobs.js';
 
@@ -45,6 +46,7 @@ export function tgiAdapter(url: string, access: EngineAccess): TextAdapter {
   return {
     takes: 'text',
     health: (signal) => http.statusOf('/health', signal),
+    props: (signal) => tgiProps(http, signal),
     probe: async (signal) => {
       await http.post('/generate', { inputs: 'a', parameters: { max_new_tokens: 1 } }, signal);
     },

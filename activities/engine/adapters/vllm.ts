@@ -6,6 +6,7 @@ import { DroverError } from '../../../contracts/errors.js';
 import { answerChat, openaiDecoding } from './chat-route.js';
 import type { CompletionRequest, EngineAccess, IdsAdapter } from './engine-adapter.js';
 import { EngineHttp } from './engine-http.js';
+import { vllmProps } from './engine-props.js';
 import { modelOf } from './openai-model.js';
 import { openaiEvents } from './openai-stream.js';
 import { embeddings, scores } from './vectors.js';
@@ -23,6 +24,7 @@ export function vllmAdapter(url: string, access: EngineAccess): IdsAdapter {
   return {
     takes: 'ids',
     health: (signal) => http.statusOf('/v1/models', signal),
+    props: (signal) => vllmProps(http, signal),
     probe: async (signal) => {
       const prompt = (await tokens({ prompt: 'a' }, signal)).slice(0, 1);
       if (prompt.length === 0) throw new DroverError('POOL_UNREADY', 'the engine has no tokenizer');
