@@ -168,6 +168,8 @@ export interface ModelMetrics {
 export interface ModelDeps {
   folder: ModelFolder;
   metrics: ModelMetrics;
+  /** What may be fetched, as `isAllowedSource` reads it. */
+  allowedSources: readonly string[] | null;
   /** Address of Hugging Face, or of a mirror. */
   hfEndpoint: string;
   /** Goes to that address alone, and into no log. */

@@ -49,6 +49,18 @@ export const networks = list.transform((entries, ctx) =>
   }),
 );
 
+const MODEL_SOURCE = /^(?:hf(?::[\w.-]+(?:\/[\w.-]+)?)?|s3(?::\/\/[\w.-]+)?|[\w-]+(?:\.[\w-]+)*)$/;
+
+/** Places that models may be fetched from; none where it says `off`. */
+export const modelSources = list.transform((sources, ctx) => {
+  if (sources.length === 1 && sources[0] === 'off') return [];
+  return sources.filter((source) => {
+    if (source !== 'off' && MODEL_SOURCE.test(source)) return true;
+    ctx.addIssue({ code: 'custom', message: `"${source}" is no hf[:org[/repo]], s3[://bucket] or host` });
+    return false;
+  });
+});
+
 /** Pool ids. */
 export const pools = list.transform((ids, ctx) =>
   ids.filter((id) => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { test } from 'node:test';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
 import { withoutAliases } from './setting-aliases.js';
-import { readSettings, SettingsError } from './settings.js';
+import { readSettings, settingsSchema, SettingsError } from './settings.js';
+import { engineKind } from './task.js';
 
 const refusal = (env: Record<string, string>) => {
   try {
@@ -186,4 +188,32 @@ test('a database is named by a URL of PostgreSQL, whose password is not repeated
   const message = refusal({ DATABASE_URL: 'mysql://drover:s3cret@db.example/drover' });
   assert.match(message, /^DATABASE_URL: must be postgres:/);
   assert.equal(message.includes('s3cret'), false);
+});
+
+test('B-CFG-024: places of models are named one by one, or off', () => {
+  const read = (DROVER_MODEL_SOURCES?: string) => readSettings({ DROVER_MODEL_SOURCES }).DROVER_MODEL_SOURCES;
+  assert.deepEqual([read(), read('off')], [undefined, []]);
+  assert.deepEqual(read('hf:org, s3,weights.example'), ['hf:org', 's3', 'weights.example']);
+  for (const wrong of ['hf:', 'https://x', 'off,hf', 'a b'])
+    assert.throws(() => read(wrong), /DROVER_MODEL_SOURCES: ".*" is no hf/, wrong);
+});
+
+test('B-CFG-021, C-012: engines are those that there are; no setting and no file of the product brings a double', () => {
+  assert.deepEqual(engineKind.options, ['llamacpp', 'vllm', 'tgi', 'triton', 'openai']);
+  assert.deepEqual(
+    Object.keys(settingsSchema.shape).filter((name) => /MOCK|FAKE|STUB/.test(name)),
+    [],
+  );
+  const product = ['api', 'activities', 'workers', 'workflows', 'domain', 'contracts', 'engines', 'stack', 'cli'];
+  const files = product.flatMap((folder) =>
+    readdirSync(new URL(`../${folder}/`, import.meta.url), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && !/(^|\/)(testing|node_modules)\//.test(name))
+      .map((name) => `${folder}/${name}`),
+  );
+  assert.ok(files.length > 100);
+  const importing = files.filter((name) => {
+    const text = readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
+    return /from '(?:\.\.?\/)+(?:[\w-]+\/)*testing\//.test(text);
+  });
+  assert.deepEqual(importing, []);
 });

@@ -15,6 +15,7 @@ import {
   engineKeys,
   address,
   list,
+  modelSources,
   ms,
   networks,
   nodes,
@@ -412,6 +413,11 @@ export const settingsSchema = z.object({
     .transform((p) => resolve(p.replace(/^~(?=\/|$)/, homedir())))
     .describe(
       "Folder of the catalogue's models, one file or folder each, which nodes fetch them to; nothing outside it is ever touched.",
+    ),
+  DROVER_MODEL_SOURCES: modelSources
+    .optional()
+    .describe(
+      'Where a node may fetch models from, comma-separated: `hf`, `hf:org`, `hf:org/repo`, `s3`, `s3://bucket` or the name of a host; `off` alone means from nowhere. A server that is allowed may redirect elsewhere. Without it from everywhere.',
     ),
   DROVER_MODEL_STALL_MS: ms(60_000, 10).describe(
     'Silence of a server that a model is fetched from after which the attempt has failed.',

@@ -48,6 +48,20 @@ export function mustBeFetched(ref: string): boolean {
   return source !== undefined && source.kind !== 'file';
 }
 
+/**
+ * Whether models may be fetched from there (B-CFG-024).
+ * @param allowed - `hf`, `hf:org`, `hf:org/repo`, `s3`, `s3://bucket` and names of hosts; null allows everything, an empty list nothing
+ */
+export function isAllowedSource(source: ModelSource, allowed: readonly string[] | null): boolean {
+  return allowed === null || source.kind === 'file' || namesOf(source).some((name) => allowed.includes(name));
+}
+
+function namesOf(source: Exclude<ModelSource, { kind: 'file' }>): string[] {
+  if (source.kind === 'https') return [new URL(source.url).hostname];
+  if (source.kind === 's3') return ['s3', `s3://${source.bucket}`];
+  return ['hf', `hf:${source.repo.split('/')[0] ?? ''}`, `hf:${source.repo}`];
+}
+
 /** The reference without what a signed address adds to it, which is as good as a key: for logs and the catalogue. */
 export function shownRef(ref: string): string {
   return ref.replace(/[?#].*$/s, '');

@@ -55,6 +55,7 @@ export async function modelNode(t: TestContext, changes: Partial<ModelDeps> = {}
   const models: ModelDeps = {
     folder: modelFolder({ cacheDir, provenanceFile, nodeId: 'node-1' }),
     metrics: quietModelMetrics,
+    allowedSources: null,
     hfEndpoint: server.url,
     hfToken: undefined,
     s3: { endpoint: undefined, region: undefined },

@@ -122,6 +122,7 @@ function modelsIn(folder: string): NodeActivityDeps['models'] {
   return {
     folder: modelFolder({ cacheDir: join(folder, 'models'), provenanceFile, nodeId: 'node-1' }),
     metrics: quietModelMetrics,
+    allowedSources: null,
     hfEndpoint: 'http://127.0.0.1:1',
     hfToken: undefined,
     s3: { endpoint: undefined, region: undefined },

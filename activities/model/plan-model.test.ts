@@ -162,3 +162,22 @@ function ggufOf(fileType: number): Buffer {
   bytes.writeUInt32LE(fileType, 36 + key.length);
   return bytes;
 }
+
+test('B-CFG-024: downloads can be switched off, or allowed from named places alone; what is there stays there', async (t) => {
+  const refused = { type: 'MODEL_ACCESS_DENIED', nonRetryable: true };
+  const off = await modelNode(t, { allowedSources: [] });
+  off.server.put(MODEL_PATH, 'weights');
+  await assert.rejects(off.plan(REF), { ...refused, message: 'this installation fetches no models' });
+  await writeFile(join(off.cacheDir, '..', 'own.gguf'), 'GGUF');
+  assert.ok((await off.plan(`file:${join(off.cacheDir, '..', 'own.gguf')}`)).present);
+  const listed = await modelNode(t, { allowedSources: ['hf:org', 's3://models', 'weights.example'] });
+  for (const ref of [REF, 's3://models/m.bin', 'https://weights.example/m.bin'])
+    assert.equal((await listed.plan(ref)).files.length, 1, ref);
+  for (const ref of ['hf:others/repo/m.bin', 's3://private/m.bin', 'https://example.com/m.bin'])
+    await assert.rejects(listed.plan(ref), refused, ref);
+  listed.server.put(MODEL_PATH, 'weights');
+  await provision(listed);
+  const { models } = listed;
+  models.allowedSources = [];
+  assert.ok((await listed.plan(REF)).present);
+});

@@ -7,6 +7,7 @@ import {
   HF_BRANCH,
   hfFileUrl,
   hfRepoUrl,
+  isAllowedSource,
   isInnerPath,
   sourceOf,
   type ModelSource,
@@ -51,6 +52,13 @@ export function planModelActivity({ models }: Pick<NodeActivityDeps, 'models'>) 
     const present = await models.folder.find(model_id);
     if (present !== undefined && (digest === null || digest === present.digest)) {
       return { present, files: [], is_folder: false };
+    }
+    if (!isAllowedSource(source, models.allowedSources)) {
+      const message =
+        models.allowedSources?.length === 0
+          ? 'this installation fetches no models'
+          : 'this installation fetches no models from there';
+      throw downloadFailure('MODEL_ACCESS_DENIED', message);
     }
     if (source.kind === 'hf' && source.path === null) {
       return { present: null, files: await filesOf(source.repo, models), is_folder: true };

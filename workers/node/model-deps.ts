@@ -13,6 +13,7 @@ export function modelDeps(settings: Settings, metrics: ModelMetrics): ModelDeps 
       provenanceFile: join(settings.DROVER_STATE_DIR, 'models', 'provenance.jsonl'),
       nodeId: settings.DROVER_NODE_ID,
     }),
+    allowedSources: settings.DROVER_MODEL_SOURCES ?? null,
     hfEndpoint: settings.HF_ENDPOINT,
     hfToken: settings.HF_TOKEN,
     s3: { endpoint: settings.AWS_ENDPOINT_URL_S3, region: settings.AWS_REGION },
