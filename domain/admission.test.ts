@@ -9,11 +9,15 @@ import {
   hasRoom,
   position,
   remove,
+  waiting,
   type PriorityClass,
 } from './admission.js';
 
 const filled = (tasks: readonly [string, PriorityClass][], capacity = 16) =>
-  tasks.reduce((queue, [id, priority]) => enqueue(queue, id, priority), emptyQueue(capacity));
+  tasks.reduce((queue, [id, priority]) => {
+    enqueue(queue, id, priority);
+    return queue;
+  }, emptyQueue(capacity));
 
 test('B-DP-010, B-DP-011, B-DP-063: interactive tasks go before batch tasks, each class in order of arrival', () => {
   const queue = filled([
@@ -22,11 +26,10 @@ test('B-DP-010, B-DP-011, B-DP-063: interactive tasks go before batch tasks, eac
     ['b2', 'batch'],
     ['i2', 'interactive'],
   ]);
+  assert.deepEqual([depth(queue, 'interactive'), depth(queue, 'batch')], [2, 2]);
   const order: (string | undefined)[] = [];
-  for (let rest = queue; depth(rest) > 0; rest = remove(rest, first(rest) ?? '')) order.push(first(rest));
+  for (; depth(queue) > 0; remove(queue, order.at(-1) ?? '')) order.push(first(queue));
   assert.deepEqual(order, ['i1', 'i2', 'b1', 'b2']);
-  assert.equal(depth(queue, 'interactive'), 2);
-  assert.equal(depth(queue, 'batch'), 2);
 });
 
 test('B-DP-060: capacity counts both classes together, and free slots are room too', () => {
@@ -39,7 +42,8 @@ test('B-DP-060: capacity counts both classes together, and free slots are room t
   );
   assert.equal(hasRoom(full, 0), false);
   assert.equal(hasRoom(full, 1), true);
-  assert.equal(hasRoom(remove(full, 'a'), 0), true);
+  remove(full, 'a');
+  assert.equal(hasRoom(full, 0), true);
 });
 
 test('B-DP-015, B-DP-068: a position counts who goes before, and shrinks when one of them leaves', () => {
@@ -52,12 +56,39 @@ test('B-DP-015, B-DP-068: a position counts who goes before, and shrinks when on
     ['i1', 'b1', 'b2', 'gone'].map((id) => position(queue, id)),
     [0, 1, 2, null],
   );
-  assert.equal(position(remove(queue, 'i1'), 'b2'), 1);
+  remove(queue, 'i1');
+  assert.equal(position(queue, 'b2'), 1);
 });
 
 test('removing a task that does not wait changes nothing', () => {
   const queue = filled([['a', 'batch']]);
-  assert.equal(remove(queue, 'b'), queue);
+  assert.equal(remove(queue, 'b'), false);
+  assert.deepEqual(waiting(queue), ['a']);
+});
+
+test('B-DP-064: a task comes and goes at the cost of one, however many wait, and in order of arrival', () => {
+  const walked: string[] = [];
+  class Watched extends Set<string> {
+    override *[Symbol.iterator](): SetIterator<string> {
+      for (const id of super[Symbol.iterator]()) {
+        walked.push(id);
+        yield id;
+      }
+      return undefined;
+    }
+  }
+  const queue = { capacity: 10_000, interactive: new Watched(), batch: new Watched() };
+  const places = Array.from({ length: 5_000 }, (_, n) => [
+    enqueue(queue, `i${n}`, 'interactive'),
+    enqueue(queue, `b${n}`, 'batch'),
+  ]);
+  assert.deepEqual(places.at(-1), [4_999, 9_999]);
+  assert.equal(remove(queue, 'i2500'), true);
+  assert.deepEqual(walked, [], 'nobody who waits is looked at');
+  const order: (string | undefined)[] = [];
+  for (; depth(queue) > 0; remove(queue, order.at(-1) ?? '')) order.push(first(queue));
+  assert.deepEqual(walked, order, 'whoever is next is looked at, once, and nobody else');
+  assert.deepEqual([order[0], order[2_500], order[4_999], order.at(-1)], ['i0', 'i2501', 'b0', 'b4999']);
 });
 
 test('however tasks come and go, positions are those of the order of dispatch', () => {
@@ -66,13 +97,14 @@ test('however tasks come and go, positions are those of the order of dispatch', 
   );
   fc.assert(
     fc.property(moves, (steps) => {
-      let queue = emptyQueue(100);
+      const queue = emptyQueue(100);
       for (const [n, priority, leaves] of steps) {
         const id = `t${n}`;
-        if (leaves) queue = remove(queue, id);
-        else if (position(queue, id) === null) queue = enqueue(queue, id, priority);
+        if (leaves) remove(queue, id);
+        else if (position(queue, id) === null)
+          assert.equal(enqueue(queue, id, priority), position(queue, id));
       }
-      const order = [...queue.interactive, ...queue.batch];
+      const order = waiting(queue);
       assert.deepEqual(
         order.map((id) => position(queue, id)),
         order.map((_, index) => index),

@@ -42,6 +42,17 @@ test('B-DP-118: a slot belongs to one task and is freed once, however often it i
   assert.deepEqual(made.leasesOf('r0'), ['b']);
 });
 
+test('B-REG-091, B-REG-093: whoever gives slots or frees one is told how many are held then', () => {
+  const { made } = scheduler(16, 2);
+  assert.equal(made.pump(), 0);
+  made.enqueue('a', 'interactive');
+  assert.equal(made.pump(), 1);
+  for (const id of ['b', 'c']) made.enqueue(id, 'interactive');
+  assert.equal(made.pump(), 2);
+  assert.equal(made.release('a'), 2, 'c has its slot');
+  assert.deepEqual([made.release('b'), made.release('c'), made.release('c')], [1, 0, 0]);
+});
+
 test('B-DP-204, B-DP-209: a task that leaves the queue is never dispatched and the depth falls by one', () => {
   const { made, dispatched } = scheduler(16, 1);
   for (const id of ['a', 'b', 'c']) made.enqueue(id, 'batch');

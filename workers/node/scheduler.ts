@@ -21,7 +21,7 @@ interface Slots {
 
 /** Scheduler of one pool. */
 export class Scheduler {
-  private queue: Queue;
+  private readonly queue: Queue;
   private readonly replicas = new Map<string, Slots>();
   private paused = false;
   /** Waiting tasks that held a slot when their engine or an earlier worker died. */
@@ -66,13 +66,12 @@ export class Scheduler {
    */
   enqueue(taskId: string, priority: PriorityClass, beyondCapacity = false): number | null {
     if (!beyondCapacity && !this.hasRoom) return null;
-    this.queue = admission.enqueue(this.queue, taskId, priority);
-    return this.position(taskId);
+    return admission.enqueue(this.queue, taskId, priority);
   }
 
   /** A task that had a slot waits for another one, before all others of its class: its engine is gone. */
   putBack(taskId: string, priority: PriorityClass): void {
-    this.queue = admission.enqueueFirst(this.queue, taskId, priority);
+    admission.enqueueFirst(this.queue, taskId, priority);
     this.goOn(taskId);
   }
 
@@ -89,12 +88,12 @@ export class Scheduler {
     this.begun.add(taskId);
   }
 
-  /** Gives free slots to the first waiting tasks. */
-  pump(): void {
+  /** Gives free slots to the first waiting tasks. @returns how many tasks hold a slot then */
+  pump(): number {
     for (;;) {
       const taskId = this.next();
       const replica = this.freest();
-      if (taskId === undefined || replica === undefined) return;
+      if (taskId === undefined || replica === undefined) return this.activeLeases;
       this.remove(taskId);
       replica[1].leases.add(taskId);
       this.effects.dispatch(taskId, replica[0]);
@@ -119,15 +118,13 @@ export class Scheduler {
   /** Takes a waiting task out; false when it does not wait. */
   remove(taskId: string): boolean {
     this.begun.delete(taskId);
-    const before = this.queue;
-    this.queue = admission.remove(before, taskId);
-    return this.queue !== before;
+    return admission.remove(this.queue, taskId);
   }
 
-  /** Frees the task's slot, exactly once, and gives it to the next. */
-  release(taskId: string): void {
+  /** Frees the task's slot, exactly once, and gives it to the next. @returns how many tasks hold a slot then */
+  release(taskId: string): number {
     for (const slots of this.replicas.values()) slots.leases.delete(taskId);
-    this.pump();
+    return this.pump();
   }
 
   /** Tasks that would be dispatched before this one; null when it does not wait. */
@@ -142,7 +139,7 @@ export class Scheduler {
 
   /** Waiting task ids, in the order of dispatch. */
   waiting(): string[] {
-    return [...this.queue.interactive, ...this.queue.batch];
+    return admission.waiting(this.queue);
   }
 
   /** Tasks that hold a slot of this replica. */
