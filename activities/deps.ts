@@ -7,7 +7,9 @@ import type { CrashReport } from '../contracts/supervision.js';
 import type { CircuitTransition, Storm } from '../domain/supervision.js';
 import type { CrashKind } from '../domain/crash.js';
 import type { DeviceClaim } from '../domain/device-mask.js';
+import type { LoadedPool } from '../domain/sleep.js';
 import type { CancelReason } from '../domain/task.js';
+import type { DroverError } from '../contracts/errors.js';
 import type { Audit } from '../security/audit/audit-log.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { EngineAdapter } from './engine/adapters/engine-adapter.js';
@@ -28,6 +30,8 @@ export type ServedEngine = Pick<
   | 'model_name'
   | 'config_digest'
   | 'timeouts'
+  | 'on_demand'
+  | 'idle_ttl_ms'
 > & {
   [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']:
     PreparedEngine[K] | null;
@@ -71,6 +75,21 @@ export interface PoolKeeper {
   restarting(poolId: string): boolean;
   /** The engine was stopped on purpose. */
   offline(poolId: string): void;
+  /** It has no engine until a task asks for one. */
+  asleep(prepared: PreparedEngine, lastError: string | null): void;
+  /**
+   * Takes its engines away from the tasks, unless it has any, or may not sleep.
+   * @param onlyIfDue - unless it has not been idle for as long as its launch says, too
+   */
+  fallAsleep(poolId: string, onlyIfDue: boolean): boolean;
+  /** Idle for as long as its launch says. */
+  isSleepDue(poolId: string): boolean;
+  /** What starts its engine; null where others start it. */
+  launch(poolId: string): PreparedEngine | null;
+  /** Pools that have an engine, are about to, or have been promised the room for one. */
+  loaded(): LoadedPool[];
+  /** This pool, which is asleep, counts as loaded until it is, or is put to sleep again. */
+  promiseRoom(poolId: string): void;
   /** Forgets a pool that is off; false when it was not known (OC-POOL-3106). */
   deregister(poolId: string): boolean;
   /** No new work: what waits goes on waiting, what runs goes on running (B-DRAIN-001..003). */
@@ -120,6 +139,8 @@ export interface RunKeeper {
   waitForEnd(taskId: string, signal: AbortSignal): Promise<RunView>;
   /** Ends a task, running or waiting, with `WORKER_RESET`; resolves when it has no slot. One that has ended is left alone. */
   reset(taskId: string, why: string): Promise<void>;
+  /** Ends a task, running or waiting, with this error; resolves when it has no slot. One that has ended is left alone. */
+  breakOff(taskId: string, error: DroverError): Promise<void>;
   /** Resolves when the slot is free. */
   cancel(taskId: string, reason: CancelReason): Promise<RunView>;
   view(taskId: string): RunView | undefined;
@@ -196,6 +217,8 @@ export interface NodeActivityDeps {
   stopGraceMs: number;
   /** Pools that may load at once (B-PRELOAD-074). */
   parallelPreloads: number;
+  /** Pools that may be loaded when one on demand wakes, itself counted; null: as many as memory holds. */
+  maxLoadedPools: number | null;
   /** Speaks to an engine of this kind at this address, with the key that it wants. */
   adapterOf: (kind: EngineKind, url: string) => EngineAdapter;
   /** Backends that engines of this node may use. */

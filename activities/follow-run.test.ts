@@ -45,6 +45,7 @@ function keeper(ended: boolean) {
           resolve(view({}));
         });
       }),
+    breakOff: () => Promise.reject(new Error('nobody asks for this')),
     cancel: (taskId) => {
       cancelled.push(taskId);
       return Promise.resolve(view({ state: 'cancelled', ended: true }));

@@ -15,6 +15,10 @@ import { planModelActivity } from './model/plan-model.js';
 import { publishModelActivity } from './model/publish-model.js';
 import { beginRestartActivity } from './pool/begin-restart.js';
 import { markCircuitsActivity } from './pool/mark-circuits.js';
+import { failWaitingActivity } from './pool/fail-waiting.js';
+import { makeRoomActivity } from './pool/make-room.js';
+import { markPoolAsleepActivity } from './pool/mark-pool-asleep.js';
+import { putToSleepActivity } from './pool/put-to-sleep.js';
 import { deleteEngineDirsActivity } from './pool/delete-engine-dirs.js';
 import { deregisterPoolActivity } from './pool/deregister-pool.js';
 import { planRestartActivity } from './pool/plan-restart.js';
@@ -63,6 +67,10 @@ export function createNodeActivities(deps: NodeActivityDeps, room: EngineRoom = 
     planRestart: planRestartActivity(deps),
     beginRestart: beginRestartActivity(deps),
     markCircuits: markCircuitsActivity(deps),
+    markPoolAsleep: markPoolAsleepActivity(deps),
+    putToSleep: putToSleepActivity(deps, room),
+    makeRoom: makeRoomActivity(deps, room),
+    failWaiting: failWaitingActivity(deps),
     followRun: followRunActivity(deps),
     planModel: planModelActivity(deps),
     fetchModelFile: fetchModelFileActivity(deps),

@@ -49,6 +49,22 @@ export const tokenData = z
   })
   .meta({ id: 'TokenFrame' });
 
+/** How far one step of a task's preparation is (B-DP-080, B-DP-105). */
+const stepProgress = z
+  .object({
+    status: z.enum(['pending', 'running', 'completed', 'failed']),
+    bytes_total: z.int().nullable(),
+    bytes_done: z.int().nullable(),
+    pct: z.int().min(0).max(100).nullable(),
+    eta_ms: z.int().nullable().meta({ description: 'by what the step took last time; null: not known' }),
+    phase: z.enum(['wait', 'fetch', 'load', 'done']),
+    human: z.string(),
+  })
+  .meta({ id: 'StepProgress' });
+
+/** A step's progress. */
+export type StepProgress = z.infer<typeof stepProgress>;
+
 /** Live figures; the budgets are null while no limit is set (B-DP-091). */
 export const metricsData = z
   .object({
@@ -59,10 +75,16 @@ export const metricsData = z
     tokens_budget_remaining: z.int().nullable(),
     time_budget_remaining_ms: z.int().nullable(),
     cost_budget_remaining: z.number().nullable(),
-    phase: z.enum(['decode']).optional().meta({ description: 'only with ?verbose=true' }),
+    prep: z.record(z.string(), stepProgress).optional().meta({
+      description: 'by step of the preparation: only before `started`, in events without an id',
+    }),
+    phase: z.enum(['decode', 'prepare']).optional().meta({ description: 'only with ?verbose=true' }),
     human: z.string().optional().meta({ description: 'only with ?verbose=true' }),
   })
   .meta({ id: 'MetricsFrame' });
+
+/** Live figures' type. */
+export type MetricsData = z.infer<typeof metricsData>;
 
 /** Last frame of a completed task. */
 export const endData = z
@@ -99,6 +121,12 @@ export const frame = z.discriminatedUnion('type', [
   z.object({ ...at, type: z.literal('end'), data: endData }),
   z.object({ ...at, type: z.literal('error'), data: errorEnvelope }),
 ]);
+
+/**
+ * What a node tells of a task that waits for its pool to wake: no frame of its log, so that it has no offset and is told to
+ * whoever listens now.
+ */
+export const prepLine = z.object({ type: z.literal('prep'), data: metricsData });
 
 /** A frame's type. */
 export type Frame = z.infer<typeof frame>;

@@ -8,7 +8,7 @@ import { serverFlags } from '../domain/launch-flags.js';
 import { mustBeFetched, shownRef } from '../domain/model-source.js';
 import { MODEL_PLACE } from '../domain/reload.js';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
-import { LONGEST_DRAIN_MS, poolTimeouts, preparedEngine, type PreparedEngine } from './pool.js';
+import { LONGEST_DRAIN_MS, poolSleep, poolTimeouts, preparedEngine, type PreparedEngine } from './pool.js';
 import { restartWishes, withWishes } from './supervision.js';
 import { engineKind, poolId } from './task.js';
 
@@ -58,6 +58,7 @@ const entryFields = z.strictObject({
   port: z.int().min(1).max(65_535).default(FIRST_PORT),
   provisioning: provisioning.default({ mode: 'package', flags: [], env: {} }),
   timeouts: poolTimeouts.optional(),
+  ...poolSleep,
   preload: z.boolean().default(true),
   health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
   drain_deadline_ms: z.int().min(0).max(LONGEST_DRAIN_MS).default(LONGEST_DRAIN_MS),
@@ -132,6 +133,8 @@ export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedE
   return preparedEngine.parse({
     ...{ pool_id, engine, engine_version, port, host, backend, share_devices, tensor_split },
     ...(timeouts === undefined ? {} : { timeouts }),
+    ...(entry.on_demand === undefined ? {} : { on_demand: entry.on_demand }),
+    ...(entry.idle_ttl_ms === undefined ? {} : { idle_ttl_ms: entry.idle_ttl_ms }),
     ...{ slots_total, ctx_max, env: provided.env, provisioning_mode: provided.mode },
     binary_path: isPackage ? embedded.binary : provided.path,
     flags: [...(isPackage ? [embedded.main] : []), ...known, ...provided.flags],

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
 import { MODEL_PLACE, placeProblem } from '../domain/reload.js';
+import { maySleep, ON_DEMAND_TTL_MS } from '../domain/sleep.js';
 import type { RestartPolicy } from '../domain/restart-policy.js';
 import { layersLoaded } from './loading.js';
 import { oneLine, plainText } from './safe-text.js';
@@ -29,6 +30,9 @@ const splitPlan = z
   })
   .meta({ id: 'SplitPlan' });
 
+/** Longest time that a drain gives its tasks. */
+export const LONGEST_DRAIN_MS = 86_400_000;
+
 const absolutePath = z.string().refine(isAbsolute, 'must be an absolute path');
 
 /** How long tasks of a pool may take. */
@@ -37,6 +41,22 @@ export const poolTimeouts = z.strictObject({
     description: 'longest execution of a task whose request names none; else `DROVER_RUN_LIMIT_MS`',
   }),
 });
+
+/** When a pool has no engine, though nothing is wrong with it. */
+export const poolSleep = {
+  on_demand: z.boolean().optional().meta({
+    description:
+      'loaded when a task asks for it; put to sleep when idle, or when another pool needs its room',
+  }),
+  idle_ttl_ms: z
+    .int()
+    .min(0)
+    .max(LONGEST_DRAIN_MS)
+    .optional()
+    .meta({
+      description: `put to sleep after so long without a task; 0: never. Without it ${ON_DEMAND_TTL_MS} on demand, else never`,
+    }),
+};
 
 /** Launch description of one engine process: nothing is guessed at spawn (B-PREP-001..004). */
 export const preparedEngine = z
@@ -94,6 +114,7 @@ export const preparedEngine = z
     slots_total: z.int().min(1).max(1024),
     ctx_max: z.int().min(1).meta({ description: 'context of one slot, in tokens' }),
     timeouts: poolTimeouts.optional(),
+    ...poolSleep,
     env: z.record(z.string(), z.string()).default({}),
     config_digest: z
       .string()
@@ -121,12 +142,24 @@ export const preloadRequest = z
     supervision: restartWishes
       .default({})
       .meta({ description: "how it is started again after a crash; what is left out is the installation's" }),
+    asleep: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'leave a pool that may sleep asleep until a task asks for it' }),
+  })
+  .refine(({ asleep, prepared }) => !asleep || maySleep(prepared), {
+    path: ['asleep'],
+    message: 'needs a launch that says on_demand or idle_ttl_ms: nothing else would wake it',
   })
   .meta({ id: 'PreloadRequest' });
 
 /** What a finished preload answers (B-PRELOAD-025). */
 export const preloadResult = z
-  .object({ pool_id: z.string(), pid: z.int().positive(), handoff_path: z.string() })
+  .object({
+    pool_id: z.string(),
+    pid: z.int().positive().nullable().meta({ description: 'null: it was left asleep' }),
+    handoff_path: z.string().nullable(),
+  })
   .meta({ id: 'PreloadResult' });
 
 /** Preload result's type. */
@@ -140,14 +173,14 @@ export interface PreloadPoolInput {
   prepared: PreparedEngine;
   /** How the pool is started again after a crash; absent: by the defaults. */
   supervision?: RestartPolicy;
+  /** Only keeps the launch: a task will ask for the engine. */
+  asleep?: boolean;
   /** Who asked for it; absent: an operator. */
   by?: 'operator' | 'supervision';
 }
 
 /** Longest wait of an answer for an operation (B-CP-070). */
 export const LONGEST_WAIT_MS = 600_000;
-/** Longest time that a drain gives its tasks. */
-export const LONGEST_DRAIN_MS = 86_400_000;
 
 /** Body of `POST /v2/pools/{id}/drain` (control-plane 4.2). */
 export const drainRequest = z
@@ -266,6 +299,11 @@ export const poolStatus = z
     }),
     changed_at_ms: z.int().meta({ description: 'when the pool came to its state' }),
     last_heartbeat_ms: z.int().nullable(),
+    on_demand: z.boolean(),
+    sleeps_at_ms: z.int().nullable().meta({
+      description:
+        'when it goes to sleep if no task comes before; null: not by itself, or not while it has tasks',
+    }),
     next_restart_at: z.string().nullable().meta({
       description: 'when the engine is started again after a crash, ISO 8601; null: nothing is due',
     }),

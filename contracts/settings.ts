@@ -314,6 +314,15 @@ export const settingsSchema = z.object({
     .max(1024)
     .default(4)
     .describe('Pools that load at once on this node; a preload beyond is told to come again.'),
+  DROVER_NODE_MAX_LOADED_POOLS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe(
+      'Pools that may be loaded on this node when one on demand wakes, itself counted: beyond that the idle one used least recently goes to sleep. Without it as many as memory holds.',
+    ),
   DROVER_NODE_ENGINE_KEYS: engineKeys
     .default([])
     .describe(

@@ -133,7 +133,7 @@ export const supervisionView = z
   .object({
     pool_id: z.string(),
     step: z
-      .enum(['watch', 'backoff', 'open', 'restart', 'off'])
+      .enum(['watch', 'backoff', 'open', 'restart', 'sleep', 'wake', 'off'])
       .meta({ description: 'what it does now; off: the pool was taken out of service' }),
     attempts: z.int().meta({ description: 'crashes in a row that it tries to mend' }),
     restart_count: z.int(),

@@ -6,7 +6,7 @@
 import { sameDevices } from './device-mask.js';
 import { DEFAULT_MODEL, servesModel } from './model-ref.js';
 import { leastLoaded, type Chooser } from './placement-strategy.js';
-import { mayBecomeReady, type PoolState } from './pool.js';
+import { takesTasks, type PoolState } from './pool.js';
 
 /** Context that is assumed where a pool does not report its own (B-DP-041). */
 export const FALLBACK_CTX_MAX = 32_768;
@@ -168,7 +168,7 @@ function filtersFor(request: PlacementRequest): Filter[] {
       problem: 'excluded_by_request',
       keeps: (c) => deviceMask === null || sameDevices(c.deviceMask, deviceMask),
     },
-    { name: 'readiness', problem: 'pool_not_ready', keeps: (c) => mayBecomeReady(c.state) && !c.draining },
+    { name: 'readiness', problem: 'pool_not_ready', keeps: (c) => takesTasks(c.state) && !c.draining },
   ];
 }
 

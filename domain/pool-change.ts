@@ -52,6 +52,7 @@ export function nextStep(wanted: WantedPool, pool: PoolFacts | undefined): PoolS
       // A reload keeps the devices of its pool.
       return pool.device_mask === wanted.device_mask ? 'reload' : 'drain';
     case 'backoff':
+    case 'asleep':
       return isSame ? 'none' : load;
     case 'failed':
       return isSame && !wanted.isNews && pool.next_restart_at !== null ? 'none' : load;
@@ -75,6 +76,7 @@ export function nextStepWithout(pool: Pick<PoolFacts, 'state' | 'config_digest'>
     case 'ready':
     case 'backoff':
     case 'failed':
+    case 'asleep':
       return 'drain';
   }
 }

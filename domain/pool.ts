@@ -6,6 +6,8 @@
  *                        │             │         │ ╲
  *                        └──> failed <─┴─────────┘  reloading;  crash: backoff ─> starting
  * ```
+ *
+ * `asleep` is a pool on demand without an engine: a task that waits for it has it started.
  */
 
 /** Every state of a pool. */
@@ -19,6 +21,7 @@ export const POOL_STATES = [
   'backoff',
   'failed',
   'reloading',
+  'asleep',
 ] as const;
 
 /** State of a pool. */
@@ -43,6 +46,11 @@ export function mayBecomeReady(state: PoolState): boolean {
     state === 'backoff' ||
     state === 'reloading'
   );
+}
+
+/** Tasks may wait for the pool: it is on its way, or is woken by them. */
+export function takesTasks(state: PoolState): boolean {
+  return mayBecomeReady(state) || state === 'asleep';
 }
 
 /** Nothing runs, and nothing is about to: what is known of the pool may go (B-CP-041). */

@@ -55,6 +55,7 @@ export function workerState({ pool, crashed, leases, circuit }: WorkerFacts): Wo
   switch (pool) {
     case 'uninitialized':
     case 'offline':
+    case 'asleep':
       return undefined;
     case 'provisioning':
     case 'starting':

@@ -82,6 +82,7 @@ function nodeIn(
     stopGraceMs: 5_000,
     engineUser: null,
     parallelPreloads: 4,
+    maxLoadedPools: null,
     adapterOf: adapterFor,
     backends: ['cuda', 'cpu', 'metal', 'vulkan'],
     ramFactor: 1.5,
@@ -157,5 +158,12 @@ async function prepareFake(
 /** Pool activities have nothing to do with runs. */
 function noRuns(): RunKeeper {
   const refuse = () => Promise.reject(new Error('no run was expected'));
-  return { attach: refuse, waitForEnd: refuse, cancel: refuse, reset: refuse, view: () => undefined };
+  return {
+    attach: refuse,
+    waitForEnd: refuse,
+    cancel: refuse,
+    reset: refuse,
+    breakOff: refuse,
+    view: () => undefined,
+  };
 }

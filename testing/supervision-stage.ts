@@ -9,7 +9,14 @@ import { supervisionQuery } from '../workflows/messages.js';
 import type { supervisePool } from '../workflows/supervise-pool.js';
 import { eventually } from './changes.js';
 import { preloadInput, preloadTwin, type PreloadTwin } from './preload-twin.js';
-import { openTwinStage, stillServes, TWIN_NODE, type StagePlace, type TwinStage } from './twin-stage.js';
+import {
+  openTwinStage,
+  stillServes,
+  TWIN_NODE,
+  type PlayedActivities,
+  type StagePlace,
+  type TwinStage,
+} from './twin-stage.js';
 
 /** The activities that supervision has for itself. */
 type SupervisionTwin = Pick<NodeActivities, 'watchEngine' | 'planRestart' | 'beginRestart' | 'markCircuits'>;
@@ -83,7 +90,7 @@ export interface SupervisionStage extends Pick<TwinStage, 'sleep' | 'close' | 'w
   /** Begins to supervise a pool whose engine serves, on a node that is played by the twin. */
   supervise(
     poolId: string,
-    twin: ReturnType<typeof supervisedTwin>,
+    twin: { activities: PlayedActivities },
     changes?: Partial<RestartPolicy>,
   ): Promise<SupervisorRun>;
   /** Waits until the supervisor stands as wanted; its clock is not moved. */
@@ -94,6 +101,7 @@ const ACTIVITIES = [
   ...(['preflight', 'markPoolStarting', 'spawnEngine', 'awaitEngineReady', 'probeEngine'] as const),
   ...(['writeHandoff', 'markPoolReady', 'removeHandoff', 'stopEngine', 'markPoolFailed'] as const),
   ...(['planRestart', 'beginRestart', 'markCircuits'] as const),
+  ...(['markPoolAsleep', 'putToSleep', 'makeRoom', 'failWaiting'] as const),
 ] as const;
 
 /** Opens a stage, on a server of its own unless it is given a place. */

@@ -27,7 +27,7 @@ import { tellReady } from './parts/tell-supervisor.js';
 import { CorrelationId, Engine, ModelRef, NodeId, PoolId } from './search-attributes.js';
 
 /** The steps in their order, as the current details and the failure of a run name them. */
-type PreloadStep = 'fetch' | 'preflight' | 'spawn' | 'health' | 'probe' | 'handoff' | 'ready';
+type PreloadStep = 'asleep' | 'fetch' | 'preflight' | 'spawn' | 'health' | 'probe' | 'handoff' | 'ready';
 
 /** One run: what was asked, where it stands, how to reach the node, what to undo. */
 interface Run {
@@ -43,7 +43,8 @@ export async function preloadPool(input: PreloadPoolInput): Promise<PreloadResul
   const progress = new Progress<PreloadStep>('preload', 'preflight', { pool_id, replica_id });
   const run: Run = { input, node: onNode(input.node_id), progress };
   try {
-    const result = await withUndo((undoBy) => bringUp(run, undoBy));
+    const result =
+      input.asleep === true ? await layAsleep(run) : await withUndo((undoBy) => bringUp(run, undoBy));
     if (patched('preload-tells-supervision')) await tellSupervisor(input);
     return result;
   } catch (err) {
@@ -58,6 +59,15 @@ function tellSupervisor({ node_id, health_timeout_ms, prepared, ...input }: Prel
   const { supervision: policy = DEFAULT_RESTART_POLICY, by = 'operator' } = input;
   const ready = { node_id, health_timeout_ms, policy, by };
   return CancellationScope.nonCancellable(() => tellReady(prepared.pool_id, ready));
+}
+
+/** A pool on demand has its launch on record, and a supervisor that wakes it. */
+async function layAsleep(run: Run): Promise<PreloadResult> {
+  const { prepared } = run.input;
+  enter(run, 'asleep', 'keeping the launch until a task asks for it');
+  await run.node.quick('keep the launch until a task asks for it').markPoolAsleep(prepared);
+  run.progress.finish('asleep, until a task asks for it');
+  return { pool_id: prepared.pool_id, pid: null, handoff_path: null };
 }
 
 async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {

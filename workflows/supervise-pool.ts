@@ -3,7 +3,8 @@
  * it lives until the pool is purged, and continues as new before its history grows long. It watches the engine on its
  * node; when that crashes, it waits as `domain/supervision.ts` says and starts it again by a preload, the same story under
  * the same id as an operator's, so that two never meet. Open circuits hold restarts until their time is over or an
- * operator resets them. A drain, a shutdown, or another operation that has the pool is no crash.
+ * operator resets them. A drain, a shutdown, or another operation that has the pool is no crash. A pool that may sleep is put
+ * to sleep when it has been idle, and woken by the first task that waits for it.
  */
 import {
   CancellationScope,
@@ -24,6 +25,7 @@ import { countWithin } from '../domain/restart-window.js';
 import * as policy from '../domain/supervision.js';
 import { onNode } from './parts/activities.js';
 import { explainFailure } from './parts/explain-failure.js';
+import { fallAsleep, wake } from './parts/sleep.js';
 import { apply, enter, isoTime, setUp, type Run } from './parts/supervisor.js';
 import type { preloadPool } from './preload-pool.js';
 
@@ -96,7 +98,10 @@ async function forgive(run: Run, isOver: () => boolean): Promise<void> {
   }
 }
 
-async function takeWatched(run: Run, { crash }: WatchedEngine, hasNews: boolean): Promise<void> {
+async function takeWatched(run: Run, seen: WatchedEngine, hasNews: boolean): Promise<void> {
+  const { crash } = seen;
+  if (seen.idle === true) return fallAsleep(run);
+  if (seen.wanted !== undefined) return wake(run, seen.wanted);
   if (crash === null) {
     // Stopped, unless somebody has started it again by now.
     if (!hasNews) run.state.wanted = false;

@@ -82,7 +82,7 @@ test('B-DRAIN-005: what still runs is reset and counted, the pool lets go of its
   const reset: string[] = [];
   const refuse = () => Promise.reject(new Error('nobody asks for this'));
   const runs: NodeActivityDeps['runs'] = {
-    ...{ attach: refuse, waitForEnd: refuse, cancel: refuse, view: () => undefined },
+    ...{ attach: refuse, waitForEnd: refuse, cancel: refuse, breakOff: refuse, view: () => undefined },
     reset: (taskId) => {
       reset.push(taskId);
       return Promise.resolve();

@@ -57,7 +57,13 @@ test('B-CP-041: what waits for a pool that is forgotten ends with WORKER_RESET',
 });
 
 const refuse = () => Promise.reject(new Error('no run was expected'));
-const refusing = { attach: refuse, waitForEnd: refuse, cancel: refuse, view: () => undefined };
+const refusing = {
+  attach: refuse,
+  waitForEnd: refuse,
+  cancel: refuse,
+  breakOff: refuse,
+  view: () => undefined,
+};
 
 test('B-CP-040, B-CP-044: the directories of the pool go, those of others stay, and no link is followed', async (t) => {
   const node = await poolNode(t);

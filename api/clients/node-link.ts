@@ -1,6 +1,6 @@
 /** What the API asks of node gateways; `node.ts` does it over HTTP, tests have a twin in memory. */
 import type { Budgets } from '../../contracts/session.js';
-import type { Frame } from '../../contracts/events.js';
+import type { Frame, MetricsData } from '../../contracts/events.js';
 import type { FencedRun, NodePools, PlacedRun, RunInput, RunOffer, RunView } from '../../contracts/node.js';
 import type { EngineAnnouncement } from '../../contracts/worker.js';
 import type { WorkerHealth, WorkerReport } from '../../contracts/worker-report.js';
@@ -14,6 +14,12 @@ export interface CallContext {
   trace?: TraceIds;
   /** Ends the call early. */
   signal?: AbortSignal;
+}
+
+/** The same for the tail of a run's log. */
+export interface TailContext extends CallContext {
+  /** Told how far the preparation of a task is that waits for its pool to wake. */
+  onPreparation?: (figures: MetricsData) => void;
 }
 
 /** A run's log as it is followed. */
@@ -76,5 +82,5 @@ export interface NodeLink {
    * Opens the tail of a run's log.
    * @returns undefined where the node knows no such run; else its frames from `from` on, until the node ends the answer
    */
-  frames(nodeId: string, taskId: string, from: number, call: CallContext): Promise<FrameTail | undefined>;
+  frames(nodeId: string, taskId: string, from: number, call: TailContext): Promise<FrameTail | undefined>;
 }

@@ -3,7 +3,7 @@ import { budgets, type Budgets } from '../../contracts/session.js';
 import { Agent, type Dispatcher } from 'undici';
 import type { ZodType } from 'zod';
 import { DroverError, errorEnvelope, type ErrorCode } from '../../contracts/errors.js';
-import { closesStream, frame, type Frame } from '../../contracts/events.js';
+import { closesStream, frame, prepLine, type Frame, type MetricsData } from '../../contracts/events.js';
 import {
   BUDGETS_HEADER,
   NEXT_OFFSET_HEADER,
@@ -31,7 +31,7 @@ import { deadlineHeaders } from '../../domain/deadline.js';
 import { NETWORK_PARTITION, takesTasks } from '../../domain/node-service.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { NodeDirectory } from '../nodes/node-directory.js';
-import type { CallContext, NodeLink } from './node-link.js';
+import type { CallContext, NodeLink, TailContext } from './node-link.js';
 
 /** Where the nodes are, and the token that they know us by. */
 export interface NodeLinkOptions {
@@ -208,7 +208,7 @@ class HttpNodeLink implements OpenNodeLink {
     return this.ask(nodeId, request, call, runView);
   }
 
-  async frames(nodeId: string, taskId: string, from: number, call: CallContext) {
+  async frames(nodeId: string, taskId: string, from: number, call: TailContext) {
     const path = `${runPath(taskId)}/frames?from=${from}`;
     const request: Ask = { method: 'GET', path, timeoutMs: REPORT_TIMEOUT_MS, silenceMs: TAIL_SILENCE_MS };
     const response = await this.send(nodeId, request, call);
@@ -218,7 +218,7 @@ class HttpNodeLink implements OpenNodeLink {
       return {
         liveFrom,
         budgets: budgetsIn(response.headers[BUDGETS_HEADER]),
-        batches: frameBatches(response.body),
+        batches: frameBatches(response.body, call.onPreparation),
       };
     }
     const refusal = await refusalOf(response);
@@ -314,13 +314,23 @@ function headersOf(ask: Ask, call: CallContext, token: string): Record<string, s
 }
 
 /** Splits the answer into lines and gives the frames of each chunk together; a line that was cut off is dropped. */
-async function* frameBatches(body: Dispatcher.ResponseData['body']): AsyncGenerator<Frame[]> {
+async function* frameBatches(
+  body: Dispatcher.ResponseData['body'],
+  onPreparation: (figures: MetricsData) => void = () => undefined,
+): AsyncGenerator<Frame[]> {
   const decoder = new TextDecoder(); // The body's own decoding breaks characters that lie across two chunks.
   let rest = '';
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    const frames = lines.filter((line) => line !== '').map((line) => frame.parse(JSON.parse(line)));
+    const frames = lines.flatMap((line) => {
+      if (line === '') return [];
+      const said: unknown = JSON.parse(line);
+      const preparation = prepLine.safeParse(said);
+      if (!preparation.success) return [frame.parse(said)];
+      onPreparation(preparation.data.data);
+      return [];
+    });
     if (frames.length > 0) yield frames;
   }
 }

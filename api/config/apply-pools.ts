@@ -155,7 +155,13 @@ async function carryOut(
   const { health_timeout_ms, drain_deadline_ms, supervision } = entry;
   const prepared = launchOf(entry, deps.embedded);
   if (step === 'preload')
-    return deps.preloadPool({ prepared, waitMs, healthTimeoutMs: health_timeout_ms, supervision }, context);
+    return deps.preloadPool(
+      {
+        ...{ prepared, waitMs, healthTimeoutMs: health_timeout_ms, supervision },
+        asleep: entry.on_demand === true,
+      },
+      context,
+    );
   const order = { prepared, drain_deadline_ms, health_timeout_ms, force: false, strategy: 'auto' as const };
   return deps.reloadPool(id, order, waitMs, context);
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Frame } from '../../contracts/events.js';
+import type { Frame, MetricsData } from '../../contracts/events.js';
 import type { EventStream } from '../plugins/sse.js';
 import { relayTask } from './relay-task.js';
-import { sseError, sseFrame } from './sse-frame.js';
+import { sseError, sseFrame, ssePreparation } from './sse-frame.js';
 import { TaskTail } from './task-tail.js';
 
 const token = (offset: number): Frame => ({
@@ -63,6 +63,7 @@ class SlowReader implements EventStream {
 function fedTail(liveFrom = 0) {
   const waiting: Frame[][] = [];
   let wake = (): void => undefined;
+  let prepare: (data: MetricsData) => void = () => undefined;
   async function* upstream(): AsyncGenerator<Frame[]> {
     for (;;) {
       const batch = waiting.shift();
@@ -72,7 +73,10 @@ function fedTail(liveFrom = 0) {
   }
   const tail = new TaskTail(
     {
-      connect: () => Promise.resolve({ liveFrom, batches: upstream() }),
+      connect: (_from, _signal, onPreparation) => {
+        prepare = onPreparation;
+        return Promise.resolve({ liveFrom, batches: upstream() });
+      },
       mayComeBack: () => Promise.resolve(true),
       now: Date.now,
     },
@@ -89,12 +93,18 @@ function fedTail(liveFrom = 0) {
       waiting.push(frames);
       wake();
     });
-  return { tail, feed };
+  return { tail, feed, prepare: (data: MetricsData) => prepare(data) };
 }
 
-const serve = (tail: TaskTail, stream: EventStream, from = 0, dropped: string[] = []) =>
+const serve = (
+  tail: TaskTail,
+  stream: EventStream,
+  from = 0,
+  dropped: string[] = [],
+  renderPreparation: (data: MetricsData) => string = () => '',
+) =>
   relayTask(tail, stream, {
-    from,
+    ...{ from, renderPreparation },
     render: (frame) => sseFrame(frame),
     renderFailure: (failure) => sseError(failure.toEnvelope('c')),
     onDrop: (type) => dropped.push(type),
@@ -122,6 +132,33 @@ describe('one reader of a tail', () => {
     const reader = new SlowReader(Infinity);
     serve(tail, reader, 3);
     assert.deepEqual(reader.offsets, [3, 4]);
+    tail.stop();
+  });
+
+  it('B-DP-105: before the first frame it is told how far the preparation is, without an id and in words where it asks for them', async () => {
+    const { tail, feed, prepare } = fedTail();
+    const [reader, terse] = [new SlowReader(Infinity), new SlowReader(Infinity)];
+    serve(tail, reader, 0, [], (data) => ssePreparation(data, true));
+    serve(tail, terse);
+    const step = {
+      status: 'running',
+      bytes_total: 4,
+      bytes_done: 1,
+      pct: 25,
+      eta_ms: null,
+      phase: 'fetch',
+    } as const;
+    const { data } = figures(0) as Extract<Frame, { type: 'metrics' }>;
+    prepare({ ...data, prep: { 'model:m': { ...step, human: 'fetches the model, 25 %' } } });
+    await feed(token(0));
+    prepare({ ...data, prep: {} });
+    const [told = '', first = '', ...more] = reader.written;
+    assert.match(told, /^event: metrics\ndata: .*"prep":\{"model:m":\{"status":"running".*"pct":25/);
+    assert.match(told, /"phase":"prepare","human":"fetches the model, 25 %"/);
+    assert.ok(!told.includes('id: '));
+    assert.match(first, /^id: 0\nevent: token/);
+    assert.deepEqual(more, []);
+    assert.equal(terse.written.length, 1, 'who is not told of it gets the frames alone');
     tail.stop();
   });
 

@@ -1,7 +1,7 @@
 /** From a task's tail to one reader: whatever is new goes out at once, at the pace of the reader's socket. */
 import type { EventStream } from '../plugins/sse.js';
 import type { DroverError } from '../../contracts/errors.js';
-import { closesStream, type Frame } from '../../contracts/events.js';
+import { closesStream, type Frame, type MetricsData } from '../../contracts/events.js';
 import type { TaskTail } from './task-tail.js';
 
 /** How one reader is served. */
@@ -10,6 +10,8 @@ export interface RelayOptions {
   from: number;
   /** Text of a frame in the reader's words; empty for one that it does not get. */
   render: (frame: Frame) => string;
+  /** Text of how far the preparation is, before the first frame; without it nothing is told of that. */
+  renderPreparation?: (figures: MetricsData) => string;
   /** Text of the error that ends a stream whose log cannot be had. */
   renderFailure: (failure: DroverError) => string;
   /** A frame was left out of a slow reader's stream. */
@@ -24,6 +26,7 @@ const CHUNK_CHARACTERS = 16_384;
 /** Serves a reader until its stream ends; nothing is kept but the reader's place. */
 export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOptions): void {
   let next = options.from;
+  let told: MetricsData | undefined;
   const unwatch = tail.watch(pump);
   stream.onReady(pump);
   stream.onClose(unwatch);
@@ -37,10 +40,20 @@ export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOpt
       if (chunk.last) return finish();
       if (chunk.text === '') break;
     }
+    tellPreparation();
     if (tail.failure !== undefined && !stream.isBlocked()) {
       stream.write(options.renderFailure(tail.failure));
       finish();
     }
+  }
+
+  /** The newest alone: what a slow reader has missed of it is of no use any more. */
+  function tellPreparation(): void {
+    const { preparation, frames } = tail;
+    if (preparation === undefined || preparation === told || frames.length > 0 || stream.isBlocked()) return;
+    told = preparation;
+    const text = options.renderPreparation?.(preparation) ?? '';
+    if (text !== '') stream.write(text);
   }
 
   function nextChunk(): { text: string; last: boolean } {

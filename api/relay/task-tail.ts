@@ -5,13 +5,17 @@
 import type { Budgets } from '../../contracts/session.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DroverError } from '../../contracts/errors.js';
-import { closesStream, type Frame } from '../../contracts/events.js';
+import { closesStream, type Frame, type MetricsData } from '../../contracts/events.js';
 import type { FrameTail } from '../clients/node-link.js';
 
 /** What a tail is given. */
 export interface TaskTailDeps {
   /** Opens the log from an offset on, at whichever node has the task now; undefined where that node knows no such run. */
-  connect: (from: number, signal: AbortSignal) => Promise<FrameTail | undefined>;
+  connect: (
+    from: number,
+    signal: AbortSignal,
+    onPreparation: (figures: MetricsData) => void,
+  ) => Promise<FrameTail | undefined>;
   /** Whether a run that its node does not know may still come back there. */
   mayComeBack: () => Promise<boolean>;
   /** Told of the first token, where it comes by. */
@@ -40,6 +44,8 @@ export class TaskTail {
   readonly opened: Promise<void>;
   /** What the task's session had left at admission, once the log has been opened. */
   budgets: Budgets | undefined;
+  /** How far the preparation of a task is that has nothing else to show. */
+  preparation: MetricsData | undefined;
   private liveSince = Number.POSITIVE_INFINITY;
   private kept: Frame[] = [];
   private earlier: Frame[] = [];
@@ -147,7 +153,7 @@ export class TaskTail {
     const before = this.nextOffset();
     let connectedAtMs = Number.POSITIVE_INFINITY;
     try {
-      const opened = await this.deps.connect(before, signal);
+      const opened = await this.deps.connect(before, signal, (figures) => this.prepares(figures));
       if (opened === undefined) return await this.unknownToNode();
       this.liveSince = Math.min(this.liveSince, opened.liveFrom);
       this.budgets ??= opened.budgets;
@@ -179,6 +185,12 @@ export class TaskTail {
     if (this.extending) return (this.earlier.at(-1)?.offset ?? this.from - 1) + 1;
     const last = this.kept.at(-1);
     return last === undefined ? this.from : last.offset + 1;
+  }
+
+  private prepares(figures: MetricsData): void {
+    if (this.kept.length > 0) return;
+    this.preparation = figures;
+    this.tell();
   }
 
   private accept(batch: readonly Frame[]): void {

@@ -133,11 +133,11 @@ function openTail(taskId: string, from: number, deps: TaskTailsDeps, call: CallC
   return new TaskTail(
     {
       now,
-      async connect(offset, signal) {
+      async connect(offset, signal, onPreparation) {
         const place = first ?? (await locator.locate(taskId, call));
         first = undefined;
         if (place === undefined) return undefined;
-        const ask = { correlationId: call.correlationId, signal };
+        const ask = { correlationId: call.correlationId, signal, onPreparation };
         try {
           const frames = await nodes.frames(place.nodeId, taskId, offset, ask);
           if (frames === undefined) locator.forget(taskId);

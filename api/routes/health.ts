@@ -83,5 +83,7 @@ async function whatIsMissing({ records, readPools }: HealthOptions, call: CallCo
 
 function problemOf(pool: DroverError | { state: string; ready: boolean }): string | undefined {
   if (pool instanceof DroverError) return `pool "${DEFAULT_POOL}": ${pool.message}`;
-  return pool.ready ? undefined : `pool "${DEFAULT_POOL}" is not ready (${pool.state})`;
+  return pool.ready || pool.state === 'asleep'
+    ? undefined
+    : `pool "${DEFAULT_POOL}" is not ready (${pool.state})`;
 }

@@ -15,6 +15,8 @@ export interface PreloadOrder {
   healthTimeoutMs: number;
   /** What the pool wants otherwise than the installation says. */
   supervision: RestartWishes;
+  /** Only its launch is kept, until a task asks for the engine. */
+  asleep?: boolean;
 }
 
 /** Preloads a pool. @throws DroverError INVALID_PARAMS for a restart policy that contradicts itself; POOL_CONFLICT while the pool is purged; PRELOAD_FAILED, or the code under which the workflow failed */
@@ -29,7 +31,8 @@ export function createPreload(
   board: PoolBoard,
   defaultPolicy: RestartPolicy,
 ): PreloadPool {
-  return async function preload({ prepared, waitMs, healthTimeoutMs, supervision: wishes }, context) {
+  return async function preload(order, context) {
+    const { prepared, waitMs, healthTimeoutMs, supervision: wishes, asleep = false } = order;
     const supervision = policyWith(defaultPolicy, wishes, prepared.pool_id, context);
     await refuseBeside(records, prepared.pool_id, ['purge']);
     const nodeId = await nodeFor(prepared.pool_id, board, context);
@@ -39,6 +42,7 @@ export function createPreload(
       health_timeout_ms: healthTimeoutMs,
       prepared,
       supervision,
+      ...(asleep ? { asleep } : {}),
     });
     context.log.info(
       { event: 'preload', pool_id: prepared.pool_id, engine: prepared.engine, operation_id: operationId },

@@ -35,6 +35,8 @@ export function readyPool(over: Partial<PoolStatus> = {}): PoolStatus {
     changed_at_ms: 0,
     last_heartbeat_ms: 0,
     next_restart_at: null,
+    on_demand: false,
+    sleeps_at_ms: null,
     ...over,
   };
 }

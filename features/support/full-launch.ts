@@ -50,7 +50,7 @@ export class LaunchedEngine {
 
   /** Command line of its process. */
   commandLine(): Promise<string[]> {
-    return argumentsOf(this.result.pid);
+    return argumentsOf(Number(this.result.pid));
   }
 
   /** What it says of itself, at the address of the launch. */
@@ -61,7 +61,7 @@ export class LaunchedEngine {
 
   /** Its handoff, read. */
   async handoff(): Promise<Handoff> {
-    return handoff.parse(JSON.parse(await readFile(this.result.handoff_path, 'utf8')));
+    return handoff.parse(JSON.parse(await readFile(String(this.result.handoff_path), 'utf8')));
   }
 
   /** Fields of `told` as the launch has them. */

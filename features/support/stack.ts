@@ -45,6 +45,8 @@ export interface StackWish {
   onExit?: 'leave';
   /** Pools that belong to the node, comma-separated; default: none. */
   nodePools?: string;
+  /** Pools that may be loaded when one on demand wakes; default: the product's own. */
+  maxLoadedPools?: number;
   /** How engines are started again after crashes; default: the product's own. */
   supervision?: Readonly<Record<string, number>>;
   /** How often the node asks its engines for their health; default: the product's own. */
@@ -227,7 +229,7 @@ export class Stack {
       () => `the API of ${this.name} to be ready`,
       async () => ((await client.request('GET', '/readyz', { key: null })).status === 200 ? true : undefined),
     );
-    this.firstEnginePid ??= this.preloaded.pid;
+    this.firstEnginePid ??= this.preloaded.pid ?? undefined;
   }
 
   /** Launch description of an engine with bad manners. */
@@ -340,6 +342,7 @@ export class Stack {
       supervision,
       diskReserveBytes,
       healthIntervalMs,
+      maxLoadedPools,
     } = this.wish;
     return {
       ...SHORT_WAITS,
@@ -358,6 +361,7 @@ export class Stack {
       ...(nodePools === undefined ? {} : { DROVER_NODE_POOLS: nodePools }),
       ...(supervision === undefined ? {} : { DROVER_SUPERVISION: JSON.stringify(supervision) }),
       ...(healthIntervalMs === undefined ? {} : { DROVER_NODE_HEALTH_INTERVAL_MS: String(healthIntervalMs) }),
+      ...(maxLoadedPools === undefined ? {} : { DROVER_NODE_MAX_LOADED_POOLS: String(maxLoadedPools) }),
       ...(diskReserveBytes === undefined ? {} : { DROVER_NODE_DISK_RESERVE_BYTES: String(diskReserveBytes) }),
       ...this.database.env,
       ...this.bucket?.settings(ARTIFACT_PREFIX),

@@ -6,10 +6,11 @@ import { DroverError } from '../../contracts/errors.js';
 import { isPrompt, type RunInput, type RunOffer } from '../../contracts/node.js';
 import type { Admission, Workload } from '../../contracts/task.js';
 import { isInfeasible, predictedStartMs } from '../../domain/estimate.js';
-import { mayBecomeReady } from '../../domain/pool.js';
+import { takesTasks } from '../../domain/pool.js';
 import type { Displacement, FullQueuePolicy } from './displacement.js';
 import { openUntilMs } from './engine-circuits.js';
 import type { Pool, Replica } from './pool-registry.js';
+import { preparationSteps, remainingLoadMs } from './preparation.js';
 
 /** Advice of a refusal that time may mend. */
 const RETRY = { retry_after_ms: 1000 };
@@ -28,7 +29,7 @@ export function requireServingPool(pool: Pool | undefined, offer: RunOffer, nowM
     const retry_after_ms = Math.max(1, triedAtMs - nowMs);
     throw new DroverError('POOL_UNAVAILABLE', 'the engines of the pool fail', { ...whose, retry_after_ms });
   }
-  if (mayBecomeReady(pool.state)) return pool;
+  if (takesTasks(pool.state)) return pool;
   const code = pool.state === 'failed' ? 'POOL_UNAVAILABLE' : 'POOL_UNREADY';
   throw new DroverError(code, `the pool is ${pool.state}`, { ...RETRY, ...whose });
 }
@@ -183,19 +184,21 @@ export function takePlace(
   const victim = isFull ? displacement.victimFor(scheduler, request.priority) : undefined;
   const position = scheduler.enqueue(task_id, request.priority, accepted || victim !== undefined);
   if (position === null) throw queueFull(pool, offer, displacement.policy, nowMs);
-  if (victim === undefined) return admissionAt(pool, position);
+  if (victim === undefined) return admissionAt(pool, position, nowMs);
   displacement.promise(task_id);
   const isVictimAhead = (scheduler.position(victim) ?? Infinity) < position;
-  return admissionAt(pool, isVictimAhead ? position - 1 : position);
+  return admissionAt(pool, isVictimAhead ? position - 1 : position, nowMs);
 }
 
 /** What admission at this place promises. */
-function admissionAt({ scheduler, throughput }: Pool, position: number): Admission {
+function admissionAt(pool: Pool, position: number, nowMs: number): Admission {
+  const { scheduler, throughput } = pool;
   const { slotsTotal, slotsFree } = scheduler;
+  const startMs = predictedStartMs(throughput, { position, slotsTotal, slotsFree });
   return {
     queue_position: position,
-    predicted_start_ms: predictedStartMs(throughput, { position, slotsTotal, slotsFree }),
+    predicted_start_ms: Math.round(remainingLoadMs(pool, nowMs)) + startMs,
     backoff_ms: 0,
-    preparation: { steps: [] },
+    preparation: { steps: preparationSteps(pool) },
   };
 }

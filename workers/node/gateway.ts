@@ -174,7 +174,7 @@ function runRoutes(app: FastifyInstance, { runs, inTouch }: GatewayDeps): void {
     if (run.hasLost(from))
       throw new DroverError('WORKER_RESET', 'what this reader has had was lost with the node of the task');
     reply.hijack();
-    streamFrames(run, from, reply.raw);
+    streamFrames(run, from, reply.raw, () => runs.preparationOf(run));
   });
 }
 

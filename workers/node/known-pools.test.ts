@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
+import type { PreparedEngine } from '../../contracts/pool.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import { nodesOfTests } from '../../testing/test-node.js';
 import { recallPools, rememberPools } from './known-pools.js';
@@ -75,4 +76,24 @@ test('the list is only its owner’s to read, and one that cannot be read is set
   const next = await aNode({ slots: 0 });
   remembering(paths, next.pools);
   assert.deepEqual([told(next.pools), readdirSync(paths.runtimeDir)], [[], ['pools.json.unreadable']]);
+});
+
+test('a pool that sleeps, or was being woken, sleeps on under the next worker, and its last load is remembered', async (t) => {
+  const paths = await folder(t);
+  const first = await aNode({ slots: 0 });
+  remembering(paths, first.pools);
+  for (const pool of ['asleep', 'waking']) {
+    first.open(1, pool);
+    const prepared = { ...first.pools.launch(pool), on_demand: true } as PreparedEngine;
+    first.pools.ensure(pool).loadMs = 1_234;
+    first.pools.asleep(prepared, null);
+    if (pool === 'waking') first.pools.starting(prepared);
+  }
+  const next = await aNode({ slots: 0 });
+  remembering(paths, next.pools);
+  assert.deepEqual(told(next.pools), [
+    ['asleep', 'asleep', 'demo', null],
+    ['waking', 'asleep', 'demo', null],
+  ]);
+  assert.equal(next.pools.ensure('waking').loadMs, 1_234);
 });

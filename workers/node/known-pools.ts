@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { NodePaths, ServedEngine } from '../../activities/deps.js';
 import { POOL_STATES } from '../../domain/pool.js';
+import { maySleep } from '../../domain/sleep.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import { poolId } from '../../contracts/task.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -22,6 +23,7 @@ const entry = z.object({
   state: z.enum(POOL_STATES),
   last_error: z.string().nullable(),
   crash: z.looseObject({ crash_id: z.string() }).nullable(),
+  load_ms: z.number().nullable().default(null),
 });
 
 /** Takes what the file holds over into the registry; do it before engines are adopted. */
@@ -34,10 +36,16 @@ export function recallPools({ runtimeDir }: NodePaths, pools: PoolRegistry, log:
     return; // A node that never had a pool.
   }
   try {
-    for (const { state, last_error, ...written } of z.array(entry).parse(JSON.parse(text))) {
+    for (const { state, last_error, load_ms: loadMs, ...written } of z.array(entry).parse(JSON.parse(text))) {
       // Written by `rememberPools`; only its ids name anything here.
-      const known = written as unknown as { prepared: ServedEngine; crash: CrashReport | null };
-      if (state === 'offline') pools.recall({ ...known, state, lastError: null });
+      const known = {
+        ...(written as unknown as { prepared: ServedEngine; crash: CrashReport | null }),
+        loadMs,
+      };
+      // One that was being woken still is, by its supervisor.
+      const sleeps = state === 'asleep' || (state === 'starting' && maySleep(known.prepared));
+      if (sleeps) pools.recall({ ...known, state: 'asleep', lastError: last_error });
+      else if (state === 'offline') pools.recall({ ...known, state, lastError: null });
       else pools.recall({ ...known, state: 'failed', lastError: last_error ?? NOT_BACK });
     }
   } catch (err) {
@@ -49,8 +57,8 @@ export function recallPools({ runtimeDir }: NodePaths, pools: PoolRegistry, log:
 /** Writes the file; in the same turn of the event loop as the move that it tells of, so that no death comes between. */
 export function rememberPools({ runtimeDir }: NodePaths, pools: Iterable<Pool>, log: Logger): void {
   // A crash that its supervisor has not heard of yet is heard of from the next worker.
-  const known = [...pools].flatMap(({ prepared, state, lastError, crash }) =>
-    prepared === null ? [] : [{ prepared, state, last_error: lastError, crash }],
+  const known = [...pools].flatMap(({ prepared, state, lastError, crash, loadMs }) =>
+    prepared === null ? [] : [{ prepared, state, last_error: lastError, crash, load_ms: loadMs }],
   );
   const path = join(runtimeDir, FILE);
   const temporary = join(runtimeDir, `.${FILE}.${randomUUID()}.tmp`);

@@ -36,6 +36,7 @@ import { bindNamedEngine } from './bind-named-engine.js';
 import { boundLogs } from './bound-logs.js';
 import { modelDeps } from './model-deps.js';
 import { answersHealth } from './engine-health.js';
+import { DownloadProgress } from './download-progress.js';
 import { engineUser } from './engine-user.js';
 import { buildGateway } from './gateway.js';
 import { recallPools, rememberPools } from './known-pools.js';
@@ -102,6 +103,7 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     },
     { latencySample: settings.DROVER_METRICS_LATENCY_SAMPLE },
   );
+  const downloads = new DownloadProgress(metrics.models);
   const adapterOf = adaptersOf(settings);
   const closing = new AbortController();
   const room = createEngineRoom();
@@ -138,6 +140,7 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     runLimitMs: settings.DROVER_RUN_LIMIT_MS,
     diskReserveBytes: settings.DROVER_NODE_DISK_RESERVE_BYTES,
     lookAtEngine: (poolId, replicaId) => engines.look(poolId, replicaId),
+    fetched: (modelId) => downloads.of(modelId),
     inTouch: () => contact.inTouch(),
     disconnectGraceMs: settings.DROVER_DISCONNECT_GRACE_MS,
   });
@@ -156,10 +159,11 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     metrics: metrics.pools,
     log,
     audit,
-    models: modelDeps(settings, metrics.models),
+    models: modelDeps(settings, downloads),
     stopGraceMs,
     engineUser: engineUser(settings, log),
     parallelPreloads: settings.DROVER_NODE_PARALLEL_PRELOADS,
+    maxLoadedPools: settings.DROVER_NODE_MAX_LOADED_POOLS ?? null,
     adapterOf,
     backends: settings.DROVER_NODE_BACKENDS,
     ramFactor: settings.DROVER_NODE_RAM_FACTOR,

@@ -222,6 +222,8 @@ test('B-REG-120 B-REG-121 B-REG-122 B-REG-123 OC-POOL-3109: a snapshot has every
       changed_at_ms: 1_000,
       last_heartbeat_ms: 1_000,
       next_restart_at: null,
+      on_demand: false,
+      sleeps_at_ms: null,
     },
   });
 });

@@ -6,7 +6,7 @@ import type { EngineAdapter } from '../../activities/engine/adapters/engine-adap
 import type { PoolKeeper, RunningEngine, ServedEngine } from '../../activities/deps.js';
 import type { ReplicaKey } from '../../activities/replica-files.js';
 import type { LayersLoaded } from '../../contracts/loading.js';
-import type { PoolStatus, PreparedEngine } from '../../contracts/pool.js';
+import { preparedEngine, type PoolStatus, type PreparedEngine } from '../../contracts/pool.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import type { EngineKind, Workload } from '../../contracts/task.js';
 import { CLOSED, type Circuit } from '../../domain/circuit.js';
@@ -14,7 +14,9 @@ import { measured, type Throughput } from '../../domain/estimate.js';
 import { RetryAdvice } from '../../domain/retry-after.js';
 import type { DeviceClaim } from '../../domain/device-mask.js';
 import { replicaBefore } from '../../domain/identity.js';
+import { isUnfetched } from '../../domain/reload.js';
 import { isLive, isReady, mayBecomeReady, mayBeRestarted, type PoolState } from '../../domain/pool.js';
+import { maySleep, sleepsAtMs, type LoadedPool } from '../../domain/sleep.js';
 import { Scheduler, type SchedulerEffects } from './scheduler.js';
 
 /** A pool without a sign of life for longer is shown as failed. */
@@ -49,6 +51,16 @@ export interface Pool {
   throughput: Throughput;
   /** What it tells those whom its full queue refuses. */
   retryAdvice: RetryAdvice;
+  /** When it last had a task, or came to serve. */
+  usedAtMs: number;
+  /** Offers that are being looked at: their engine does not go meanwhile. */
+  offers: number;
+  /** What its last load took, from the start of the engine on; null before the first. */
+  loadMs: number | null;
+  /** The reference of the model that has to be fetched, or was, before this load. */
+  fetches: string | null;
+  /** It sleeps, and has been promised the room for its engine. */
+  hasRoom: boolean;
 }
 
 /** A pool has come to another state, failed for another reason, or was forgotten as it stood (B-POOL-009). */
@@ -99,6 +111,7 @@ export class PoolRegistry implements PoolKeeper {
       replicas: new Map(),
       throughput: {},
       retryAdvice: new RetryAdvice(),
+      ...{ usedAtMs: this.now(), offers: 0, loadMs: null, fetches: null, hasRoom: false },
     };
     this.pools.set(poolId, pool);
     return pool;
@@ -113,12 +126,14 @@ export class PoolRegistry implements PoolKeeper {
 
   /** Takes over what an earlier worker knew of a pool (B-REG-134). */
   recall(
-    known: Pick<Pool, 'lastError' | 'crash'> & { prepared: ServedEngine; state: 'offline' | 'failed' },
+    known: Pick<Pool, 'lastError' | 'crash' | 'loadMs'> & {
+      prepared: ServedEngine;
+      state: 'offline' | 'failed' | 'asleep';
+    },
   ): void {
-    const { prepared, state, lastError, crash } = known;
+    const { prepared, state, lastError, crash, loadMs } = known;
     const pool = this.ensure(prepared.pool_id);
-    pool.prepared = prepared;
-    pool.lastError = lastError;
+    Object.assign(pool, { prepared, lastError, loadMs });
     this.move(pool, state, { crash });
   }
 
@@ -170,7 +185,57 @@ export class PoolRegistry implements PoolKeeper {
   }
 
   ready(engine: RunningEngine): void {
+    const pool = this.ensure(engine.prepared.pool_id);
+    if (pool.state === 'starting') pool.loadMs = this.now() - pool.changedAtMs;
     this.bind(engine, 'ready');
+  }
+
+  asleep(prepared: PreparedEngine, lastError: string | null): void {
+    const pool = this.ensure(prepared.pool_id);
+    this.unbind(pool);
+    if (isUnfetched(prepared)) pool.fetches = prepared.model_ref;
+    else if (pool.state !== 'asleep') pool.fetches = null;
+    this.nowServes(pool, prepared);
+    pool.lastError = lastError;
+    this.move(pool, 'asleep');
+  }
+
+  fallAsleep(poolId: string, onlyIfDue: boolean): boolean {
+    const pool = this.pools.get(poolId);
+    if (pool?.state !== 'ready' || pool.prepared === null || !maySleep(pool.prepared)) return false;
+    if (tasksOf(pool) > 0 || (onlyIfDue && !this.isSleepDue(poolId)) || this.launch(poolId) === null)
+      return false;
+    this.unbind(pool);
+    pool.fetches = null;
+    this.move(pool, 'asleep');
+    return true;
+  }
+
+  isSleepDue(poolId: string): boolean {
+    const pool = this.pools.get(poolId);
+    const atMs = pool?.state === 'ready' ? sleepsAt(pool) : null;
+    return atMs !== null && atMs <= this.now();
+  }
+
+  launch(poolId: string): PreparedEngine | null {
+    return preparedEngine.safeParse(this.pools.get(poolId)?.prepared).data ?? null;
+  }
+
+  loaded(): LoadedPool[] {
+    const all = [...this.pools.values()];
+    return all
+      .filter(({ state, hasRoom }) => isLive(state) || state === 'starting' || hasRoom)
+      .map(loadedPool);
+  }
+
+  promiseRoom(poolId: string): void {
+    this.ensure(poolId).hasRoom = true;
+  }
+
+  /** It has just had a task. */
+  used(poolId: string): void {
+    const pool = this.pools.get(poolId);
+    if (pool !== undefined) pool.usedAtMs = this.now();
   }
 
   /** Takes over the engine of an earlier worker; a pool that it was draining drains on (B-DRAIN-012). */
@@ -356,6 +421,8 @@ export class PoolRegistry implements PoolKeeper {
     pool.state = state;
     pool.crash = crash;
     pool.nextRestartAtMs = nextRestartAtMs;
+    pool.hasRoom = false;
+    if (from !== 'ready') pool.usedAtMs = this.now();
     pool.scheduler.pause(state === 'draining' || state === 'reloading');
     pool.changedAtMs = this.now();
     this.moved(pool, from);
@@ -411,8 +478,26 @@ export class PoolRegistry implements PoolKeeper {
       changed_at_ms: pool.changedAtMs,
       last_heartbeat_ms: pool.heartbeatAtMs,
       next_restart_at: isoTime(pool.nextRestartAtMs),
+      on_demand: prepared?.on_demand ?? false,
+      sleeps_at_ms: state === 'ready' ? sleepsAt(pool) : null,
     };
   }
+}
+
+/** Tasks that it has, and those that are about to be its. */
+function tasksOf({ scheduler, offers }: Pool): number {
+  return scheduler.activeLeases + scheduler.depth() + offers;
+}
+
+/** Whatever is not ready has its engine for somebody's sake. */
+function loadedPool(pool: Pool): LoadedPool {
+  const { poolId, prepared, usedAtMs } = pool;
+  const tasks = pool.state === 'ready' ? tasksOf(pool) : Math.max(1, tasksOf(pool));
+  return { poolId, wishes: prepared ?? {}, tasks, usedAtMs };
+}
+
+function sleepsAt(pool: Pool): number | null {
+  return sleepsAtMs(loadedPool(pool));
 }
 
 /** Engines of one pool are started alike: what the first does they all do. */

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunKeeper } from '../../activities/deps.js';
 import { DroverError } from '../../contracts/errors.js';
-import type { Frame } from '../../contracts/events.js';
+import type { Frame, MetricsData } from '../../contracts/events.js';
 import type { FencedRun, PlacedRun, RunOffer, RunView } from '../../contracts/node.js';
 import type { CircuitPolicy } from '../../domain/circuit.js';
 import { firstOffset } from '../../domain/fence.js';
@@ -28,6 +28,7 @@ import { ENGINE_CIRCUIT, EngineCircuits } from './engine-circuits.js';
 import { Executions, vocabularyOf } from './executions.js';
 import { Fence } from './fence.js';
 import type { Pool } from './pool-registry.js';
+import { preparationFigures, type FetchedSoFar } from './preparation.js';
 import { openRunLog } from './run-log.js';
 import { Run, type RunEnd } from './run.js';
 import { RunReports, type ReportDeps } from './run-reports.js';
@@ -53,6 +54,8 @@ export interface RunRegisterDeps extends ReportDeps {
   openLog?: typeof openRunLog;
   /** Finds out now whether this engine is gone; one that is takes no task any more when this resolves. */
   lookAtEngine: (poolId: string, replicaId: string) => Promise<void>;
+  /** How far the download of a model is; undefined while there is none. */
+  fetched?: FetchedSoFar;
   /** False once this node's tasks may be given to others: out of touch with Temporal. */
   inTouch: () => boolean;
   disconnectGraceMs: number;
@@ -141,7 +144,10 @@ export class RunRegister implements RunKeeper {
     // Before the engine is asked anything: overload must stay cheap to refuse.
     requireRoom(pool, offer, this.displacement, this.deps.now());
     const model = vocabularyOf(pool.prepared);
-    const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs);
+    pool.offers += 1;
+    const promptIds = await fittingPromptIds(pool, offer, this.deps.offerTtlMs).finally(() => {
+      pool.offers -= 1;
+    });
     const raced = this.sameRun(offer);
     if (raced !== undefined) return this.reports.view(raced);
     this.tombstones.forget(offer.task_id);
@@ -208,6 +214,12 @@ export class RunRegister implements RunKeeper {
     return this.fences.stopForGood(run, epoch);
   }
 
+  /** What is told of a run that waits for its pool to wake; undefined where there is nothing to tell. */
+  preparationOf(run: Run): MetricsData | undefined {
+    if (run.state !== 'queued' || run.nextOffset > 0 || !run.confirmed || run.held) return undefined;
+    return preparationFigures(run, this.poolOf(run), this.deps.now(), this.deps.fetched);
+  }
+
   /** The run as readers may see it. @throws DroverError TASK_NOT_FOUND, also for one that went elsewhere; POOL_UNAVAILABLE while nobody knows */
   mustServe(taskId: string): Run {
     const run = this.mustGet(taskId);
@@ -233,10 +245,14 @@ export class RunRegister implements RunKeeper {
   }
 
   /** The engine of a running task is to be stopped, or the pool forgotten that it waits for: its stream ends with `WORKER_RESET` (B-DRAIN-005). */
-  async reset(taskId: string, why: string): Promise<void> {
+  reset(taskId: string, why: string): Promise<void> {
+    return this.breakOff(taskId, new DroverError('WORKER_RESET', why));
+  }
+
+  /** Ends a task with this error; one that has ended is left alone. */
+  async breakOff(taskId: string, error: DroverError): Promise<void> {
     if (this.runs.get(taskId)?.ended !== false) return;
     const run = this.mustGet(taskId);
-    const error = new DroverError('WORKER_RESET', why);
     if (this.poolOf(run).scheduler.remove(taskId)) this.reports.queue(run.offer.pool_id);
     run.abort.abort(error);
     await this.executions.over(taskId);
@@ -310,6 +326,7 @@ export class RunRegister implements RunKeeper {
       this.watchdog.forget(taskId);
       // A worker that ends leaves its tasks unfinished: a lease given back now would tell a drain that they have ended.
       if (this.isEnding) return;
+      this.deps.pools().used(run.offer.pool_id);
       this.deps.pools().get(run.offer.pool_id)?.scheduler.release(taskId);
       this.reports.queue(run.offer.pool_id);
     });

@@ -37,7 +37,7 @@ export const modelRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (
       },
     },
     async (request) => {
-      const served = (await readPools.list(contextOf(request))).filter(({ ready }) => ready);
+      const served = (await readPools.list(contextOf(request))).filter(isServed);
       const ids = new Set(served.flatMap((pool) => nameOf(pool) ?? []));
       return { object: 'list' as const, data: [...ids].sort().map(model) };
     },
@@ -58,9 +58,10 @@ export const modelRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (
     async (request) => {
       const id = request.params['*'];
       const pools = await readPools.list(contextOf(request));
-      const serves = pools.some(({ pool_id, model_ref, model_name, ready }) => {
+      const serves = pools.some((pool) => {
+        const { pool_id, model_ref, model_name } = pool;
         return (
-          ready &&
+          isServed(pool) &&
           model_ref !== null &&
           servesModel({ poolId: pool_id, modelRef: model_ref, modelName: model_name }, id)
         );
@@ -71,6 +72,11 @@ export const modelRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (
   );
   done();
 };
+
+/** One that sleeps is woken by whoever asks for it. */
+function isServed({ ready, state }: PoolHealth): boolean {
+  return ready || state === 'asleep';
+}
 
 function nameOf({ model_name, model_ref }: PoolHealth): string | null {
   return model_name ?? model_ref;

@@ -104,7 +104,7 @@ describe('the pools of the configuration file', () => {
     assert.equal(answer.statusCode, 400);
     const { code, details } = answer.json<{ code: string; details: { field: string; problem: string }[] }>();
     assert.equal(code, 'INVALID_PARAMS');
-    assert.deepEqual(details, [{ field: 'pools[1].model', problem: 'must be an absolute path (line 3)' }]);
+    assert.deepEqual(details, [{ field: 'pools[1].model', problem: 'must be an absolute path or a reference by hf:, https: or s3: (line 3)' }]);
     const refused = api.log.find(({ event }) => event === 'config_refused');
     assert.equal(refused?.['error_kind'], 'config_validation_failed');
     api.app.poolConfig.hangUp(); // A signal has no answer, and ends nothing either.

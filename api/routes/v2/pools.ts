@@ -86,9 +86,9 @@ export const poolRoutes: FastifyPluginCallbackZod<PoolRoutesOptions> = (
       },
     },
     async (request, reply) => {
-      const { prepared, wait_ms, health_timeout_ms, supervision } = request.body;
+      const { prepared, wait_ms, health_timeout_ms, supervision, asleep } = request.body;
       if (prepared.pool_id !== request.params.id) throw otherPool();
-      const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms, supervision };
+      const order = { prepared, waitMs: wait_ms, healthTimeoutMs: health_timeout_ms, supervision, asleep };
       const answer = await preloadPool(order, contextOf(request));
       return operationBody(reply, answer);
     },

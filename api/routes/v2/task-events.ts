@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { taskId } from '../../../contracts/task.js';
 import type { Metrics } from '../../../telemetry/metrics.js';
 import { relayTask } from '../../relay/relay-task.js';
-import { sseError, sseFrame } from '../../relay/sse-frame.js';
+import { sseError, sseFrame, ssePreparation } from '../../relay/sse-frame.js';
 import type { TaskTails } from '../../relay/task-tails.js';
 import { contextOf } from '../../request-context.js';
 import { budgetHeaders } from '../../tasks/budget-headers.js';
@@ -38,7 +38,7 @@ const headers = z.looseObject({
 });
 
 const DESCRIPTION = `Frames \`started\`, \`token\`, \`metrics\`, \`end\` and \`error\`, each with \`id:\`, the offset that a reader resumes
-after by \`Last-Event-ID\`; their \`data\` is a \`StartedFrame\`, \`TokenFrame\`, \`MetricsFrame\`, \`EndFrame\` or \`Error\`. The stream ends with exactly one \`end\` or \`error\`. It may be opened at any time and by any number of readers.`;
+after by \`Last-Event-ID\`; their \`data\` is a \`StartedFrame\`, \`TokenFrame\`, \`MetricsFrame\`, \`EndFrame\` or \`Error\`. Before \`started\`, \`metrics\` without an id tell by \`prep\` how far a pool is that wakes for the task. The stream ends with exactly one \`end\` or \`error\`. It may be opened at any time and by any number of readers.`;
 
 /** `GET /v2/tasks/:id/events`. */
 export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
@@ -79,6 +79,7 @@ export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
         relayTask(tail, stream, {
           from,
           render: (frame) => sseFrame(frame, request.query.verbose === 'true'),
+          renderPreparation: (figures) => ssePreparation(figures, request.query.verbose === 'true'),
           renderFailure: (failure) => sseError(failure.toEnvelope(request.id)),
           onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
         });
