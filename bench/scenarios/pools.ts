@@ -1,6 +1,6 @@
 /**
  * What the life of a pool costs: from the order of a preload to an engine that has generated a token, beside the same
- * program started by hand; and a reload under load, in which no token and no task may be lost.
+ * program started by hand; from a task for a pool that sleeps to its first token; and a reload under load, in which no token and no task may be lost.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { operation } from '../../contracts/operation.js';
@@ -12,7 +12,7 @@ import { tasksSubject, type Subject } from '../load/subjects.js';
 import { median, summarize } from '../measure/summary.js';
 import { shown, type Report, type Table } from '../report/report.js';
 import type { Bench } from '../scenario.js';
-import { engineLaunch, loadPool, unloadPool } from '../stack/bench-pools.js';
+import { engineLaunch, layPool, loadPool, unloadPool } from '../stack/bench-pools.js';
 import { startByHand } from '../stack/engine-by-hand.js';
 import type { Drover } from '../stack/start-drover.js';
 
@@ -26,16 +26,20 @@ const NEW_TASK_TOKENS = 4;
 export async function pools({ drover, quick, say }: Bench): Promise<Report> {
   const starts = quick ? 1 : 9;
   const reloads = quick ? 1 : 5;
-  say(`pools: ${starts} starts of an engine, by hand and by preload`);
-  const [byHand, byPreload]: [number[], number[]] = [[], []];
+  say(`pools: ${starts} starts of an engine, by hand, by preload and by a task`);
+  const [byHand, byPreload, byTask]: [number[], number[], number[]] = [[], [], []];
   for (let turn = 0; turn < starts; turn += 1) {
     byHand.push(await startByHand());
     byPreload.push(await startByPreload(drover, `start-${turn}`));
+    byTask.push(await startByTask(drover, `wake-${turn}`));
   }
   say(`pools: ${reloads} reloads under ${STREAMS} streams`);
   const swaps: Swap[] = [];
   for (let turn = 0; turn < reloads; turn += 1) swaps.push(await reloadUnderLoad(drover, `reload-${turn}`));
-  return { tables: [startTable(byHand, byPreload), reloadTable(swaps)], goals: [] };
+  return {
+    tables: [startTable(byHand, byPreload), wakeTable(byHand, byTask), reloadTable(swaps)],
+    goals: [],
+  };
 }
 
 async function startByPreload(drover: Drover, id: string): Promise<number> {
@@ -45,6 +49,14 @@ async function startByPreload(drover: Drover, id: string): Promise<number> {
   engine.close();
   await unloadPool(drover, id);
   return tookMs;
+}
+
+/** From the order of a task for a pool that sleeps to its first token. */
+async function startByTask(drover: Drover, id: string): Promise<number> {
+  await layPool(drover, id);
+  const { firstTokenMs } = await tasksSubject(drover.api, id)({ tokens: 1, pauseMs: 0 });
+  await unloadPool(drover, id);
+  return firstTokenMs;
 }
 
 /** What a reload took, and what ran through it. */
@@ -126,6 +138,21 @@ function startTable(byHand: readonly number[], byPreload: readonly number[]): Ta
     title: 'From spawn to ready, ms',
     columns: ['start', 'starts', 'p50', 'max', '+', 'times by hand'],
     rows: [row('by hand', byHand), row('preload', byPreload)],
+  };
+}
+
+/** The swap beyond the engine's own load. */
+function wakeTable(byHand: readonly number[], byTask: readonly number[]): Table {
+  const base = median(byHand);
+  const { p50, max } = summarize(byTask);
+  const own = summarize(byHand);
+  return {
+    title: 'A task for a pool that sleeps, to its first token, ms',
+    columns: ['first token', 'starts', 'p50', 'max', "beyond the engine's own"],
+    rows: [
+      ['of the engine itself, from its start', String(own.count), shown(own.p50), shown(own.max), shown(0)],
+      ['of the task, from its order', String(byTask.length), shown(p50), shown(max), shown(p50 - base)],
+    ],
   };
 }
 

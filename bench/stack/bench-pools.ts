@@ -34,11 +34,34 @@ export function engineLaunch(port: number): { binary: string; flags: string[] } 
 
 /** Loads a pool through the API, as an operator would. */
 export async function loadPool(drover: Drover, id: string, slots: number): Promise<BenchPool> {
+  const prepared = await preparePool(drover, id, slots);
+  await preload(drover, prepared, false);
+  return {
+    id,
+    pid: await enginePid(drover.stateDir, id),
+    engine: new HttpClient(`http://127.0.0.1:${prepared.port}`),
+    prepared,
+  };
+}
+
+/** Keeps the launch of a pool on demand, which the first task wakes. */
+export async function layPool(drover: Drover, id: string): Promise<void> {
+  await preload(drover, { ...(await preparePool(drover, id, 1)), on_demand: true }, true);
+}
+
+async function preload({ api }: Drover, prepared: PreparedEngine, asleep: boolean): Promise<void> {
+  const { pool_id: id } = prepared;
+  const body = { prepared, asleep, wait_ms: PRELOAD_WAIT_MS };
+  const { status, text } = await api.send({ method: 'POST', path: `/v2/pools/${id}/preload`, body });
+  if (status !== 200) throw new Error(`preload of ${id}: ${status} ${text}`);
+}
+
+async function preparePool(drover: Drover, id: string, slots: number): Promise<PreparedEngine> {
   const port = await freePort();
   const { binary, flags } = engineLaunch(port);
   // The engine reads no file, but preflight wants to see a model.
   const model = join(placesIn(drover.stateDir).modelDir, 'demo.gguf');
-  const prepared = preparedEngine.parse({
+  return preparedEngine.parse({
     pool_id: id,
     engine_version: 'bench',
     provisioning_mode: 'package',
@@ -53,15 +76,6 @@ export async function loadPool(drover: Drover, id: string, slots: number): Promi
     slots_total: slots,
     ctx_max: CONTEXT,
   });
-  const body = { prepared, wait_ms: PRELOAD_WAIT_MS };
-  const { status, text } = await drover.api.send({ method: 'POST', path: `/v2/pools/${id}/preload`, body });
-  if (status !== 200) throw new Error(`preload of ${id}: ${status} ${text}`);
-  return {
-    id,
-    pid: await enginePid(drover.stateDir, id),
-    engine: new HttpClient(`http://127.0.0.1:${port}`),
-    prepared,
-  };
 }
 
 /** Takes a pool out of service and ends its engine. */

@@ -6,7 +6,7 @@ import { CliError, Interrupted, type ClientCode } from './cli-error.js';
 import { followTask } from './follow-task.js';
 import { headerOf, type ApiHttp } from './http.js';
 import { nextStep } from './next-step.js';
-import type { TaskEnd } from './task-reader.js';
+import type { TaskEnd, TaskListener } from './task-reader.js';
 
 /** What was said. */
 export interface ChatMessage {
@@ -24,6 +24,8 @@ export interface ChatAsk {
   sessionId: string | undefined;
   onToken: (text: string) => void | Promise<void>;
   onNote: (note: string) => void;
+  /** Told how far the pool is that wakes for the answer. */
+  onPreparation?: TaskListener['onPreparation'];
 }
 
 /** A whole answer. */
@@ -48,6 +50,7 @@ export async function askChat(http: ApiHttp, ask: ChatAsk): Promise<ChatAnswer> 
     let text = '';
     const end = await followTask(http, {
       ...{ taskId, maxTokens: ask.maxTokens, onNote: ask.onNote },
+      ...(ask.onPreparation === undefined ? {} : { onPreparation: ask.onPreparation }),
       onToken: (token) => {
         text += token;
         return ask.onToken(token);

@@ -134,6 +134,28 @@ describe("a task's stream", () => {
     assert.match(notes[0] ?? '', /position 3/);
   });
 
+  it('a pool that wakes for the task is told of until it begins, step by step', async () => {
+    const told: string[][] = [];
+    const figures = {
+      ...{ queue_depth: 1, on_time_probability: 1, kv_warmth: false, tokens_out: 0 },
+      ...{ tokens_budget_remaining: null, time_budget_remaining_ms: null, cost_budget_remaining: null },
+    };
+    const step = (status: string, human: string) => ({
+      ...{ status, human, bytes_total: null, bytes_done: null, pct: null, eta_ms: null, phase: 'load' },
+    });
+    const prep = { a: step('completed', 'the model is there'), b: step('running', 'loads the model') };
+    const { end } = await follow(
+      (response) => {
+        openEvents(response, `event: metrics\ndata: ${JSON.stringify({ ...figures, prep })}\n\n`);
+        setTimeout(() => response.end(STARTED + tokenText(0, 'a') + endText(1)), 50);
+      },
+      {},
+      { onPreparation: (steps) => void told.push(steps.map(({ human }) => human)) },
+    );
+    assert.equal(end?.tokens_out, 1);
+    assert.deepEqual(told, [['loads the model']]);
+  });
+
   it('B-SSEC-002: silence between two tokens is TOKEN_STREAM_TIMEOUT, and steady tokens know no limit in all', async () => {
     const { error } = await follow(
       (response) => {

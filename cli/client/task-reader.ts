@@ -1,10 +1,12 @@
 /** What a client makes of a task's frames: every token once, in order, and an end that agrees with them. */
 import type { z } from 'zod';
-import { endData, startedData, tokenData } from '../../contracts/events.js';
+import { endData, metricsData, startedData, tokenData, type StepProgress } from '../../contracts/events.js';
 import { CliError } from './cli-error.js';
 import type { StreamEvent } from './event-stream.js';
 import type { Taken } from './follow.js';
 import { anyEnvelope, errorOfEnvelope } from './refusal.js';
+
+const preparing = metricsData.pick({ prep: true });
 
 /** How a task ended. */
 export type TaskEnd = z.infer<typeof endData>;
@@ -13,6 +15,8 @@ export type TaskEnd = z.infer<typeof endData>;
 export interface TaskListener {
   onStarted?: (started: z.infer<typeof startedData>) => void;
   onToken: (text: string) => void | Promise<void>;
+  /** Told how far the pool of the task is, while it wakes for it; by the steps that are not over. */
+  onPreparation?: (steps: readonly StepProgress[]) => void;
 }
 
 /** Reader of one task's stream, over all its connections. */
@@ -38,7 +42,7 @@ export class TaskReader {
       case 'token':
         return this.token(event);
       case 'metrics':
-        return 'new';
+        return this.metrics(event);
       case 'end':
         this.end = dataOf(event, endData);
         return 'last';
@@ -54,6 +58,13 @@ export class TaskReader {
     if (this.hasStarted) return 'nothing';
     this.hasStarted = true;
     this.listener.onStarted?.(data);
+    return 'new';
+  }
+
+  private metrics(event: StreamEvent): Taken {
+    const { prep } = dataOf(event, preparing);
+    if (prep !== undefined && !this.hasStarted)
+      this.listener.onPreparation?.(Object.values(prep).filter(({ status }) => status !== 'completed'));
     return 'new';
   }
 

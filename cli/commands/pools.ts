@@ -23,14 +23,25 @@ export function addPools(program: Command, runtime: Runtime): void {
 
 async function showEngines(session: Session): Promise<void> {
   const body = await readAs(session, '/v2/pools', poolList);
-  const head = ['POOL', 'MODEL', 'ENGINE', 'BACKEND', 'STATE', 'RUNNING', 'SLOTS', 'WAITING', 'NODES'];
+  const head = [
+    'POOL',
+    'MODEL',
+    'ENGINE',
+    'BACKEND',
+    'STATE',
+    'RUNNING',
+    'SLOTS',
+    'WAITING',
+    'SLEEPS',
+    'NODES',
+  ];
   await session.out.show(body, () => [
     ...table(
       head,
       body.pools.map((pool) => [
         ...[pool.pool_id, modelOf(pool), engineOf(pool), pool.backend ?? '-', stateOf(session, pool)],
         ...[String(pool.active_leases), String(pool.slots_total ?? '-'), String(pool.metrics.queue_depth)],
-        pool.node_ids.join(', '),
+        ...[sleepsIn(pool), pool.node_ids.join(', ')],
       ]),
     ),
     ...body.pools.flatMap(({ pool_id, last_error }) =>
@@ -72,6 +83,8 @@ async function show(session: Session, [id = '']: readonly (string | undefined)[]
       running: pool.active_leases,
       waiting: pool.metrics.queue_depth,
       nodes: pool.node_ids.join(', '),
+      'on demand': pool.on_demand ? 'yes' : null,
+      sleeps: pool.sleeps_at_ms === null ? null : new Date(pool.sleeps_at_ms).toISOString(),
       'next restart': pool.next_restart_at,
       'last error': pool.last_error,
     }),
@@ -81,6 +94,12 @@ async function show(session: Session, [id = '']: readonly (string | undefined)[]
 
 function modelOf({ model_name, model_ref }: PoolHealth): string {
   return model_name ?? model_ref ?? '-';
+}
+
+/** When a pool goes to sleep if nobody asks for it before. */
+function sleepsIn({ state, sleeps_at_ms: atMs }: PoolHealth): string {
+  if (state === 'asleep') return 'now';
+  return atMs === null ? '-' : `in ${Math.max(0, Math.ceil((atMs - Date.now()) / 1_000))} s`;
 }
 
 function engineOf({ engine, engine_version }: PoolHealth): string {

@@ -4,6 +4,7 @@ import { askChat, type ChatAnswer, type ChatMessage } from '../client/ask-chat.j
 import type { ApiHttp } from '../client/http.js';
 import type { TaskEnd } from '../client/task-reader.js';
 import { acts, anyNumber, several, wholeNumber, type Runtime, type Session, type Work } from '../session.js';
+import { preparationLine } from '../output/progress-line.js';
 import { readPrompt } from './read-prompt.js';
 import { converse } from './converse.js';
 
@@ -63,7 +64,9 @@ async function answerTo(
     const answer = await askChat(http, {
       ...{ model, messages, maxTokens: options.maxTokens, sessionId: options.session },
       settings: settingsOf(options),
+      onPreparation: (steps) => out.progress(out.json ? JSON.stringify(steps) : preparationLine(steps)),
       onToken: (text) => {
+        if (!printed.any) out.endProgress();
         printed.any = true;
         return out.json ? undefined : out.write(text);
       },
@@ -74,6 +77,7 @@ async function answerTo(
     printed.figures = figures(end, performance.now() - startedAt);
     return answer;
   } finally {
+    if (!printed.any) out.endProgress();
     if (printed.any && out.isTerminal) await out.line('');
     if (options.verbose === true && printed.figures !== '') out.note(printed.figures);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { layersLine, progressLine } from './progress-line.js';
+import { layersLine, preparationLine, progressLine } from './progress-line.js';
 
 const FRAME = {
   ...{ stage: 'downloading' as const, bytes_downloaded: 1_024_000_000, bytes_total: 4_096_000_000 },
@@ -28,3 +28,18 @@ test('a model that is loaded is a bar, its layers, and the memory of the GPU whe
   assert.equal(layersLine(loading), 'loading [######                  ]  25 % of 28 layers');
   assert.match(layersLine({ ...loading, vram_mb: 2_000 }), / 28 layers, 2\.1 GB of GPU memory$/);
 });
+test('a pool that wakes is told by its first step that is not over: a bar where its share is known, and words', () => {
+  const step = {
+    status: 'running',
+    bytes_total: null,
+    bytes_done: null,
+    eta_ms: 3_000,
+    phase: 'load',
+  } as const;
+  const loads = { ...step, pct: 25, human: 'loads the model, about 3.0 s to go' };
+  assert.equal(
+    preparationLine([loads]),
+    '[######                  ]  25 %, loads the model, about 3.0 s to go',
+  );
+  assert.equal(preparationLine([{ ...loads, pct: null }, loads]), 'loads the model, about 3.0 s to go');
+  assert.equal(preparationLine([]), 'about to begin');

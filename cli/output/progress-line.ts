@@ -1,6 +1,7 @@
 /** How far something is, in one line: a bar where somebody has said how large it is. */
 import type { DownloadFrame } from '../../contracts/download.js';
 import type { LayersLoaded } from '../../contracts/loading.js';
+import type { StepProgress } from '../../contracts/events.js';
 
 const BAR_WIDTH = 24;
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
@@ -26,6 +27,11 @@ export function layersLine({ layers_loaded, layers_total, vram_mb }: LayersLoade
   return `loading ${bar(layers_loaded / layers_total)} of ${layers_total} layers${memory}`;
 }
 
+/** How far a pool is that wakes: `[######      ]  25 %, loads the model, about 3.0 s to go`. */
+export function preparationLine([step]: readonly StepProgress[]): string {
+  if (step === undefined) return 'about to begin';
+  const { pct, human } = step;
+  return pct === null ? human : `${bar(pct / 100)}, ${human}`;
 function bar(share: number): string {
   const filled = Math.round(share * BAR_WIDTH);
   const percent = String(Math.floor(share * 100)).padStart(3);

@@ -32,8 +32,12 @@ Feature: Pools that sleep, and wake for the task that asks for them
     And a reader has read the stream of "a" to its end
     Then "a" has run for longer than 700 ms on one engine of the pool "nap"
     And the pool "nap" comes to be asleep, and its engine is gone
-    When a task "b" of 5 tokens is posted for the pool "nap"
-    Then "b" comes to be "completed"
+    When `drover ps` is run
+    Then it ends with 0
+    And it has printed that the pool "nap" is asleep
+    When `drover run model-of-nap 'Tell me about tea.' --max-tokens 5` is run
+    Then it ends with 0
+    And it has told a person how the pool was loaded
     And the pool "nap" was loaded 2 times
 
   Scenario: The idle pool that was used least recently makes room, and a busy one is waited for

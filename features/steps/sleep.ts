@@ -197,3 +197,11 @@ Then('its cause is {string}', function (this: SleepyWorld, cause_code: string) {
 Then('the pool {string} is asleep, and says why', async function (this: SleepyWorld, pool: string) {
   await this.sleepy.hasFailed(pool, /model_path/);
 });
+
+Then('it has printed that the pool {string} is asleep', function (this: SleepyWorld, pool: string) {
+  assert.match(this.cli.last.stdout, new RegExp(`^${pool} .* asleep .* now `, 'm'));
+});
+
+Then('it has told a person how the pool was loaded', function (this: SleepyWorld) {
+  assert.match(this.cli.last.stderr, /waits to be loaded|loads the model/);
+});
