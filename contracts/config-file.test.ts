@@ -144,6 +144,14 @@ describe('the pools of the configuration file', () => {
     assert.throws(() => only('pools: [{ id: small, model: "oci://r/m:tag" }]'), /pools\[0\]\.model/);
   });
 
+  it('an entry says when its pool sleeps, and an entry that does not is the launch that it was', () => {
+    const entry = only('pools: [{ id: a, model: /m.gguf, on_demand: true, idle_ttl_ms: 600000 }]');
+    const { on_demand, idle_ttl_ms } = launchOf(entry, EMBEDDED);
+    assert.deepEqual([on_demand, idle_ttl_ms], [true, 600_000]);
+    const without = launchOf(only('pools: [{ id: a, model: /m.gguf }]'), EMBEDDED);
+    assert.deepEqual(['on_demand' in without, 'idle_ttl_ms' in without], [false, false]);
+  });
+
   it('an entry names GPUs, split, program, flags and environment', () => {
     const launch = launchOf(
       only(`pools:
@@ -221,7 +229,7 @@ pools:
     const { pools, settings } = parseConfigFile(readFileSync(path, 'utf8'), path);
     assert.deepEqual(
       [pools?.map(({ id }) => id), Object.keys(settings)],
-      [['small', 'large'], ['DROVER_API_PORT']],
+      [['small', 'seldom', 'large'], ['DROVER_API_PORT']],
     );
     for (const entry of pools ?? []) assert.equal(launchOf(entry, EMBEDDED).pool_id, entry.id);
   });

@@ -24,6 +24,8 @@ const rows: [string, Partial<WantedPool>, Partial<PoolFacts> | undefined, PoolSt
   ['one that is loaded by hand is not', { preload: false }, undefined, 'none'],
   ['one that a node only knows of is loaded', {}, { state: 'uninitialized', config_digest: null }, 'preload'],
   ['one that serves as its entry says is left alone', {}, {}, 'none'],
+  ['one that sleeps as its entry says is left alone', {}, { state: 'asleep' }, 'none'],
+  ['one that sleeps and was to be otherwise is told', {}, { state: 'asleep', config_digest: 'b' }, 'preload'],
   ['one that serves otherwise is reloaded', {}, { config_digest: 'b' }, 'reload'],
   ['one that an operator loaded otherwise is reloaded', {}, { config_digest: null }, 'reload'],
   ['one on other devices is drained first', { device_mask: '1' }, { config_digest: 'b' }, 'drain'],

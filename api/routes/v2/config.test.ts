@@ -60,6 +60,14 @@ describe('the pools of the configuration file', () => {
     assert.equal(health_timeout_ms, 120_000);
   });
 
+  it('one on demand is left asleep, for the first task to wake', async () => {
+    write({ a: '', b: ', on_demand: true' });
+    await reload();
+    await comes('both preloads', () => new Set(loaded()).size === 2);
+    const asleep = api.records.preloads.map((order) => [order.prepared.pool_id, order.asleep === true]);
+    assert.deepEqual(Object.fromEntries(asleep), { a: false, b: true });
+  });
+
   it('a changed one alone is reloaded, an added one preloaded, a removed one drained, and the others are left alone', async () => {
     const before = fileWith({ a: '', b: '' });
     serve(before, 'a', 'b');
@@ -104,7 +112,12 @@ describe('the pools of the configuration file', () => {
     assert.equal(answer.statusCode, 400);
     const { code, details } = answer.json<{ code: string; details: { field: string; problem: string }[] }>();
     assert.equal(code, 'INVALID_PARAMS');
-    assert.deepEqual(details, [{ field: 'pools[1].model', problem: 'must be an absolute path or a reference by hf:, https: or s3: (line 3)' }]);
+    assert.deepEqual(details, [
+      {
+        field: 'pools[1].model',
+        problem: 'must be an absolute path or a reference by hf:, https: or s3: (line 3)',
+      },
+    ]);
     const refused = api.log.find(({ event }) => event === 'config_refused');
     assert.equal(refused?.['error_kind'], 'config_validation_failed');
     api.app.poolConfig.hangUp(); // A signal has no answer, and ends nothing either.
