@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -109,6 +108,8 @@ test('B-SSH-009: what stands in the way is told by name, and left as it is', { s
   writeFileSync(join(folder, 'program.js'), 'my own');
   assert.equal(await problemOf(folder, 'fetch', origin.url, 'main'), 'changed');
   assert.equal(readFileSync(join(folder, 'program.js'), 'utf8'), 'my own');
+  mkdirSync(join(folder, '.runtime', 'node-token.new'), { recursive: true });
+  assert.equal(await problemOf(folder, 'configure', 'the-token', 'k', ''), 'settings');
   assert.equal(await problemOf('/proc/nowhere', 'fetch', origin.url, 'main'), 'no_folder');
 });
 

@@ -65,13 +65,13 @@ const CONFIGURE = `IFS= read -r token
 IFS= read -r keys
 cd -- "$folder" && mkdir -p -- "$state" && chmod 700 "$state" || fail settings
 put() { cat >"$state/$1.new" && chmod 600 "$state/$1.new" && mv -f -- "$state/$1.new" "$state/$1" || fail settings; }
-printf '%s\\n' "$token" | put node-token
-printf '%s\\n' "$keys" | put payload-keys
+printf '%s\\n' "$token" | put node-token || exit 1
+printf '%s\\n' "$keys" | put payload-keys || exit 1
 {
   printf 'DROVER_NODE_TOKEN_FILE="%s"\\nDROVER_PAYLOAD_KEYS_FILE="%s"\\n' "$state/node-token" "$state/payload-keys"
   printf 'DROVER_STATE_DIR="%s"\\nDROVER_NODE_ON_EXIT=leave\\n' "$state"
   while IFS= read -r line && test -n "$line"; do printf '%s\\n' "$line"; done
-} | put node.env`;
+} | put node.env || exit 1`;
 
 /** The command line of a process says whose it is; its number alone may be another's by now. */
 const WORKER = `program="$folder/dist/workers/node/main.js"
