@@ -1,5 +1,6 @@
 /** Models of the catalogue (control-plane 6): what is known of each, and where its files are. */
 import { z } from 'zod';
+import { PROVIDERS } from '../domain/model-source.js';
 import { poolId } from './task.js';
 
 /** Also a file's name in the model cache, so no part of a path. */
@@ -105,6 +106,14 @@ export type ModelEntry = z.infer<typeof modelEntry>;
 
 /** Body of the 201: the entry, and what was let pass. */
 export const modelCreated = modelEntry.extend({ warnings: z.array(z.string()) }).meta({ id: 'ModelCreated' });
+
+/** Which models are meant; without a provider all are. */
+export const modelFilter = z.object({
+  provider: z.enum(PROVIDERS).optional().meta({ description: 'who they come from, by their `source_url`' }),
+});
+
+/** Model filter's type. */
+export type ModelFilter = z.infer<typeof modelFilter>;
 
 /** Body of `GET /v2/catalog/models`. */
 export const modelList = z.object({ models: z.array(modelEntry) }).meta({ id: 'ModelList' });

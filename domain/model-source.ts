@@ -42,6 +42,18 @@ export function sourceOf(ref: string): ModelSource | undefined {
   return { kind: 's3', bucket, key };
 }
 
+/** Who a model may come from: what stands before the first `:` of its reference (B-MODEL-005). */
+export const PROVIDERS = ['hf', 'https', 's3', 'file', 'oci'] as const;
+
+/** Provider. */
+export type Provider = (typeof PROVIDERS)[number];
+
+/** Who the model of this reference comes from; undefined where nobody has said. */
+export function providerOf(ref: string | null): Provider | undefined {
+  const [named] = ref === null ? [undefined] : splitAtColon(ref);
+  return PROVIDERS.find((provider) => provider === named);
+}
+
 /** True where a model must be fetched before an engine can read it. */
 export function mustBeFetched(ref: string): boolean {
   const source = sourceOf(ref);

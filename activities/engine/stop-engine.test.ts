@@ -6,6 +6,7 @@ import { readSettings } from '../../contracts/settings.js';
 import { eventually } from '../../testing/changes.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import { livingGroup } from '../../testing/started-engine.js';
+import { findLeftEngines } from '../process/adopt.js';
 import { replicaFiles } from '../replica-files.js';
 
 const GPU0 = { pool_id: 'gpu-0', replica_id: 'r0' };
@@ -32,6 +33,23 @@ test('B-PROC-010 B-PROC-014 B-PRELOAD-048: a stopped engine leaves no process, P
   for (const path of [files.pidFile, files.spawnRecord, files.handoff])
     assert.equal(existsSync(path), false, path);
   assert.equal(existsSync(files.logFile), true);
+});
+
+test('B-FLOW-006: engines that are started and stopped in quick succession leave nobody behind, and the registry as it was', async (t) => {
+  const node = await poolNode(t);
+  const pids: number[] = [];
+  for (let round = 0; round < 8; round += 1) {
+    const prepared = await node.prepared([], { pool_id: `gpu-${round % 2}` });
+    const spawning = node.run('spawnEngine', prepared);
+    // Half of them are told to stop while they are still being started.
+    if (round % 2 === 0) pids.push((await spawning).pid);
+    const stopping = node.run('stopEngine', { ...AS_UNDO, pool_id: prepared.pool_id });
+    pids.push((await spawning).pid);
+    assert.equal((await stopping).outcome, 'stopped');
+  }
+  for (const pid of pids) assert.deepEqual(await livingGroup(pid), []);
+  assert.deepEqual(await findLeftEngines(node.deps.paths.runtimeDir), []);
+  assert.ok(node.pools.snapshot().every(({ live, slots_total }) => !live && slots_total === null));
 });
 
 test('B-PROC-019: SIGKILL is logged with pool, pid and reason', async (t) => {

@@ -1,12 +1,14 @@
 /** What is done with models of the catalogue (control-plane 6). */
 import { DroverError } from '../../contracts/errors.js';
 import type {
+  ModelFilter,
   Lifecycle,
   ModelAvailability,
   ModelEntry,
   ModelRequest,
   TrustMode,
 } from '../../contracts/model.js';
+import { providerOf } from '../../domain/model-source.js';
 import { judgeTrust } from '../../domain/trust.js';
 import type { ModelRecord, Models } from '../../store/models.js';
 import type { CallContext } from '../clients/node-link.js';
@@ -60,7 +62,10 @@ export function createCatalog(deps: CatalogDeps) {
     /** @throws DroverError MODEL_NOT_FOUND */
     get: async (id: string) => found(await models.get(id)),
 
-    list: async () => (await models.list()).map(entryOf),
+    list: async ({ provider }: ModelFilter) => {
+      const isMeant = (url: string | null) => provider === undefined || providerOf(url) === provider;
+      return (await models.list()).filter(({ source_url }) => isMeant(source_url)).map(entryOf);
+    },
 
     /** @throws DroverError MODEL_NOT_FOUND */
     async verify(id: string) {

@@ -118,6 +118,16 @@ describe('POST /v2/tasks', () => {
     });
   }
 
+  it('B-FLOW-009: what is only found wrong at the node comes back with the id of the request, which the node was told', async () => {
+    api.nodes.refusal = new DroverError('INVALID_PARAMS', 'the prompt does not fit the context');
+    const headers = { 'x-correlation-id': 'from-the-client' };
+    const answer = await api.ask('POST', '/v2/tasks', { payload: taskBody(), headers });
+    const { code, message, correlation_id } = answer.json<Record<string, unknown>>();
+    assert.deepEqual([answer.statusCode, code], [400, 'INVALID_PARAMS']);
+    assert.deepEqual([message, correlation_id], ['the prompt does not fit the context', 'from-the-client']);
+    assert.equal(api.nodes.correlationIds.at(-1), 'from-the-client');
+  });
+
   it('B-ERR-006: a queue under drop-lru that evicts nobody for this task is 429 under its own name', async () => {
     const extras = { policy_label: 'drop-lru', retry_after_ms: 1_000 };
     api.nodes.refusal = new DroverError('QUEUE_FULL_DROP_LRU', 'nothing may be evicted', extras);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import { processStartTicks } from '../../activities/process/process-identity.js';
+import { listProcesses } from '../../activities/process/process-table.js';
 import { replicaFiles } from '../../activities/replica-files.js';
 import type { CrashKind } from '../../domain/crash.js';
 import { eventually } from '../../testing/changes.js';
@@ -63,7 +64,7 @@ async function watchedNode(
   return { node, engine, prepared, watch, counted, gone, logged };
 }
 
-test('B-SUPER-001, B-SUPER-004, B-SUPER-007: an engine that exits takes its work away, and its code and life are told', async (t) => {
+test('B-SUPER-001, B-SUPER-004, B-SUPER-007, B-LIFE-012: an engine that exits takes its work away, is reaped, and its code and life are told', async (t) => {
   const { node, watch, counted, gone, logged, prepared, engine } = await watchedNode(t, [
     '--crash-after-ms',
     '1500',
@@ -72,6 +73,11 @@ test('B-SUPER-001, B-SUPER-004, B-SUPER-007: an engine that exits takes its work
   await watch.lookAtAll();
   const status = node.pools.status(POOL);
   assert.deepEqual([status?.live, status?.ready], [false, false]);
+  // Not even as a zombie.
+  assert.equal(
+    (await listProcesses()).some(({ pid }) => pid === engine.pid),
+    false,
+  );
   assert.match(status?.last_error ?? '', /\(pid \d+\) has crashed: process_exit\(134\)/);
   const line = logged('engine_crashed');
   assert.deepEqual(

@@ -262,6 +262,28 @@ describe('the catalogue', () => {
     assert.equal(await metric('model_state{model_id="gone",state="Active"} 1'), false);
   });
 
+  it('B-MODEL-009: those of one provider alone are listed where one is asked for', async () => {
+    const sources = {
+      'from-hub': 'hf:org/repo/a.gguf',
+      'from-web': 'https://models.example/b.gguf',
+      'from-bucket': 's3://bucket/c.gguf',
+      'from-nowhere': null,
+    };
+    for (const [id, source_url] of Object.entries(sources)) {
+      const answer = await save(source_url === null ? { id } : { id, source_url });
+      assert.equal(answer.status, 201, id);
+    }
+    const listed = async (query: string) => {
+      const { json } = await ask('GET', `models${query}`);
+      return (json['models'] as { id: string }[]).map(({ id }) => id).filter((id) => id.startsWith('from-'));
+    };
+    assert.deepEqual(await listed('?provider=hf'), ['from-hub']);
+    assert.deepEqual(await listed('?provider=s3'), ['from-bucket']);
+    assert.deepEqual(await listed('?provider=oci'), []);
+    assert.deepEqual(await listed(''), Object.keys(sources).sort());
+    assert.equal((await ask('GET', 'models?provider=carrier-pigeon')).status, 400);
+  });
+
   it('B-CAT-054, B-VAL-006: an id with parts of a path is refused; a link out of the cache is neither read nor removed', async () => {
     for (const id of ['..', '../x', '/etc', 'a/b', 'a\\b', '.hidden', 'a..b', 'a\u0000']) {
       assert.equal((await save({ id })).status, 400, id);

@@ -8,6 +8,7 @@ import {
   modelCreated,
   modelEntry,
   modelId,
+  modelFilter,
   modelList,
   modelRequest,
   trustHeader,
@@ -55,12 +56,13 @@ export const catalogRoutes: FastifyPluginCallbackZod<ModelRoutesOptions> = (app,
       config: { role: 'client' },
       schema: {
         operationId: 'listModels',
-        summary: 'All models of the catalogue',
+        summary: 'The models of the catalogue, all or those of one provider',
         tags: ['catalog'],
-        response: { 200: modelList, ...refusals(503) },
+        querystring: modelFilter,
+        response: { 200: modelList, ...refusals(400, 503) },
       },
     },
-    async () => ({ models: await catalog.list() }),
+    async (request) => ({ models: await catalog.list(request.query) }),
   );
 
   app.get(
