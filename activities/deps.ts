@@ -35,7 +35,7 @@ export type ServedEngine = Pick<
 > & {
   [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']:
     PreparedEngine[K] | null;
-} & Partial<Pick<PreparedEngine, 'flags'>>;
+} & Partial<Pick<PreparedEngine, 'flags' | 'sampler_profile_version'>>;
 
 /** A replica's engine that is up: where it answers and which process it is. */
 export interface RunningEngine {

@@ -64,6 +64,7 @@ const announcement = z
     replica_id: poolId.default(FIRST_REPLICA),
     engine: engineKind.default('llamacpp'),
     engine_version: z.string().min(1).nullable().default(null),
+    sampler_profile_version: z.string().min(1).max(128).optional(),
     engine_digest: z.string().nullable().default(null),
     engine_catalog_id: z.string().nullable().default(null),
     device_mask: z.string().nullable().default(null),

@@ -37,6 +37,7 @@ const entryFields = z.strictObject({
   id: poolId,
   engine: engineKind.default('llamacpp'),
   engine_version: z.string().min(1).default('unknown'),
+  sampler_profile_version: preparedEngine.shape.sampler_profile_version,
   model: z
     .string()
     .refine(
@@ -113,6 +114,7 @@ export function maskOf({ devices }: Pick<PoolEntry, 'devices'>): string | null {
 export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedEngine {
   const { id: pool_id, engine, engine_version, model, ctx: ctx_max, slots: slots_total, port } = entry;
   const { backend, share_devices, tensor_split, timeouts, provisioning: provided } = entry;
+  const { sampler_profile_version } = entry;
   const isPackage = provided.mode === 'package';
   const host = '127.0.0.1';
   const alias = entry.model_name ?? basename(shownRef(model), '.gguf');
@@ -135,6 +137,7 @@ export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedE
     ...(timeouts === undefined ? {} : { timeouts }),
     ...(entry.on_demand === undefined ? {} : { on_demand: entry.on_demand }),
     ...(entry.idle_ttl_ms === undefined ? {} : { idle_ttl_ms: entry.idle_ttl_ms }),
+    ...(sampler_profile_version === undefined ? {} : { sampler_profile_version }),
     ...{ slots_total, ctx_max, env: provided.env, provisioning_mode: provided.mode },
     binary_path: isPackage ? embedded.binary : provided.path,
     flags: [...(isPackage ? [embedded.main] : []), ...known, ...provided.flags],

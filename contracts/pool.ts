@@ -65,6 +65,9 @@ export const preparedEngine = z
     replica_id: poolId.default('r0'),
     engine: engineKind.default('llamacpp'),
     engine_version: plainText(128),
+    sampler_profile_version: plainText(128).optional().meta({
+      description: 'version of the defaults it samples with; replicas of a pool have the same',
+    }),
     engine_digest: z
       .string()
       .nullable()

@@ -313,3 +313,14 @@ test('B-PROV-007, B-API-026: a preload goes on with the flags by their own names
   });
   assert.equal((await node.run('preflight', wanted)).serving?.pid, pid);
 });
+
+test('B-DP-191: a replica of another version is not started beside those that serve; what takes the place of one may be', async (t) => {
+  const node = await poolNode(t);
+  const prepared = await node.prepared([], { engine_version: 'b1' });
+  node.pools.ready({ prepared, url: 'http://127.0.0.1:1', pid: 1, startTicks: '1' });
+  const beside = (replica_id: string, engine_version: string) =>
+    node.run('preflight', { ...prepared, replica_id, engine_version });
+  await assert.rejects(beside('r1', 'b2'), { type: 'POOL_CONFLICT' });
+  assert.equal((await beside('r1', 'b1')).serving, null);
+  assert.equal((await beside('r0.next', 'b2')).serving, null);
+});

@@ -21,6 +21,7 @@ import { findPort } from './find-port.js';
 import { findGpuTools, queryDevices } from './gpu-tools.js';
 import { inspectBinary, inspectModel } from './inspect-files.js';
 import { requireFreeDevices } from './require-free-devices.js';
+import { requireSameSet } from './require-same-set.js';
 import { requireTurn } from './require-turn.js';
 import { isSameLaunch } from './same-launch.js';
 
@@ -47,6 +48,7 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
     if (running !== undefined) return running;
     requireTurn(deps, wanted.pool_id);
     requireFreeDevices(deps.pools, wanted);
+    requireSameSet(deps.pools, wanted);
     const movable = moveToPort(wanted, wanted.port + 1) !== undefined;
     const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable };
     const free = await room.promisePort(wanted, (promised) => findPort(wish, promised));

@@ -1,7 +1,7 @@
 /** How far something is, in one line: a bar where somebody has said how large it is. */
 import type { DownloadFrame } from '../../contracts/download.js';
-import type { LayersLoaded } from '../../contracts/loading.js';
 import type { StepProgress } from '../../contracts/events.js';
+import type { LayersLoaded } from '../../contracts/loading.js';
 
 const BAR_WIDTH = 24;
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;

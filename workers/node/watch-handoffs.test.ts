@@ -67,6 +67,29 @@ test('B-BG-005 OC-POOL-3102: the same content is not bound again, whatever its l
   assert.match(String(skipped()[0]?.['problem']), /gpu-0-r0\.json names the same replica/);
 });
 
+test('B-DP-191: an engine of another version, or that samples otherwise, is none of the set, and gets no work', async (t) => {
+  const { node, scan, announce, processed, skipped } = await watchedFolder(t);
+  const [one, two] = [await startOthersEngine(t), await startOthersEngine(t)];
+  const told = { pool_id: 'gpu-0', engine_version: 'b1', sampler_profile_version: 's1' };
+  await announce(FILE, { ...told, url: one.url });
+  await scan();
+  const beside = (changes: object) =>
+    announce('beside.json', { ...told, replica_id: 'r1', url: two.url, ...changes });
+  await beside({ engine_version: 'b2' });
+  await scan();
+  await beside({ sampler_profile_version: 's2' });
+  await scan();
+  assert.deepEqual(node.pools.replicas('gpu-0'), ['r0']);
+  assert.deepEqual(processed.slice(1), [
+    ['gpu-0', 'refused'],
+    ['gpu-0', 'refused'],
+  ]);
+  assert.match(String(skipped()[0]?.['problem']), /engine version b1, and this one has b2/);
+  await beside({});
+  await scan();
+  assert.deepEqual(node.pools.replicas('gpu-0'), ['r0', 'r1']);
+});
+
 test('B-BG-016 B-REG-108: another url or another version is bound anew, and its values replace the old ones', async (t) => {
   const { node, scan, announce, status, bound } = await watchedFolder(t);
   const [one, two] = [await startOthersEngine(t), await startOthersEngine(t)];

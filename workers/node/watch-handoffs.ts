@@ -13,11 +13,12 @@ import { removeFile } from '../../activities/remove-file.js';
 import { replicaFiles } from '../../activities/replica-files.js';
 import { readAnnouncement, type Announcement } from '../../contracts/handoff.js';
 import type { EngineKind } from '../../contracts/task.js';
+import { mixedSetProblem, type ReplicaVersions } from '../../domain/replica-set.js';
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { withOwnCorrelation } from '../../telemetry/correlation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { answersHealth, generates, HEALTH_LIMIT_MS } from './engine-health.js';
-import type { PoolRegistry } from './pool-registry.js';
+import type { PoolRegistry, Replica } from './pool-registry.js';
 
 /** How the processing of a file ended, as `pool_handoff_files_processed_total` counts it. */
 export type HandoffOutcome = 'bound' | 'rebound' | 'unhealthy' | 'refused' | 'invalid';
@@ -25,7 +26,7 @@ export type HandoffOutcome = 'bound' | 'rebound' | 'unhealthy' | 'refused' | 'in
 /** What the watch works with. */
 export interface HandoffWatchDeps {
   paths: NodePaths;
-  pools: Pick<PoolRegistry, 'ready' | 'running' | 'seen' | 'dropReplica'>;
+  pools: Pick<PoolRegistry, 'get' | 'ready' | 'running' | 'seen' | 'dropReplica'>;
   adapterOf: (kind: EngineKind, url: string) => EngineAdapter;
   /** Why an engine at this url may not be spoken to; undefined when it may (B-BG-025). */
   hostProblem: (url: string) => string | undefined;
@@ -123,9 +124,15 @@ export class HandoffWatch {
     const problem =
       before !== undefined && before.file !== file && files.includes(before.file)
         ? `${before.file} names the same replica`
-        : this.deps.hostProblem(told.url);
+        : (this.deps.hostProblem(told.url) ?? mixedSetProblem(told, this.othersOf(told)));
     if (problem !== undefined) return this.reject(file, told.pool_id, 'refused', problem, startedAtMs);
     await this.bind({ file, told, content, before, startedAtMs });
+  }
+
+  /** The engines that serve beside it. */
+  private othersOf({ pool_id, replica_id }: Announcement): ReplicaVersions[] {
+    const replicas = this.deps.pools.get(pool_id)?.replicas ?? new Map<string, Replica>();
+    return [...replicas].flatMap(([id, { engine }]) => (id === replica_id ? [] : [engine.prepared]));
   }
 
   private async bind(found: {
