@@ -142,6 +142,9 @@ const LONGEST_PARAMETER = 512;
 /** A client that takes longer to send a request holds a connection for nothing; answers may take as long as they like. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
+/** A tenth of the time between two tokens that people notice; an engine puts out two or three of them meanwhile. */
+const GATHER_MS = 20;
+
 /** The engine that Drover brings along, as it is run here; nodes have the same package at the same place. */
 const EMBEDDED_ENGINE = {
   binary: process.execPath,
@@ -272,7 +275,8 @@ async function registerRoutes(
   await app.register(keyRoutes, { keyBook: createKeyBook({ keys: deps.keys, known: deps.known, now }) });
   await app.register(sessionRoutes, { sessionBook });
   await app.register(artifactRoutes, { artifacts: deps.artifacts });
-  await app.register(taskEventRoutes, { tails, metrics });
+  const gatherMs = settings.DROVER_SSE_MICROBATCH ? GATHER_MS : 0;
+  await app.register(taskEventRoutes, { tails, metrics, gatherMs });
   const completions: CompletionRoutesOptions = {
     tails,
     admitTask,

@@ -277,6 +277,12 @@ export const settingsSchema = z.object({
     .min(0)
     .default(0.000_002)
     .describe('What one token that a task puts out costs its session.'),
+  DROVER_SSE_MICROBATCH: z
+    .stringbool()
+    .default(false)
+    .describe(
+      "Events of a task's stream that come within 20 ms of each other are written together: fewer packets, the same events.",
+    ),
   DROVER_SSE_HEARTBEAT_MS: ms(10_000, 0).describe(
     'Silence after which a stream sends a comment line; 0 never.',
   ),

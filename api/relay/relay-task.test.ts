@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Frame, MetricsData } from '../../contracts/events.js';
+import { readSettings } from '../../contracts/settings.js';
 import type { EventStream } from '../plugins/sse.js';
 import { relayTask } from './relay-task.js';
 import { sseError, sseFrame, ssePreparation } from './sse-frame.js';
@@ -101,10 +102,10 @@ const serve = (
   stream: EventStream,
   from = 0,
   dropped: string[] = [],
-  renderPreparation: (data: MetricsData) => string = () => '',
+  more: { gatherMs?: number; renderPreparation?: (data: MetricsData) => string } = {},
 ) =>
   relayTask(tail, stream, {
-    ...{ from, renderPreparation },
+    ...{ from, ...more },
     render: (frame) => sseFrame(frame),
     renderFailure: (failure) => sseError(failure.toEnvelope('c')),
     onDrop: (type) => dropped.push(type),
@@ -114,6 +115,23 @@ const series = (count: number, frameAt: (offset: number) => Frame, from = 0) =>
   Array.from({ length: count }, (_, index) => frameAt(from + index));
 
 describe('one reader of a tail', () => {
+  it('B-DP-164: gets what comes in quick succession with one write where that is wanted, frame by frame as ever', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { tail, feed } = fedTail();
+    const [plain, gathered] = [new SlowReader(Infinity), new SlowReader(Infinity)];
+    serve(tail, plain);
+    serve(tail, gathered, 0, [], { gatherMs: 20 });
+    for (let offset = 0; offset < 4; offset++) await feed(token(offset));
+    assert.deepEqual([plain.written.length, gathered.offsets], [4, [0]]);
+    t.mock.timers.tick(20);
+    assert.deepEqual([gathered.written.length, gathered.offsets], [2, [0, 1, 2, 3]]);
+    await feed(token(4));
+    await feed(closing(5));
+    assert.deepEqual([gathered.ended, gathered.offsets], [true, [0, 1, 2, 3, 4, 5]]);
+    assert.equal(gathered.written.join(''), plain.written.join(''), 'no frame looks otherwise');
+    assert.equal(readSettings({}).DROVER_SSE_MICROBATCH, false);
+  });
+
   it('B-STR-022, B-DP-160: gets each batch when it comes, and the stream ends with the closing frame', async () => {
     const { tail, feed } = fedTail();
     const reader = new SlowReader(Infinity);
@@ -138,7 +156,7 @@ describe('one reader of a tail', () => {
   it('B-DP-105: before the first frame it is told how far the preparation is, without an id and in words where it asks for them', async () => {
     const { tail, feed, prepare } = fedTail();
     const [reader, terse] = [new SlowReader(Infinity), new SlowReader(Infinity)];
-    serve(tail, reader, 0, [], (data) => ssePreparation(data, true));
+    serve(tail, reader, 0, [], { renderPreparation: (data) => ssePreparation(data, true) });
     serve(tail, terse);
     const step = {
       status: 'running',

@@ -16,6 +16,8 @@ export interface RelayOptions {
   renderFailure: (failure: DroverError) => string;
   /** A frame was left out of a slow reader's stream. */
   onDrop: (type: Frame['type']) => void;
+  /** Frames that come within so long of a write go out together, with the next; 0, the default, sends each as it comes (B-DP-164). */
+  gatherMs?: number;
 }
 
 /** A reader further behind than this gets no live figures (B-DP-161). */
@@ -27,9 +29,14 @@ const CHUNK_CHARACTERS = 16_384;
 export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOptions): void {
   let next = options.from;
   let told: MetricsData | undefined;
-  const unwatch = tail.watch(pump);
+  const isOver = (): boolean => {
+    const last = tail.frames.at(-1);
+    return tail.failure !== undefined || (last !== undefined && closesStream(last));
+  };
+  const pace = paced(pump, isOver, options.gatherMs);
+  const unwatch = tail.watch(pace.go);
   stream.onReady(pump);
-  stream.onClose(unwatch);
+  stream.onClose(leave);
   pump();
 
   function pump(): void {
@@ -76,7 +83,30 @@ export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOpt
   }
 
   function finish(): void {
-    unwatch();
+    leave();
     stream.end();
   }
+
+  function leave(): void {
+    unwatch();
+    pace.stop();
+  }
+}
+
+/** Runs `work` at once, and what is asked for within `gatherMs` of that together, after it; what is `urgent` never waits. */
+function paced(work: () => void, urgent: () => boolean, gatherMs = 0): { go: () => void; stop: () => void } {
+  if (gatherMs === 0) return { go: work, stop: () => undefined };
+  let timer: NodeJS.Timeout | undefined;
+  let isAsked = false;
+  const go = (): void => {
+    if (timer !== undefined && !urgent()) return void (isAsked = true);
+    isAsked = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (isAsked) go();
+    }, gatherMs).unref();
+    work();
+  };
+  return { go, stop: () => clearTimeout(timer) };
 }

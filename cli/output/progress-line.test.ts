@@ -28,6 +28,7 @@ test('a model that is loaded is a bar, its layers, and the memory of the GPU whe
   assert.equal(layersLine(loading), 'loading [######                  ]  25 % of 28 layers');
   assert.match(layersLine({ ...loading, vram_mb: 2_000 }), / 28 layers, 2\.1 GB of GPU memory$/);
 });
+
 test('a pool that wakes is told by its first step that is not over: a bar where its share is known, and words', () => {
   const step = {
     status: 'running',
@@ -43,3 +44,4 @@ test('a pool that wakes is told by its first step that is not over: a bar where 
   );
   assert.equal(preparationLine([{ ...loads, pct: null }, loads]), 'loads the model, about 3.0 s to go');
   assert.equal(preparationLine([]), 'about to begin');
+});

@@ -32,6 +32,8 @@ export function preparationLine([step]: readonly StepProgress[]): string {
   if (step === undefined) return 'about to begin';
   const { pct, human } = step;
   return pct === null ? human : `${bar(pct / 100)}, ${human}`;
+}
+
 function bar(share: number): string {
   const filled = Math.round(share * BAR_WIDTH);
   const percent = String(Math.floor(share * 100)).padStart(3);

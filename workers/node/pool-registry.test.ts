@@ -36,6 +36,23 @@ function launch(pool_id: string, changes: Partial<PreparedEngine>): PreparedEngi
   });
 }
 
+test("B-REG-030, B-REG-031, OC-POOL-3105: the version of a pool's own entry is kept and told, apart from its engine's", () => {
+  const { pools, ready } = registry();
+  const versions = () => {
+    const { config_digest, engine_version } = pools.status('a') ?? {};
+    return [config_digest, engine_version];
+  };
+  const [first, second] = ['1'.repeat(64), '2'.repeat(64)];
+  ready('a');
+  assert.deepEqual(versions(), [null, 'b1']);
+  ready('a', { config_digest: first });
+  assert.deepEqual(versions(), [first, 'b1']);
+  ready('a', { config_digest: first, engine_version: 'b2' });
+  assert.deepEqual(versions(), [first, 'b2']);
+  ready('a', { config_digest: second, engine_version: 'b2' });
+  assert.deepEqual(versions(), [second, 'b2']);
+});
+
 test('B-REG-001 B-REG-002 B-REG-003 B-REG-004: health is what was last said of a pool, none of an unknown one', () => {
   const { pools, ready } = registry();
   const health = () => [pools.status('a')?.live, pools.status('a')?.ready];

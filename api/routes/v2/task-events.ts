@@ -15,6 +15,8 @@ import { refusals } from '../refusals.js';
 export interface TaskEventsOptions {
   tails: TaskTails;
   metrics: Metrics;
+  /** As `RelayOptions` has it. */
+  gatherMs: number;
 }
 
 /** An offset of the log, as its frames' `id:` has it. */
@@ -43,7 +45,7 @@ after by \`Last-Event-ID\`; their \`data\` is a \`StartedFrame\`, \`TokenFrame\`
 /** `GET /v2/tasks/:id/events`. */
 export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
   app,
-  { tails, metrics },
+  { tails, metrics, gatherMs },
   done,
 ) => {
   app.get(
@@ -82,6 +84,7 @@ export const taskEventRoutes: FastifyPluginCallbackZod<TaskEventsOptions> = (
           renderPreparation: (figures) => ssePreparation(figures, request.query.verbose === 'true'),
           renderFailure: (failure) => sseError(failure.toEnvelope(request.id)),
           onDrop: (type) => metrics.streamDrops.inc({ event_type: type }),
+          gatherMs,
         });
       } catch (err) {
         release(false);
