@@ -50,8 +50,7 @@ import { keyRateLimit } from './plugins/rate-limit.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { eventStreams } from './plugins/sse.js';
 import type { NodeDirectory } from './nodes/node-directory.js';
-import { createNodeService } from './nodes/node-service.js';
-import { createNodeRegistry } from './registry/node-registry.js';
+import { nodesOf } from './nodes/plugin.js';
 import { createTaskTails } from './relay/task-tails.js';
 import { codecRoutes } from './routes/codec.js';
 import { healthRoutes } from './routes/health.js';
@@ -66,13 +65,10 @@ import { catalog } from './catalog/plugin.js';
 import { createModelFiles } from './catalog/model-files.js';
 import { createModelGate } from './catalog/model-gate.js';
 import { artifactRoutes } from './routes/v2/artifacts.js';
-import { beehiveInstallRoutes } from './routes/v2/beehive-install.js';
-import { beehiveRoutes } from './routes/v2/beehives.js';
 import { circuitRoutes } from './routes/v2/circuits.js';
 import { configRoutes } from './routes/v2/config.js';
 import { keyRoutes } from './routes/v2/keys.js';
 import { metaRoutes } from './routes/v2/meta.js';
-import { nodeRoutes } from './routes/v2/nodes.js';
 import { operationRoutes } from './routes/v2/operations.js';
 import { poolPurgeRoutes } from './routes/v2/pool-purge.js';
 import { poolRoutes } from './routes/v2/pools.js';
@@ -265,12 +261,6 @@ async function registerRoutes(
     token: deps.nodeToken,
     keys: deps.known,
   });
-  const { nodeWorkers, directory, version } = deps;
-  const open = settings.DROVER_NODE_REGISTRATION === 'open';
-  await app.register(nodeRoutes, {
-    nodeService: createNodeService({ nodeWorkers, directory, metrics, version, open }),
-    ...{ token: deps.nodeToken, keys: deps.known },
-  });
   await app.register(workerStateRoutes, { workers: createWorkerBook(nodes) });
   await app.register(keyRoutes, { keyBook: createKeyBook({ keys: deps.keys, known: deps.known, now }) });
   await app.register(sessionRoutes, { sessionBook });
@@ -322,12 +312,12 @@ async function registerRoutes(
   await app.register(poolConfigOf, { poolConfig });
   await app.register(configRoutes, { poolConfig });
   await app.register(poolPurgeRoutes, { purgePool: createPurge(records, readPools, board) });
-  const { installs } = deps;
+  const { installs, registered, visits, nodeWorkers, directory, version } = deps;
   await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools), installs });
-  const { registered, visits } = deps;
-  const nodeRegistry = createNodeRegistry({ nodes: registered, visits, readPools, drainPool });
-  await app.register(beehiveRoutes, { nodeRegistry });
-  await app.register(beehiveInstallRoutes, { nodeRegistry, installs });
+  await app.register(nodesOf, {
+    ...{ settings, metrics, version, token: deps.nodeToken, keys: deps.known },
+    ...{ registered, visits, installs, nodeWorkers, directory, readPools, drainPool },
+  });
   await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;
   if (secret !== undefined) await app.register(codecRoutes, { codec: deps.codec, secret, uiOrigin });

@@ -122,7 +122,8 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
   });
   // Not caught here: a worker that stops by itself ends the process as an unhandled rejection.
   const working = worker.run();
-  await directory.refresh();
+  // Whom nobody had to ask before; a store that is away now is read at the next look.
+  await directory.refresh().catch(() => undefined);
   const endLooking = directory.start();
   const url = await listen(app, settings);
   log.info({ event: 'listening', url }, 'the API listens');

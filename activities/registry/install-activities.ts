@@ -81,7 +81,7 @@ export function createInstallActivities({ transport, log, install }: InstallDeps
 
   return {
     /** Where the node will report. @throws ApplicationFailure INVALID_PARAMS, NODE_INSTALL_FAILED */
-    planInstall({ node, order }: { node: NodeRequest; order: InstallOrder }): Promise<InstallPlan> {
+    planInstall: ({ node, order }: { node: NodeRequest; order: InstallOrder }): Promise<InstallPlan> => {
       const { apiUrl: api_url, temporalAddress: temporal_address } = install;
       if (install.nodeToken === undefined || install.payloadKeys === undefined) {
         const message =
@@ -93,24 +93,24 @@ export function createInstallActivities({ transport, log, install }: InstallDeps
       const message = `${planned.field} ${planned.problem}`;
       return Promise.reject(failed(node, 'plan', 'INVALID_PARAMS', message, { reason: planned.field }));
     },
-    async lookAtTools({ node }: { node: NodeRequest }): Promise<void> {
+    lookAtTools: async ({ node }: { node: NodeRequest }): Promise<void> => {
       await did(node, 'tools');
     },
-    async fetchSource({ node }: { node: NodeRequest }): Promise<{ commit: string }> {
+    fetchSource: async ({ node }: { node: NodeRequest }): Promise<{ commit: string }> => {
       const { commit = '' } = await did(node, 'fetch', node.git_repo_url, node.git_branch);
       return { commit };
     },
-    async buildProgram({ node }: { node: NodeRequest }): Promise<void> {
+    buildProgram: async ({ node }: { node: NodeRequest }): Promise<void> => {
       await did(node, 'build');
     },
     /** @throws ApplicationFailure VERSION_MISMATCH, NODE_INSTALL_FAILED, SSH_* */
-    async verifyProgram({ node }: { node: NodeRequest }): Promise<{ version: string }> {
+    verifyProgram: async ({ node }: { node: NodeRequest }): Promise<{ version: string }> => {
       const { version = '' } = await did(node, 'verify');
       if (versionsAgree(version, install.version)) return { version };
       const message = `the branch has version ${version}, and this installation ${install.version}: they must be of one minor line`;
       throw failed(node, 'verify', 'VERSION_MISMATCH', message, { reason: 'version' });
     },
-    async writeNodeSettings({
+    writeNodeSettings: async ({
       node,
       order,
       plan,
@@ -118,22 +118,22 @@ export function createInstallActivities({ transport, log, install }: InstallDeps
       node: NodeRequest;
       order: InstallOrder;
       plan: InstallPlan;
-    }): Promise<void> {
+    }): Promise<void> => {
       const secrets = [install.nodeToken ?? '', install.payloadKeys ?? ''];
       await did(node, 'configure', ...secrets, ...settingsOf(node, order, plan, install.namespace), '');
     },
     /** @returns whether it ran already, and when it was heard of last */
-    async startNodeWorker({
+    startNodeWorker: async ({
       node,
     }: {
       node: NodeRequest;
-    }): Promise<{ worker: 'started' | 'kept'; heard_ms: number }> {
+    }): Promise<{ worker: 'started' | 'kept'; heard_ms: number }> => {
       const before = await asFailure(() => install.lastReport(node.node_name));
       const { worker } = await did(node, 'start');
       return { worker: worker === 'kept' ? 'kept' : 'started', heard_ms: before?.heardMs ?? 0 };
     },
     /** Waits until the API has heard of the node anew. @throws ApplicationFailure NODE_INSTALL_FAILED with the end of its log */
-    async awaitNodeReport({ node, heard_ms }: { node: NodeRequest; heard_ms: number }): Promise<void> {
+    awaitNodeReport: async ({ node, heard_ms }: { node: NodeRequest; heard_ms: number }): Promise<void> => {
       const heard = await heartbeating(async (signal) => {
         const giveUpAt = Date.now() + REPORT_LIMIT_MS;
         while (Date.now() < giveUpAt) {

@@ -34,6 +34,7 @@ const FOR_OPERATORS = [
     'POST /v2/registry/beehives/remove',
   ],
   ...['GET /v2/registry/beehives/x', 'PATCH /v2/registry/beehives/x', 'POST /v2/registry/beehives/x/check'],
+  ...['GET /v2/registry/beehives/x/events', 'POST /v2/registry/beehives/x/install'],
   ...['POST /v1/models/download', 'POST /v1/models/register', 'POST /v2/catalog/downloads'],
   ...['cancel', 'pause', 'resume'].map((verb) => `POST /v2/catalog/downloads/x/${verb}`),
   ...['POST /v2/config/reload', 'POST /v2/keys', 'GET /v2/keys', 'DELETE /v2/keys/x'],
