@@ -206,7 +206,7 @@ test('B-DP-127: the first forecast of a run is judged by its end: in time or not
   assert.deepEqual(judged[1], ['default', false]);
 });
 
-test('B-DP-131, B-DP-133, B-DP-206: a cancel frees the slot, lets no later token in and ends with one error', async () => {
+test('B-DP-131, B-DP-133, B-DP-152, B-DP-206: a cancel after one token frees the slot, lets no later token in and ends with one error', async () => {
   const { runs, engine, pools } = await aNode();
   await runs.attach(offerOf('t'));
   await engine.asked(1);
