@@ -2,6 +2,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { SupervisionView } from '../../contracts/supervision.js';
 import { DEFAULT_RESTART_POLICY, type RestartPolicy } from '../../domain/restart-policy.js';
+import type { WatchedEngine } from '../../activities/pool/watch-engine.js';
 import { CONTROL_QUEUE, nodeQueue, nodeRunsQueue, poolWorkflowId } from '../../domain/identity.js';
 import {
   poolDrainedSignal,
@@ -48,6 +49,38 @@ export const supervisionScenarios: Readonly<Record<string, Scenario>> = {
       await until(supervisor, ({ restart_count, attempts }) => restart_count === 2 && attempts === 0);
     },
   ),
+  'supervise-slept': (stage) => {
+    const prepared = { ...preloadInput(NODE).prepared, on_demand: true };
+    const { watchEngine } = supervisedTwin(POOL, []).activities;
+    const seen: WatchedEngine[] = [
+      { crash: null, idle: true },
+      { crash: null, wanted: prepared },
+    ];
+    const sleep = {
+      watchEngine: (input: Parameters<typeof watchEngine>[0]) => seen.shift() ?? watchEngine(input),
+      putToSleep: () => Promise.resolve({ asleep: true }),
+      makeRoom: () => Promise.resolve({ room: 'free' }),
+    };
+    const play = async () => {
+      const supervisor = await startSupervisor(stage, QUICK);
+      await until(supervisor, ({ step }) => step === 'watch' && seen.length === 0);
+      return supervisor.fetchHistory();
+    };
+    return onStage(stage, [], play, sleep);
+  },
+  'preload-asleep': (stage) => {
+    const prepared = { ...preloadInput(NODE).prepared, on_demand: true };
+    const play = async () => {
+      const handle = await stage.workflows.start<typeof preloadPool>('preloadPool', {
+        taskQueue: CONTROL_QUEUE,
+        workflowId: poolWorkflowId(POOL, 'preload'),
+        args: [preloadInput(NODE, { prepared, asleep: true })],
+      });
+      await handle.result();
+      return handle.fetchHistory();
+    };
+    return onStage(stage, [], play, { markPoolAsleep: () => Promise.resolve() });
+  },
   'preload-supervised': (stage) =>
     onStage(stage, [], async () => {
       const handle = await stage.workflows.start<typeof preloadPool>('preloadPool', {

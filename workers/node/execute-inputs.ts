@@ -8,14 +8,8 @@ import type { FrameBody } from '../../contracts/events.js';
 import type { EmbeddingInput, RerankInput } from '../../contracts/node.js';
 import { encodeVector } from '../../contracts/vector.js';
 import { onTimeProbability } from '../../domain/on-time.js';
-import {
-  announce,
-  budgetsDuring,
-  CHECKPOINT_MS,
-  written,
-  type Completion,
-  type ExecutionContext,
-} from './execute-run.js';
+import { budgetsDuring } from './budgets-during.js';
+import { announce, CHECKPOINT_MS, written, type Completion, type ExecutionContext } from './execute-run.js';
 import type { Run } from './run.js';
 
 /**

@@ -20,6 +20,7 @@ import { seedOf } from '../../domain/seed.js';
 import type { StopReason } from '../../domain/task.js';
 import { checkedIds } from './admit-run.js';
 import { AnswerPieces } from './answer-pieces.js';
+import { budgetsDuring } from './budgets-during.js';
 import { ContinuationError } from './continuation.js';
 import { onceThereIsRoom } from './disk-room.js';
 import type { LoggedFrame } from './run-log.js';
@@ -220,18 +221,6 @@ function decodingOf(run: Run, maxTokens: number): Decoding {
     format: formatOf(run.offer.request),
     logprobs,
     deadlineAtMs: run.deadlineAtMs,
-  };
-}
-
-/** What the session has left while the task runs: what it had at admission, less what the task has used (B-DP-094). */
-export function budgetsDuring({ offer, tokensCharged }: Run, timeMs: number) {
-  const left = (budget: number | null | undefined, used: number) =>
-    budget === null || budget === undefined ? null : Math.max(0, budget - used);
-  const { budgets } = offer;
-  return {
-    tokens_budget_remaining: left(budgets?.tokens_budget_remaining, tokensCharged),
-    time_budget_remaining_ms: left(budgets?.time_budget_remaining_ms, timeMs),
-    cost_budget_remaining: left(budgets?.cost_budget_remaining, tokensCharged * (budgets?.token_price ?? 0)),
   };
 }
 

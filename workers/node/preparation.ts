@@ -6,7 +6,7 @@ import { modelIdOf, shownRef } from '../../domain/model-source.js';
 import { onTimeProbability } from '../../domain/on-time.js';
 import { isUnfetched } from '../../domain/reload.js';
 import { loadProgress, maySleep } from '../../domain/sleep.js';
-import { budgetsDuring } from './execute-run.js';
+import { budgetsDuring } from './budgets-during.js';
 import type { Pool } from './pool-registry.js';
 import type { Run } from './run.js';
 
