@@ -54,7 +54,10 @@ Then(
   'the preload has answered with its pool, the pid of its process and a handoff named {string}',
   function (this: DroverWorld, name: string) {
     const { pool_id, pid, handoff_path } = launched(this).result;
-    assert.deepEqual([pool_id, isAlive(Number(pid)), basename(String(handoff_path))], ['default', true, name]);
+    assert.deepEqual(
+      [pool_id, isAlive(Number(pid)), basename(String(handoff_path))],
+      ['default', true, name],
+    );
   },
 );
 
