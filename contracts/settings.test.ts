@@ -204,10 +204,23 @@ test('B-CFG-021, C-012: engines are those that there are; no setting and no file
     Object.keys(settingsSchema.shape).filter((name) => /MOCK|FAKE|STUB/.test(name)),
     [],
   );
-  const product = ['api', 'activities', 'workers', 'workflows', 'domain', 'contracts', 'engines', 'stack', 'cli'];
+  const product = [
+    'api',
+    'activities',
+    'workers',
+    'workflows',
+    'domain',
+    'contracts',
+    'engines',
+    'stack',
+    'cli',
+  ];
   const files = product.flatMap((folder) =>
     readdirSync(new URL(`../${folder}/`, import.meta.url), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && !/(^|\/)(testing|node_modules)\//.test(name))
+      .filter(
+        (name) =>
+          name.endsWith('.ts') && !name.endsWith('.test.ts') && !/(^|\/)(testing|node_modules)\//.test(name),
+      )
       .map((name) => `${folder}/${name}`),
   );
   assert.ok(files.length > 100);
