@@ -1,6 +1,7 @@
 /** The node service: node workers register at an API and tell it every ten seconds how they stand (nodes-and-workers 2). */
 import { z } from 'zod';
 import { NODE_STATES } from '../domain/node-service.js';
+import { oneLine, plainText } from './safe-text.js';
 import { poolId } from './task.js';
 
 /** Most pools and devices that one node tells of. */
@@ -15,10 +16,10 @@ const nodeCapabilities = z
     gpus: z
       .array(
         z.object({
-          device_id: z.string().max(256),
-          name: z.string().max(256),
+          device_id: oneLine(256),
+          name: oneLine(256),
           vram_total_bytes: bytes.nullable(),
-          compute_capability: z.string().max(32).nullable(),
+          compute_capability: oneLine(32).nullable(),
         }),
       )
       .max(MOST_DEVICES),
@@ -34,14 +35,14 @@ export type NodeCapabilities = z.infer<typeof nodeCapabilities>;
 export const nodeRegistration = z
   .object({
     node_id: poolId,
-    machine_id: z.string().min(1).max(256).meta({ description: 'tells machines apart that say the same id' }),
+    machine_id: oneLine(256).meta({ description: 'tells machines apart that say the same id' }),
     address: z
       .url({ protocol: /^https?$/ })
       .max(2_048)
       .meta({ description: "where APIs reach the node's gateway" }),
     pools: z.array(poolId).max(MOST_POOLS),
     capabilities: nodeCapabilities,
-    version: z.string().min(1).max(64),
+    version: plainText(64),
   })
   .meta({ id: 'NodeRegistration' });
 
@@ -62,8 +63,8 @@ const reportedPool = z
     slots_free: z.int().min(0).nullable(),
     slots_total: z.int().min(0).nullable(),
     vram_free_bytes: bytes.nullable(),
-    engine: z.string().max(64).nullable(),
-    models_available: z.array(z.string().max(1_024)).max(64),
+    engine: oneLine(64).nullable(),
+    models_available: z.array(oneLine(1_024)).max(64),
   })
   .meta({ id: 'ReportedPool' });
 

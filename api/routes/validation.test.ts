@@ -107,7 +107,7 @@ describe('what a request brings', () => {
   });
 
   function credentials(path: string): Record<string, string> {
-    if (path === '/v2/workers/register') return { authorization: `Bearer ${NODE_TOKEN}` };
+    if (/^\/v2\/(workers\/register$|nodes)/.test(path)) return { authorization: `Bearer ${NODE_TOKEN}` };
     return { 'x-api-key': 'key-of-the-tests' };
   }
 

@@ -126,7 +126,7 @@ export const workerStateRoutes: FastifyPluginCallbackZod<WorkerStateRoutesOption
           'Frames `{"stage":"loading_to_vram","layers_loaded","layers_total","vram_mb"}`, then `{"stage":"ready"}` or ' +
           '`{"stage":"error","code","message"}`, then `[DONE]`. Without `worker_id` of the engine that loads. An engine that ' +
           'does not tell how far it has come is told of when it is ready.',
-        ...{ tags, querystring: z.object({ worker_id: z.string().max(512).optional() }) },
+        ...{ tags, querystring: z.object({ worker_id: lookupId(512).optional() }) },
         response: { 200: { description: 'The frames', content: eventStream }, ...refusals(400, 404, 503) },
       },
     },
