@@ -84,6 +84,7 @@ import { createCapabilities } from './tasks/capabilities.js';
 import { refusalCounter } from './tasks/count-refusal.js';
 import { createTaskLocator } from './tasks/locate-task.js';
 import { createMoveTask } from './tasks/move-task.js';
+import { createPlacePulled } from './tasks/place-pulled.js';
 import { createPlacer } from './tasks/place-task.js';
 import { createPoolBoard } from './tasks/pool-board.js';
 import { createPoolLook } from './tasks/pool-events.js';
@@ -222,12 +223,15 @@ async function registerRoutes(
   const { models } = deps;
   const files = createModelFiles(settings.DROVER_MODEL_CACHE_DIR);
   const gate = createModelGate({ models, files, metrics, log: app.log, now });
+  const preloadPool = createPreload(records, board, settings.DROVER_SUPERVISION);
+  const backend = settings.DROVER_MODELS_ON_DEMAND;
+  const pulled = { place, backend, models, files, board, preloadPool, embedded: EMBEDDED_ENGINE };
   const admitTask = createAdmission({
     nodes,
     records,
     locator,
     board,
-    place,
+    place: createPlacePulled(pulled),
     gate,
     sessionBook,
     metrics,
@@ -299,7 +303,6 @@ async function registerRoutes(
     drainPool,
     now,
   });
-  const preloadPool = createPreload(records, board, settings.DROVER_SUPERVISION);
   const reloadPool = createReload(records, readPools);
   await app.register(poolRoutes, { readPools, preloadPool, drainPool, reloadPool });
   const applying = { records, board, preloadPool, reloadPool, drainPool, embedded: EMBEDDED_ENGINE, now };

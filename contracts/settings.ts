@@ -134,6 +134,12 @@ export const settingsSchema = z.object({
     .describe(
       'Path of a `llama-server` for the pool `default`; without it the one on PATH, else the embedded engine.',
     ),
+  DROVER_MODELS_ON_DEMAND: z
+    .enum(['off', 'cpu', 'cuda', 'metal', 'vulkan'])
+    .default('off')
+    .describe(
+      'What the engine runs on that a model of the catalogue gets, when a task asks for it and no pool serves it; `off`: pools that are on record are all there are. `npm start` sets what the machine has.',
+    ),
   DROVER_POOL_SLOTS: z.coerce
     .number()
     .int()

@@ -35,7 +35,7 @@ export interface EngineChoice {
  * @throws StackError when the named one cannot be run
  */
 export async function chooseEngine(settings: Settings, model: Model): Promise<EngineChoice> {
-  const backend = (await hasGpu()) ? 'cuda' : 'cpu';
+  const backend = await chooseBackend();
   const server = await findServer(settings.DROVER_ENGINE_BINARY);
   const port = await nextFreePort(ENGINE_HOST, FIRST_ENGINE_PORT);
   const isServer = server !== undefined;
@@ -90,6 +90,11 @@ function slotsOf({ DROVER_POOL_DETERMINISTIC: isDeterministic, DROVER_POOL_SLOTS
 function libraryPath(server: string | undefined): Record<string, string> {
   const path = process.env['LD_LIBRARY_PATH'];
   return server === undefined || path === undefined ? {} : { LD_LIBRARY_PATH: path };
+}
+
+/** What engines run on here, where nobody has said. */
+export async function chooseBackend(): Promise<'cuda' | 'cpu'> {
+  return (await hasGpu()) ? 'cuda' : 'cpu';
 }
 
 /** True when NVIDIA's tool is there and lists a GPU. */

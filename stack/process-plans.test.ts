@@ -38,6 +38,7 @@ test('B-SECR-009: each process gets the secrets that it needs, and no other that
     places: placesIn('/nowhere'),
     secrets: SECRETS,
     addresses: { apiPort: 1, nodeAddress: '127.0.0.1:4', temporalPorts, urls },
+    backend: 'cpu' as const,
   };
   const plans = [...ownPlans(context), temporalPlan(context, 'temporal')];
   const held: Record<string, string[]> = {};
@@ -49,4 +50,21 @@ test('B-SECR-009: each process gets the secrets that it needs, and no other that
     node: [nodeToken, payloadKeys, HF_TOKEN, ENGINE_KEYS],
     temporal: [],
   });
+});
+
+test('models of the catalogue are served on what the machine has, unless somebody has said otherwise', () => {
+  const urls = { api: 'http://127.0.0.1:1', temporal: '127.0.0.1:2', temporal_ui: null };
+  const backendOf = (env: Record<string, string>) => {
+    const configuration = { settings: readSettings(env), env, config: { file: undefined, overrides: [] } };
+    const addresses = { apiPort: 1, nodeAddress: '127.0.0.1:4', temporalPorts: undefined, urls };
+    const context = { configuration, places: placesIn('/nowhere'), secrets: SECRETS, addresses };
+    const plans = ownPlans({ ...context, backend: 'cuda' });
+    return plans.map(({ name, env: given }) => [name, given['DROVER_MODELS_ON_DEMAND']]);
+  };
+  assert.deepEqual(backendOf({}), [
+    ['node', undefined],
+    ['control', undefined],
+    ['api', 'cuda'],
+  ]);
+  assert.deepEqual(backendOf({ DROVER_MODELS_ON_DEMAND: 'off' }).at(-1), ['api', 'off']);
 });

@@ -18,6 +18,8 @@ export interface PlanContext {
   places: Places;
   secrets: Secrets;
   addresses: Addresses;
+  /** What engines run on here. */
+  backend: 'cuda' | 'cpu';
 }
 
 /** The Temporal server, where it is ours to run. */
@@ -79,6 +81,7 @@ function environments(context: PlanContext): Record<'api' | 'control' | 'node', 
       ...token,
       ...database,
       ...(settings.DROVER_CONFIG === undefined ? {} : { DROVER_CONFIG: settings.DROVER_CONFIG }),
+      DROVER_MODELS_ON_DEMAND: context.configuration.env['DROVER_MODELS_ON_DEMAND'] ?? context.backend,
       DROVER_API_KEYS: secrets.apiKeys,
       DROVER_CODEC_SECRET: secrets.codecSecret,
       ...(ui === null ? {} : { DROVER_UI_ORIGIN: settings.DROVER_UI_ORIGIN ?? ui }),

@@ -14,7 +14,7 @@ import type { Configuration } from './configuration.js';
 import type { Settings } from '../contracts/settings.js';
 import { endStack } from './end-stack.js';
 import { DEFAULT_MODEL } from '../domain/model-ref.js';
-import { chooseEngine, DEFAULT_POOL, type EngineChoice } from './engine-choice.js';
+import { chooseBackend, chooseEngine, DEFAULT_POOL, type EngineChoice } from './engine-choice.js';
 import { findTemporal } from './find-temporal.js';
 import { startGuardian } from './guardian-pipe.js';
 import { chooseModel, makeDemoModel } from './model.js';
@@ -88,7 +88,7 @@ async function boundLogs(places: Places): Promise<void> {
   await Promise.allSettled(names.map((name) => boundLog(join(places.logDir, name))));
 }
 
-type Ground = Omit<PlanContext, 'addresses'>;
+type Ground = Omit<PlanContext, 'addresses' | 'backend'>;
 
 /** Everything that can be refused is looked at before the first process starts. */
 async function bringUp(ground: Ground, keeper: StackKeeper, supervision: Supervision): Promise<StackUrls> {
@@ -100,7 +100,7 @@ async function bringUp(ground: Ground, keeper: StackKeeper, supervision: Supervi
   const pools = configuration.config.file?.pools?.filter(({ preload }) => preload);
   const own = pools === undefined ? await chooseOwnPool(settings, places) : undefined;
   const addresses = await settleAddresses(configuration, say);
-  const context = { ...ground, addresses };
+  const context = { ...ground, addresses, backend: await chooseBackend() };
   for (const folder of [places.logDir, places.temporalDir, places.nodeDir]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }

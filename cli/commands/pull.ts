@@ -40,12 +40,21 @@ const pull: Work<PullOptions> = async (session, [reference = ''], { node, digest
     ...(node === undefined ? {} : { node_id: node }),
     ...(digest === undefined ? {} : { digest }),
   };
-  const call = { method: 'POST', path: '/v1/models/download', body } as const;
-  const asked = await callAs(session, call, downloadAnswer);
-  const isOver = asked.local_path !== undefined || detach === true;
-  const pulled = isOver ? asked : await follow(session, asked.download_id);
+  const pulled = await fetchModel(session, body, detach);
   await session.out.show(pulled, () => pulled.local_path ?? pulled.download_id);
 };
+
+/** Has a node fetch a model, and shows its progress to the end. @throws CliError as `follow` does, and as the API refuses it */
+export async function fetchModel(
+  session: Session,
+  body: { model_ref: string; node_id?: string; digest?: string },
+  detach = false,
+): Promise<Pulled> {
+  const call = { method: 'POST', path: '/v1/models/download', body } as const;
+  const asked = await callAs(session, call, downloadAnswer);
+  const isOver = asked.local_path !== undefined || detach;
+  return isOver ? asked : follow(session, asked.download_id);
+}
 
 /** @throws CliError SSE_CONNECTION_*, or the reason why the download failed */
 async function follow({ http, out }: Session, downloadId: string): Promise<Pulled> {

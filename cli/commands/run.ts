@@ -1,12 +1,15 @@
 /** `drover run`: an answer, or a conversation. */
 import { Option, type Command } from 'commander';
+import { mustBeFetched, shownRef } from '../../domain/model-source.js';
 import { askChat, type ChatAnswer, type ChatMessage } from '../client/ask-chat.js';
+import { CliError } from '../client/cli-error.js';
 import type { ApiHttp } from '../client/http.js';
 import type { TaskEnd } from '../client/task-reader.js';
 import { acts, anyNumber, several, wholeNumber, type Runtime, type Session, type Work } from '../session.js';
 import { preparationLine } from '../output/progress-line.js';
 import { readPrompt } from './read-prompt.js';
 import { converse } from './converse.js';
+import { fetchModel } from './pull.js';
 
 /** Options of `run`. */
 export interface RunOptions {
@@ -26,7 +29,7 @@ export function addRun(program: Command, runtime: Runtime): void {
   program
     .command('run')
     .description('run a model: its answer on standard output, token by token')
-    .argument('<model>', 'name of the model, as "drover ls" has it')
+    .argument('<model>', 'name of the model, as "drover ls" has it, or where to fetch it: hf:org/repo/file')
     .argument('[prompt]', 'what it is asked; without it standard input, or on a terminal a conversation')
     .option('--system <text>', 'what it is told before all else')
     .option('--max-tokens <n>', 'longest answer, in tokens; without it as much as fits', wholeNumber)
@@ -45,10 +48,26 @@ const run: Work<RunOptions> = async (session, [model = '', prompt], options) => 
     options.system === undefined ? [] : [{ role: 'system', content: options.system }];
   const { stdin } = session.runtime;
   if (prompt === undefined && stdin.isTTY && session.out.isTerminal)
-    return converse(session, before, (messages, http) => answerTo(session, http, model, messages, options));
+    return converse(session, before, (messages, http) =>
+      fetchedFirst(session, model, () => answerTo(session, http, model, messages, options)),
+    );
   const content = prompt ?? (await readPrompt(stdin));
-  await answerTo(session, session.http, model, [...before, { role: 'user', content }], options);
+  const messages: ChatMessage[] = [...before, { role: 'user', content }];
+  await fetchedFirst(session, model, () => answerTo(session, session.http, model, messages, options));
 };
+
+/** A model that nobody serves yet is fetched, where its name says from where; then it is asked again. */
+async function fetchedFirst<T>(session: Session, model: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (err) {
+    if (!(err instanceof CliError) || !mustBeFetched(model)) throw err;
+    if ((err.more.details?.['cause_code'] ?? err.code) !== 'MODEL_NOT_FOUND') throw err;
+    session.out.note(`${shownRef(model)} is not there yet: it is fetched`);
+    await fetchModel(session, { model_ref: model });
+    return await ask();
+  }
+}
 
 /** Prints an answer as it comes; with `--json` the whole of it at its end. */
 async function answerTo(

@@ -77,10 +77,11 @@ export class Output {
     this.note(text);
   }
 
-  /** The line of {@link progress} stays as it is, and what comes next is below it. */
+  /** The line of {@link progress} stays as it is; what comes next is below it, and is told at once. */
   endProgress(): void {
     if (this.hasProgress) this.streams.stderr.write('\n');
     this.hasProgress = false;
+    this.progressAtMs = -Infinity;
   }
 
   /** Coloured on a terminal that wants it, else as it is. */

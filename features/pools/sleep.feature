@@ -74,3 +74,14 @@ Feature: Pools that sleep, and wake for the task that asks for them
       | message | the pool of the task could not be loaded |
     And its cause is "ModelUnavailable"
     And the pool "gone" is asleep, and says why
+
+  Scenario: One command fetches a model, loads it, and answers
+    Given an installation that serves models of the catalogue
+    And the hub has the demo model as "hf:org/repo/tea.gguf", which takes 1 seconds
+    When `drover run hf:org/repo/tea.gguf 'Tell me about tea.' --max-tokens 5` is run
+    Then it ends with 0
+    And it has told a person that the model is fetched, and how its pool was loaded
+    When `drover run hf:org/repo/tea.gguf 'Tell me about tea.' --max-tokens 5` is run
+    Then it ends with 0
+    And it has told nobody of any of it
+    And the model "hf:org/repo/tea.gguf" has one pool, which was loaded once

@@ -3,6 +3,7 @@ import { Before, Given, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { admission } from '../../contracts/task.js';
 import { metricsData } from '../../contracts/events.js';
+import { poolList } from '../../contracts/pool.js';
 import { SleepyPools } from '../support/sleepy-pools.js';
 import { ENDLESS } from '../support/task-book.js';
 import type { DroverWorld } from '../support/world.js';
@@ -18,6 +19,10 @@ Before(function (this: SleepyWorld) {
 
 Given('an installation that may have two pools loaded', async function (this: SleepyWorld) {
   await this.useStack({ preload: false, hub: true, slots: 1, maxLoadedPools: 2 });
+});
+
+Given('an installation that serves models of the catalogue', async function (this: SleepyWorld) {
+  await this.useStack({ preload: false, hub: true, slots: 1, modelsOnDemand: 'cpu' });
 });
 
 Given(
@@ -205,3 +210,29 @@ Then('it has printed that the pool {string} is asleep', function (this: SleepyWo
 Then('it has told a person how the pool was loaded', function (this: SleepyWorld) {
   assert.match(this.cli.last.stderr, /waits to be loaded|loads the model/);
 });
+
+Then(
+  'it has told a person that the model is fetched, and how its pool was loaded',
+  function (this: SleepyWorld) {
+    const { stderr } = this.cli.last;
+    assert.match(stderr, /^hf:org\/repo\/tea\.gguf is not there yet: it is fetched$/m);
+    assert.match(stderr, /^the model is asked for$|waits to be loaded|loads the model/m);
+  },
+);
+
+Then('it has told nobody of any of it', function (this: SleepyWorld) {
+  assert.doesNotMatch(this.cli.last.stderr, /fetched|asked for|loads|waits/);
+});
+
+Then(
+  'the model {string} has one pool, which was loaded once',
+  async function (this: SleepyWorld, ref: string) {
+    const { json } = await this.http.send('GET', '/v2/pools');
+    const { pools } = poolList.parse(json);
+    assert.deepEqual(
+      pools.map(({ model_ref, on_demand, backend }) => [model_ref, on_demand, backend]),
+      [[ref, true, 'cpu']],
+    );
+    assert.equal(this.sleepy.pids(pools[0]?.pool_id ?? '').length, 1);
+  },
+);

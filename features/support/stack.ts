@@ -47,6 +47,8 @@ export interface StackWish {
   nodePools?: string;
   /** Pools that may be loaded when one on demand wakes; default: the product's own. */
   maxLoadedPools?: number;
+  /** What models of the catalogue are loaded on for those who ask; default: the product's own, they are not. */
+  modelsOnDemand?: 'cpu';
   /** How engines are started again after crashes; default: the product's own. */
   supervision?: Readonly<Record<string, number>>;
   /** How often the node asks its engines for their health; default: the product's own. */
@@ -343,6 +345,7 @@ export class Stack {
       diskReserveBytes,
       healthIntervalMs,
       maxLoadedPools,
+      modelsOnDemand,
     } = this.wish;
     return {
       ...SHORT_WAITS,
@@ -362,6 +365,7 @@ export class Stack {
       ...(supervision === undefined ? {} : { DROVER_SUPERVISION: JSON.stringify(supervision) }),
       ...(healthIntervalMs === undefined ? {} : { DROVER_NODE_HEALTH_INTERVAL_MS: String(healthIntervalMs) }),
       ...(maxLoadedPools === undefined ? {} : { DROVER_NODE_MAX_LOADED_POOLS: String(maxLoadedPools) }),
+      ...(modelsOnDemand === undefined ? {} : { DROVER_MODELS_ON_DEMAND: modelsOnDemand }),
       ...(diskReserveBytes === undefined ? {} : { DROVER_NODE_DISK_RESERVE_BYTES: String(diskReserveBytes) }),
       ...this.database.env,
       ...this.bucket?.settings(ARTIFACT_PREFIX),
