@@ -48,7 +48,14 @@ Then(
   "the engine's process was started from the binary with all flags, in order",
   async function (this: DroverWorld) {
     const { prepared, pool } = this.stack;
-    assert.deepEqual(await pool.commandLine(), [prepared?.binary_path, ...(prepared?.flags ?? [])]);
+    if (prepared === undefined) throw new Error('nothing was preloaded');
+    const described = [prepared.binary_path, ...prepared.flags];
+    const started = await pool.commandLine();
+    assert.deepEqual(started.slice(0, described.length), described);
+    // Behind them only who it is as a worker, where it can be one.
+    const names = started.slice(described.length).filter((_, index) => index % 2 === 0);
+    const ofWorkers = ['--worker-id', '--callback-url', '--model-ref', '--backend'];
+    assert.deepEqual(names, prepared.provisioning_mode === 'package' ? ofWorkers : []);
   },
 );
 

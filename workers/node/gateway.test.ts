@@ -110,6 +110,7 @@ test('B-OBS-031: requests of the gateway are counted, and those that failed by t
   await gateway.inject({ url: '/runs/nobody', headers });
   await gateway.inject({ url: '/runs/nobody/frames', headers });
   await gateway.inject({ url: '/pools' });
+  await gateway.inject({ url: '/metrics' });
   const counted = (await metrics.text()).split('\n').filter((line) => /^node_(requests|errors)_/.test(line));
   assert.deepEqual(counted, [
     'node_requests_total 8',

@@ -89,8 +89,9 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
     forceCloseConnections: true,
   });
   app.decorateReply('errorKind', undefined);
-  app.addHook('onResponse', (_request, reply, done) => {
-    deps.metrics.answered(reply.errorKind);
+  app.addHook('onResponse', (request, reply, done) => {
+    // Who looks at the figures changes none (B-OBS-008).
+    if (request.routeOptions.url !== '/metrics') deps.metrics.answered(reply.errorKind);
     done();
   });
   app.addHook('onRequest', carryCorrelation);
