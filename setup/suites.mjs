@@ -46,7 +46,7 @@ export const suites = {
   workflows: nodeTests(900_000, () => testsBelow('workflows')),
   features: features(1_500_000, 'tasks'),
   clients: features(900_000, 'clients'),
-  pools: features(900_000, 'pools'),
+  pools: features(1_200_000, 'pools'),
   timed: features(600_000, 'timed'),
   engines: inTurn(
     nodeTests(600_000, () => ['engines/embedded/contract.test.ts', OF_S3].map((path) => join(ROOT, path))),
