@@ -20,10 +20,10 @@ export const plainText = (longest: number) =>
     .max(longest)
     .regex(/^[\x20-\x7e]+$/, 'must be one line of printable ASCII characters');
 
-/** One line in any script: where a model is on its machine, for instance. */
+/** One line in any script: where a model is on its machine, for instance. Ranges, which clients of the schema can generate from. */
 export const oneLine = (longest: number) =>
   z
     .string()
     .min(1)
     .max(longest)
-    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, 'must be one line without control characters');
+    .regex(/^[ -~\u00a0-\u2027\u202a-\uffff]+$/, 'must be one line without control characters');
