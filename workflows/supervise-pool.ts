@@ -10,24 +10,21 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
-  executeChild,
   isCancellation,
-  ParentClosePolicy,
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { WatchedEngine } from '../activities/pool/watch-engine.js';
 import type { DueRestart, SupervisePoolInput } from '../contracts/supervision.js';
 import { classifyFailedRestart } from '../domain/crash.js';
-import { CONTROL_QUEUE, poolWorkflowId } from '../domain/identity.js';
 import { isRefusal } from '../domain/pool-failure.js';
 import { countWithin } from '../domain/restart-window.js';
 import * as policy from '../domain/supervision.js';
 import { onNode } from './parts/activities.js';
 import { explainFailure } from './parts/explain-failure.js';
+import { preloadAsChild } from './parts/preload-as-child.js';
 import { fallAsleep, wake } from './parts/sleep.js';
 import { apply, enter, isoTime, setUp, type Run } from './parts/supervisor.js';
-import type { preloadPool } from './preload-pool.js';
 
 /** A crash and its restart are about thirty events: some thirty of them are one page of history to an operator. */
 const HISTORY_LIMIT = 1_000;
@@ -172,24 +169,11 @@ async function isBegun(run: Run, { kind }: DueRestart): Promise<boolean> {
   return taken;
 }
 
-/** The preload's own story, as its child. */
 async function restart(run: Run, due: DueRestart): Promise<void> {
-  const { poolId: pool_id, ready, state } = run;
-  const { node_id, health_timeout_ms } = ready;
+  const { state } = run;
   const correlation_id = `${workflowInfo().workflowId}:${state.supervision.restart_count}`;
   try {
-    await executeChild<typeof preloadPool>('preloadPool', {
-      workflowId: poolWorkflowId(pool_id, 'preload'),
-      taskQueue: CONTROL_QUEUE,
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `restart pool ${pool_id} on node ${node_id} after ${due.reason}`,
-      args: [
-        {
-          ...{ node_id, correlation_id, health_timeout_ms, prepared: due.prepared },
-          ...{ supervision: ready.policy, by: 'supervision' },
-        },
-      ],
-    });
+    await preloadAsChild(run, due.prepared, { verb: 'restart', correlation_id, why: ` after ${due.reason}` });
     state.due = null;
   } catch (err) {
     if (CancellationScope.current().consideredCancelled) throw err;

@@ -1,22 +1,13 @@
 /** How a supervisor puts its pool to sleep, and wakes it for the tasks that wait: one load for all of them. */
-import {
-  CancellationScope,
-  condition,
-  executeChild,
-  isCancellation,
-  log,
-  ParentClosePolicy,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, log, workflowInfo } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { PreparedEngine } from '../../contracts/pool.js';
-import { CONTROL_QUEUE, poolWorkflowId } from '../../domain/identity.js';
 import { shownRef } from '../../domain/model-source.js';
 import { isUnfetched, withFetchedModel } from '../../domain/reload.js';
-import type { preloadPool } from '../preload-pool.js';
 import { onNode } from './activities.js';
 import { whenStaged } from './catalog-activities.js';
 import { explainFailure } from './explain-failure.js';
+import { preloadAsChild } from './preload-as-child.js';
 import { enter, type Run } from './supervisor.js';
 
 /** Somebody else's preload of the pool is looked after by them; it is looked at again after this. */
@@ -70,24 +61,12 @@ async function hasRoom(run: Run, prepared: PreparedEngine): Promise<boolean> {
   return found.room === 'free';
 }
 
-/** The preload's own story, as a child: an operator's of the same pool is joined. */
+/** An operator's preload of the same pool is waited for. */
 async function load(run: Run, prepared: PreparedEngine): Promise<void> {
-  const { poolId: pool_id, ready, news } = run;
-  const { node_id, health_timeout_ms } = ready;
+  const { news } = run;
   enter(run, 'wake', 'loading for the tasks that wait');
   try {
-    await executeChild<typeof preloadPool>('preloadPool', {
-      workflowId: poolWorkflowId(pool_id, 'preload'),
-      taskQueue: CONTROL_QUEUE,
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `wake pool ${pool_id} on node ${node_id}`,
-      args: [
-        {
-          ...{ node_id, correlation_id: correlationId(), health_timeout_ms, prepared },
-          ...{ supervision: ready.policy, by: 'supervision' },
-        },
-      ],
-    });
+    await preloadAsChild(run, prepared, { verb: 'wake', correlation_id: correlationId() });
   } catch (err) {
     if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
     await condition(() => run.news !== news, BESIDE_MS);
