@@ -4,11 +4,12 @@ import { layersLoaded } from '../../contracts/loading.js';
 import { operation, poolEvents, type Operation } from '../../contracts/operation.js';
 import { operationAccepted } from '../../contracts/pool.js';
 import { CliError } from '../client/cli-error.js';
-import { followStream, type Taken } from '../client/follow.js';
+import type { Taken } from '../client/follow.js';
 import type { StreamEvent } from '../client/event-stream.js';
 import { dataOf } from '../client/task-reader.js';
 import { layersLine } from '../output/progress-line.js';
 import type { Session } from '../session.js';
+import { followProgress } from './follow-progress.js';
 import { callAs, readAs } from './read-as.js';
 
 /** What is asked of a pool. */
@@ -43,18 +44,14 @@ export async function operate(
 }
 
 async function followRun(session: Session, pool: string, runId: string): Promise<Operation> {
-  const { http, out } = session;
-  const { connectMs, idleMs } = http.limits;
   let ended: Operation | undefined;
-  await followStream(http, {
+  await followProgress(session, {
     kind: 'PROGRESS_STREAM',
     path: `/v2/pools/${encodeURIComponent(pool)}/events`,
-    limits: { connectMs, firstEventMs: undefined, idleMs, commentsCount: true },
     take: (event) => {
       ended = endOf(event, runId);
       return ended === undefined ? takeStep(session, event, runId) : 'last';
     },
-    onCut: (reason) => out.note(`${reason}; connecting again`),
   });
   if (ended === undefined) throw new TypeError('a stream that was followed to its last event has an end');
   return ended;

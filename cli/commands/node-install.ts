@@ -4,9 +4,10 @@ import { nodeEvents, type NodeOperation } from '../../contracts/node-install.js'
 import { operationAccepted } from '../../contracts/pool.js';
 import { CliError } from '../client/cli-error.js';
 import type { StreamEvent } from '../client/event-stream.js';
-import { followStream, type Taken } from '../client/follow.js';
+import type { Taken } from '../client/follow.js';
 import { dataOf } from '../client/task-reader.js';
 import { acts, wholeNumber, type Runtime, type Session, type Work } from '../session.js';
+import { followProgress } from './follow-progress.js';
 import { nameOf, type NamedNode } from './node-options.js';
 import { callAs } from './read-as.js';
 
@@ -52,18 +53,14 @@ const install: Work<InstallOptions> = async (session, args, options) => {
 };
 
 async function follow(session: Session, path: string): Promise<NodeOperation> {
-  const { http, out } = session;
-  const { connectMs, idleMs } = http.limits;
   let ended: NodeOperation | undefined;
-  await followStream(http, {
+  await followProgress(session, {
     ...{ kind: 'PROGRESS_STREAM', path },
-    limits: { connectMs, firstEventMs: undefined, idleMs, commentsCount: true },
     take: (event) => {
       if (event.event !== 'end') return takeStep(session, event);
       ended = dataOf(event, nodeEvents.end);
       return 'last';
     },
-    onCut: (reason) => out.note(`${reason}; connecting again`),
   });
   if (ended === undefined) throw new TypeError('a stream that was followed to its last event has an end');
   return ended;

@@ -4,9 +4,10 @@ import { poolEvents } from '../../contracts/operation.js';
 import { workerList } from '../../contracts/worker-report.js';
 import { CliError } from '../client/cli-error.js';
 import type { StreamEvent } from '../client/event-stream.js';
-import { followStream, type Taken } from '../client/follow.js';
+import type { Taken } from '../client/follow.js';
 import { dataOf } from '../client/task-reader.js';
 import { acts, type Runtime, type Session, type Work } from '../session.js';
+import { followProgress } from './follow-progress.js';
 import { clock, endLine, historyOf, inWords, readOperations } from './pool-history.js';
 import { readAs } from './read-as.js';
 
@@ -41,14 +42,10 @@ async function tellPast(session: Session, pool: string): Promise<void> {
 }
 
 async function followPool(session: Session, pool: string): Promise<void> {
-  const { http, out } = session;
-  const { connectMs, idleMs } = http.limits;
-  await followStream(http, {
+  await followProgress(session, {
     kind: 'SSE_CONNECTION',
     path: `/v2/pools/${encodeURIComponent(pool)}/events`,
-    limits: { connectMs, firstEventMs: undefined, idleMs, commentsCount: true },
     take: (event) => takeEvent(session, event),
-    onCut: (reason) => out.note(`${reason}; connecting again`),
   }).catch(async (err: unknown) => {
     throw await orNoWorkers(session, err);
   });

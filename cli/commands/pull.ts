@@ -3,10 +3,11 @@ import type { Command } from 'commander';
 import { downloadAnswer, downloadFrame, type DownloadFrame } from '../../contracts/download.js';
 import { CliError } from '../client/cli-error.js';
 import type { StreamEvent } from '../client/event-stream.js';
-import { followStream, type Taken } from '../client/follow.js';
+import type { Taken } from '../client/follow.js';
 import { dataOf } from '../client/task-reader.js';
 import { progressLine } from '../output/progress-line.js';
 import { acts, type Runtime, type Session, type Work } from '../session.js';
+import { followProgress } from './follow-progress.js';
 import { callAs } from './read-as.js';
 
 interface PullOptions {
@@ -57,8 +58,8 @@ export async function fetchModel(
 }
 
 /** @throws CliError SSE_CONNECTION_*, or the reason why the download failed */
-async function follow({ http, out }: Session, downloadId: string): Promise<Pulled> {
-  const { connectMs, idleMs } = http.limits;
+async function follow(session: Session, downloadId: string): Promise<Pulled> {
+  const { out } = session;
   let pulled: Pulled | undefined;
   const take = (event: StreamEvent): Taken => {
     // Said once more at the end; what came before it is the end.
@@ -69,12 +70,10 @@ async function follow({ http, out }: Session, downloadId: string): Promise<Pulle
     return pulled === undefined ? 'new' : 'last';
   };
   try {
-    await followStream(http, {
+    await followProgress(session, {
       kind: 'SSE_CONNECTION',
       path: `/v1/models/download/progress?id=${encodeURIComponent(downloadId)}`,
-      limits: { connectMs, firstEventMs: undefined, idleMs, commentsCount: true },
       take,
-      onCut: (reason) => out.note(`${reason}; connecting again`),
     });
   } finally {
     out.endProgress();

@@ -4,11 +4,12 @@ import { loadingFrame, type LoadingFrame } from '../../contracts/loading.js';
 import { workerList } from '../../contracts/worker-report.js';
 import { CliError } from '../client/cli-error.js';
 import type { StreamEvent } from '../client/event-stream.js';
-import { followStream, type Taken } from '../client/follow.js';
+import type { Taken } from '../client/follow.js';
 import { dataOf } from '../client/task-reader.js';
 import { layersLine } from '../output/progress-line.js';
 import { table } from '../output/table.js';
 import { acts, type Runtime, type Session } from '../session.js';
+import { followProgress } from './follow-progress.js';
 import { readAs } from './read-as.js';
 
 /** Adds the commands. */
@@ -39,8 +40,8 @@ async function list(session: Session): Promise<void> {
 }
 
 /** @throws CliError NO_WORKERS, PROGRESS_STREAM_*, or the reason why the model could not be loaded */
-async function progress({ http, out }: Session, [worker]: readonly (string | undefined)[]): Promise<void> {
-  const { connectMs, idleMs } = http.limits;
+async function progress(session: Session, [worker]: readonly (string | undefined)[]): Promise<void> {
+  const { out } = session;
   const query = worker === undefined ? '' : `?worker_id=${encodeURIComponent(worker)}`;
   let ended: LoadingFrame | undefined;
   const take = (event: StreamEvent): Taken => {
@@ -51,12 +52,10 @@ async function progress({ http, out }: Session, [worker]: readonly (string | und
     return 'new';
   };
   try {
-    await followStream(http, {
+    await followProgress(session, {
       kind: 'PROGRESS_STREAM',
       path: `/v2/workers/progress${query}`,
-      limits: { connectMs, firstEventMs: undefined, idleMs, commentsCount: true },
       take,
-      onCut: (reason) => out.note(`${reason}; connecting again`),
     });
   } finally {
     out.endProgress();
