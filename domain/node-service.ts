@@ -1,4 +1,5 @@
 /** Node workers that report: how one stands, what goes together with it, and when a lost API is tried again (nodes-and-workers 2). */
+import { RETRY_PROFILES, spanAfter } from './retry-profiles.js';
 
 /** `registering` until the first heartbeat; `offline` by silence alone; `failed` by a node worker's own last word. */
 export const NODE_STATES = ['registering', 'online', 'offline', 'failed'] as const;
@@ -40,12 +41,10 @@ function minorLine(version: string): string | undefined {
   return /^v?(\d+\.\d+)(?:[.+-]|$)/.exec(version)?.[1];
 }
 
-/** Between the tries of one round to reach an API that is lost (B-NODE-036). */
-const RECONNECT_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 const RECONNECT_JITTER_MS = 1_000;
 
 /** Delay before the nth try of a round, from 1; undefined where the round is over. @param random - from 0 to 1 */
 export function reconnectDelayMs(attempt: number, random: number): number | undefined {
-  const delay = RECONNECT_DELAYS_MS[attempt - 1];
+  const delay = spanAfter(RETRY_PROFILES.partition, attempt);
   return delay === undefined ? undefined : delay + Math.round(random * RECONNECT_JITTER_MS);
 }

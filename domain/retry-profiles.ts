@@ -20,6 +20,8 @@ export const RETRY_PROFILES = {
   download: { attempts: 6, baseMs: 100, capMs: 1_600 },
   /** A visit of a node by SSH: at once, after 200 ms, after 400 ms. */
   'node-connect': { attempts: 3, baseMs: 200, capMs: 400 },
+  /** A node worker that has lost its API: five more tries are a round (B-NODE-036), each up to a second later by chance. */
+  partition: { attempts: 6, baseMs: 1_000, capMs: 16_000 },
 } as const satisfies Record<string, RetryProfile>;
 
 /** Beyond it a doubling is no number any more; every cap is reached long before. */
