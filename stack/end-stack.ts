@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { bootId } from '../activities/process/process-identity.js';
 import { stopGroup } from '../activities/process/stop-group.js';
 import { spawnRecord } from '../contracts/handoff.js';
+import { parseJson } from '../domain/json.js';
 import { errorCode } from './error-code.js';
 import { isRunning, type ProcessRecord } from './stack-record.js';
 
@@ -100,12 +101,4 @@ async function readSpawnRecord(path: string): Promise<Ending | undefined> {
   const { pid, started_ticks, boot_id, pool_id, replica_id, token } = parsed.data;
   if (boot_id !== (await bootId())) return undefined;
   return { name: `engine ${pool_id}/${replica_id}`, pid, start_ticks: started_ticks, boot_id, token };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Half written.
-  }
 }

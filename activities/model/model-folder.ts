@@ -6,6 +6,7 @@
 import { appendFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { presentModel, type PresentModel } from '../../contracts/download.js';
+import { parseJson } from '../../domain/json.js';
 import { writeAtomically } from '../write-atomically.js';
 
 /** Engines may run as another user: they read what they find. */
@@ -57,7 +58,7 @@ export function modelFolder({ cacheDir, provenanceFile, nodeId }: ModelFolderOpt
     gatheringOf,
     async find(modelId) {
       const text = await readFile(recordOf(modelId), 'utf8').catch(() => undefined);
-      const record = text === undefined ? undefined : presentModel.safeParse(parsed(text)).data;
+      const record = text === undefined ? undefined : presentModel.safeParse(parseJson(text)).data;
       const found = await stat(pathOf(modelId)).catch(() => undefined);
       if (record === undefined || found === undefined) return undefined;
       if (!found.isDirectory() && found.size !== record.size_bytes) return undefined;
@@ -76,12 +77,4 @@ export function modelFolder({ cacheDir, provenanceFile, nodeId }: ModelFolderOpt
     },
     drop: (modelId) => rm(gatheringOf(modelId), { recursive: true, force: true }),
   };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -28,6 +28,7 @@ import {
   type WorkerReport,
 } from '../../contracts/worker-report.js';
 import { deadlineHeaders } from '../../domain/deadline.js';
+import { parseJson } from '../../domain/json.js';
 import { NETWORK_PARTITION, takesTasks } from '../../domain/node-service.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { NodeDirectory } from '../nodes/node-directory.js';
@@ -359,14 +360,6 @@ async function textOf(response: Dispatcher.ResponseData): Promise<string> {
   return response.body.text().catch((err: unknown) => {
     throw nodeAway(err);
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Not JSON; the caller says what that means.
-  }
 }
 
 function notUnderstood(cause: Error): DroverError {

@@ -1,5 +1,6 @@
 /** What an answer that is no success says: the API's envelope, OpenAI's dress of it, or nothing that is ours. */
 import { z } from 'zod';
+import { parseJson } from '../../domain/json.js';
 import { CliError } from './cli-error.js';
 
 /** An envelope, of this version or a later one: its code need not be among those that we know. */
@@ -26,7 +27,7 @@ export interface RefusedAnswer {
 
 /** The envelope in a body; undefined where it holds none. */
 export function envelopeIn(text: string, correlationId?: string): AnyEnvelope | undefined {
-  const json = parsed(text);
+  const json = parseJson(text);
   const plain = anyEnvelope.safeParse(json);
   if (plain.success) return plain.data;
   const dressed = openAiDress.safeParse(json);
@@ -58,12 +59,4 @@ export function errorOfAnswer(answer: RefusedAnswer): CliError {
       correlationId,
     },
   );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Not JSON, so no envelope.
-  }
 }

@@ -6,6 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { parseJson } from '../../domain/json.js';
 import { CliError } from '../client/cli-error.js';
 import type { Target } from '../client/http.js';
 import { configFile, stateFolder } from './places.js';
@@ -99,7 +100,8 @@ function userSource(path: string): Source {
 /** What `npm start` keeps: where it answers, and the key that it made. */
 function stateSource(env: Environment): Source {
   const folder = stateFolder(env);
-  const stack = stackFile.safeParse(parsedJson(textOf(join(folder, 'stack.json'))));
+  // Where it is being written, the default address may be right.
+  const stack = stackFile.safeParse(parseJson(textOf(join(folder, 'stack.json')) ?? ''));
   const [given] = (env['DROVER_API_KEYS'] ?? '').split(',').map((key) => key.trim());
   const key = filled(given) ?? textOf(join(folder, 'api-key'))?.trim();
   return { url: stack.data?.urls?.api, key, from: folder, anywhere: false };
@@ -129,13 +131,5 @@ function parsedYaml(path: string, text: string): unknown {
   } catch (err) {
     // The parser's words repeat the line, which may be the key.
     throw CliError.of('INVALID_CONFIG', `${path} is not YAML`, { cause: err });
-  }
-}
-
-function parsedJson(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined; // It is being written; the default address may be right.
   }
 }

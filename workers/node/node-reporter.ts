@@ -12,6 +12,7 @@ import {
   type NodeRegistration,
   type ReportedPool,
 } from '../../contracts/node-service.js';
+import { parseJson } from '../../domain/json.js';
 import { HEARTBEAT_INTERVAL_MS, reconnectDelayMs } from '../../domain/node-service.js';
 import type { Logger } from '../../telemetry/logger.js';
 
@@ -163,18 +164,10 @@ function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 function heardIn(status: number, text: string): Heard {
-  const json = parsed(text);
+  const json = parseJson(text);
   if (status < 300) return { kind: 'ok', body: json };
   const said = errorEnvelope.safeParse(json).data;
   const why = said === undefined ? `status ${status}` : `${said.code}: ${said.message}`;
   if (status === 404) return { kind: 'unknown', why };
   return { kind: PASSING.includes(status) && said?.retriable !== false ? 'lost' : 'refused', why };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Empty, or somebody else's answer.
-  }
 }
