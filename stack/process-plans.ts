@@ -1,5 +1,6 @@
 /** The stack's processes: what each runs, with what environment, and how it says that it is up. */
 import { connect } from 'node:net';
+import type { PreparedEngine } from '../contracts/pool.js';
 import type { Addresses } from './addresses.js';
 import type { Configuration } from './configuration.js';
 import { PACKAGE_ROOT, PROGRAMS, type Places } from './places.js';
@@ -19,7 +20,7 @@ export interface PlanContext {
   secrets: Secrets;
   addresses: Addresses;
   /** What engines run on here. */
-  backend: 'cuda' | 'cpu';
+  backend: PreparedEngine['backend'];
 }
 
 /** The Temporal server, where it is ours to run. */

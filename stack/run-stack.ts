@@ -99,8 +99,9 @@ async function bringUp(ground: Ground, keeper: StackKeeper, supervision: Supervi
   sayConfig(configuration, say);
   const pools = configuration.config.file?.pools?.filter(({ preload }) => preload);
   const own = pools === undefined ? await chooseOwnPool(settings, places) : undefined;
+  const backend = own?.engine.prepared.backend ?? (await chooseBackend());
   const addresses = await settleAddresses(configuration, say);
-  const context = { ...ground, addresses, backend: await chooseBackend() };
+  const context = { ...ground, addresses, backend };
   for (const folder of [places.logDir, places.temporalDir, places.nodeDir]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
