@@ -34,8 +34,8 @@ export async function downloads({ drover, origin, modelDir, quick, say }: Bench)
     const taken: Taken = { curl: [], drover: [] };
     for (let turn = 0; turn <= turns; turn += 1) {
       const name = `${network}-${turn}`;
-      const curl = await timed(() => byCurl(`${origin.url}/${name}`, join(modelDir, 'curl'), bytes));
-      const own = await timed(() => byDrover(drover, `hf:bench/models/${name}.bin`, bytes));
+      const curl = await timed(bytes, () => byCurl(`${origin.url}/${name}`, join(modelDir, 'curl')));
+      const own = await timed(bytes, () => byDrover(drover, `hf:bench/models/${name}.bin`));
       // The first of each brings the file into memory, and code to speed.
       if (turn === 0) continue;
       taken.curl.push(curl);
@@ -50,20 +50,23 @@ export async function downloads({ drover, origin, modelDir, quick, say }: Bench)
   return reportOf({ local, paced }, bytes);
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
+/** How long a download takes. What is done with the file afterwards is not part of it. */
+async function timed(bytes: number, work: () => Promise<string>): Promise<number> {
   const beganMs = nowMs();
-  await work();
-  return nowMs() - beganMs;
-}
-
-async function byCurl(url: string, path: string, bytes: number): Promise<void> {
-  await execute('curl', ['--silent', '--show-error', '--fail', '--output', path, url]);
+  const path = await work();
+  const tookMs = nowMs() - beganMs;
   await mustHave(path, bytes);
+  return tookMs;
 }
 
-async function byDrover(drover: Drover, model_ref: string, bytes: number): Promise<void> {
+async function byCurl(url: string, path: string): Promise<string> {
+  await execute('curl', ['--silent', '--show-error', '--fail', '--output', path, url]);
+  return path;
+}
+
+async function byDrover(drover: Drover, model_ref: string): Promise<string> {
   const { local_path } = await fetched(drover, model_ref);
-  await mustHave(local_path ?? '', bytes);
+  return local_path ?? '';
 }
 
 /** Asks for the model until it is there. @throws Error when it does not come */
