@@ -34,7 +34,9 @@ export async function relayInstall(
   let seen: NodeOperation | undefined = first;
   while (!stream.isClosed()) {
     if (seen !== undefined && !stream.isBlocked()) {
-      stream.write(textOf(seen, told));
+      const text = textOf(seen, told);
+      // A step may take minutes: writing nothing would put off the comments that keep the reader.
+      if (text !== '') stream.write(text);
       told = Math.max(told, seen.steps.length);
       if (seen.status !== 'running') return stream.end();
     }

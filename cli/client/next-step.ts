@@ -1,5 +1,8 @@
 /** What to do about an error, by its code: the last line that a person reads. */
 
+const GOES_ON =
+  'what was watched goes on: "drover pools events POOL" shows it, or "drover nodes install NAME" once more';
+
 const STEPS: Readonly<Record<string, string>> = {
   HTTP_CONNECTION_FAILED: 'start Drover with "drover up", or name its address with --url or DROVER_URL',
   HTTP_TIMEOUT: 'look with "drover doctor"; --timeout waits longer',
@@ -12,9 +15,9 @@ const STEPS: Readonly<Record<string, string>> = {
   TOKEN_STREAM_ERROR: 'the task goes on: "drover tasks attach ID" shows it from its start',
   TOKEN_STREAM_TIMEOUT:
     '"drover ps" says whether the engine is busy; --first-event-timeout and --idle-timeout wait longer',
-  PROGRESS_STREAM_FAILED: 'the operation goes on: "drover pools events POOL" says how it stands',
-  PROGRESS_STREAM_ERROR: 'the operation goes on: "drover pools events POOL" says how it stands',
-  PROGRESS_STREAM_TIMEOUT: 'the operation goes on: "drover pools events POOL" says how it stands',
+  PROGRESS_STREAM_FAILED: GOES_ON,
+  PROGRESS_STREAM_ERROR: GOES_ON,
+  PROGRESS_STREAM_TIMEOUT: GOES_ON,
   SSE_CONNECTION_FAILED: '"drover pools list" says which pools there are',
   SSE_CONNECTION_ERROR: 'try again; "drover doctor" looks whether the API is well',
   SSE_CONNECTION_TIMEOUT: 'look with "drover doctor"; --connect-timeout waits longer',

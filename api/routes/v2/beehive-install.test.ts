@@ -7,8 +7,11 @@ import { startTestApi, type TestApi } from '../../testing/test-api.js';
 const BASE = '/v2/registry/beehives';
 const ID = 'node:gpu-1:install';
 
-async function withApi(work: (api: TestApi) => Promise<void>): Promise<void> {
-  const api = await startTestApi();
+async function withApi(
+  work: (api: TestApi) => Promise<void>,
+  env: Record<string, string> = {},
+): Promise<void> {
+  const api = await startTestApi({ env });
   try {
     await api.registered.add(nodeToAdd());
     await work(api);
@@ -71,6 +74,23 @@ test('B-SSH-009: its events are its steps from the first on, then its end with t
     const rest = framesIn((await api.ask('GET', `${BASE}/gpu-1/events`, { headers })).body);
     assert.deepEqual(rest, all.slice(2));
   }));
+
+test('B-SSH-009: a build of minutes, looked at all the while, is kept alive by comments', () =>
+  withApi(
+    async (api) => {
+      const building = runningInstall('gpu-1', 'build');
+      api.installs.operations.set('gpu-1', building);
+      const reading = api.ask('GET', `${BASE}/gpu-1/events`);
+      setTimeout(
+        () =>
+          api.installs.operations.set('gpu-1', { ...building, status: 'completed' as const, ended_at_ms: 9 }),
+        1_600,
+      );
+      assert.match((await reading).body, /event: step\n[^\n]*\n\n: keep-alive\n\n/);
+    },
+    // Longer than the pause between two looks.
+    { DROVER_SSE_HEARTBEAT_MS: '700' },
+  ));
 
 interface Frame {
   id: string;
