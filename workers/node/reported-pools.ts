@@ -13,7 +13,7 @@ export function reportedPools(pools: readonly PoolStatus[], { devices }: NodeDev
     slots_total: pool.slots_total,
     vram_free_bytes: vramFree(pool, devices),
     engine: pool.engine,
-    models_available: [pool.model_name, pool.model_ref].filter((model) => model !== null),
+    models_available: [...new Set([pool.model_name, pool.model_ref])].filter((model) => model !== null),
   }));
 }
 
