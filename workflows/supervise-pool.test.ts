@@ -269,10 +269,17 @@ for (const step of ['planRestart', 'beginRestart'] as const) {
     const twin = supervisedTwin(`taken-${step}`, crashes(1), {
       [step]: () => Promise.resolve({ taken: false }),
     });
-    const run = await stage.supervise(`taken-${step}`, twin);
+    const known: unknown[] = [];
+    const watchEngine: typeof twin.activities.watchEngine = (input) => {
+      if (twin.state.engine > 0) known.push(input.known_crash_id);
+      return twin.activities.watchEngine(input);
+    };
+    const run = await stage.supervise(`taken-${step}`, { activities: { ...twin.activities, watchEngine } });
     await stage.sleep(MINUTE);
     await stage.until(run, isLeftAlone);
     assert.deepEqual(twin.calls, []);
+    // The engine that was given up may serve again, and crash for the first time.
+    assert.equal(known.at(-1), null);
   });
 }
 

@@ -134,7 +134,7 @@ async function takeFall(run: Run, { prepared, kind, reason, last_error }: Fallen
       ...{ backoff_ms: plan.at_ms - nowMs, next_restart_at_ms: plan.at_ms, rate_limited: plan.rate_limited },
       window_ms: ready.policy.window_ms,
     });
-  if (!pool.taken) state.due = null;
+  if (!pool.taken) Object.assign(state, { due: null, known_crash_id: null });
 }
 
 /** Waits, by a timer that outlives every process, and starts the engine again if the pool still waits for that. */
@@ -152,7 +152,8 @@ async function restartWhenDue(run: Run, due: DueRestart): Promise<void> {
     await tellTransitions(run);
   }
   if (await isBegun(run, due)) await restart(run, due);
-  else if (run.news === news) state.due = null;
+  // Whoever has the pool by now may serve with the very engine that was given up: its next crash is another one.
+  else if (run.news === news) Object.assign(state, { due: null, known_crash_id: null });
 }
 
 /** Counts the restart; false where another operation has the pool. */

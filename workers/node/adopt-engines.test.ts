@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { eventually } from '../../testing/changes.js';
 import { poolNode } from '../../testing/pool-node.js';
 import { nodeOnDisk, offerOf } from '../../testing/test-node.js';
+import { findLeftEngines } from '../../activities/process/adopt.js';
 import { adoptEngines } from './adopt-engines.js';
+import { reportLeft } from './crash-report.js';
 
 test('B-REG-134: a worker that starts again knows its pools and their leases as they were', async (t) => {
   const machine = await poolNode(t);
@@ -35,4 +37,43 @@ test('B-REG-134: a worker that starts again knows its pools and their leases as 
   assert.deepEqual(next.pools.leases('default').sort(), ['t0', 't1']);
   assert.deepEqual(next.pools.running('default', 'r0')?.pid, engine.pid);
   assert.deepEqual(next.pools.get('default')?.scheduler.waiting(), ['waits']);
+});
+
+test('B-REG-134, B-SUPER-001: a worker that dies while it ends an engine leaves the crash to the next one', async (t) => {
+  const machine = await poolNode(t);
+  const prepared = await machine.prepared([], { pool_id: 'default' });
+  const engine = await machine.run('spawnEngine', prepared);
+  const handoff_path = await machine.run('writeHandoff', { prepared, engine, correlation_id: 'c' });
+  process.kill(engine.pid, 'SIGKILL');
+  await eventually(
+    () => 'the end of the engine',
+    async () =>
+      (await machine.room.exitOf({ pid: engine.pid, startTicks: engine.start_ticks })) ? true : undefined,
+  );
+
+  const [left] = await findLeftEngines(machine.deps.paths.runtimeDir);
+  const ending = machine.restarted();
+  const filesWhenTold: boolean[] = [];
+  ending.pools.onMove(() => filesWhenTold.push(existsSync(handoff_path)));
+  await adoptEngines(ending.deps, ending.pools, ending.deps.log);
+  const report = ending.pools.crash('default');
+  assert.equal(report?.crash_id, `${engine.pid}:${engine.start_ticks}`);
+  assert.deepEqual(filesWhenTold, [true]);
+  assert.deepEqual(await findLeftEngines(machine.deps.paths.runtimeDir), []);
+  assert.equal(left?.alive, false);
+});
+
+test('B-REG-134: an engine that was given up is ended by the next worker, whatever it answers', async (t) => {
+  const machine = await poolNode(t);
+  const prepared = await machine.prepared([], { pool_id: 'default' });
+  const engine = await machine.run('spawnEngine', prepared);
+  const [left] = await findLeftEngines(machine.deps.paths.runtimeDir);
+  assert.ok(left);
+  const next = machine.restarted();
+  next.pools.crashed(await reportLeft(next.deps, left.record, true));
+  await adoptEngines(next.deps, next.pools, next.deps.log);
+  assert.deepEqual(await findLeftEngines(machine.deps.paths.runtimeDir), []);
+  const { state, ready } = next.pools.status('default') ?? {};
+  assert.deepEqual([state, ready], ['failed', false]);
+  assert.equal(next.pools.crash('default')?.crash_id, `${engine.pid}:${engine.start_ticks}`);
 });

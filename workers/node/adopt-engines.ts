@@ -12,7 +12,7 @@ import { engineFields } from '../../activities/pool/pool-fields.js';
 import { endLeftEngine, findLeftEngines, setUnreadableRecordsAside } from '../../activities/process/adopt.js';
 import { handoffFileName, isAside } from '../../domain/identity.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { reportLeft, tellCrash } from './crash-report.js';
+import { crashId, reportLeft, tellCrash } from './crash-report.js';
 import { answersHealth } from './engine-health.js';
 import type { PoolRegistry } from './pool-registry.js';
 
@@ -32,7 +32,9 @@ export async function adoptEngines(
     const { pool_id, replica_id } = prepared;
     const url = `http://${prepared.host}:${prepared.port}`;
     const handedOver = existsSync(join(deps.paths.handoffDir, handoffFileName(pool_id, replica_id)));
-    if (left.alive && !handedOver) {
+    // The worker before this one had told of its end, and died while it ended it.
+    const isFallen = pools.crash(pool_id)?.crash_id === crashId(left.record);
+    if (left.alive && !handedOver && !isFallen) {
       if (!isAside(replica_id)) pools.starting(prepared);
       deps.workers.enrol(prepared, left.record.token);
       const fields = { event: 'engine_left', ...engineFields(prepared), pid };
@@ -40,19 +42,22 @@ export async function adoptEngines(
       continue;
     }
     const engine: RunningEngine = { prepared, url, pid, startTicks: started_ticks };
-    const serves = left.alive && (await isHealthy(deps, engine));
+    const serves = left.alive && !isFallen && (await isHealthy(deps, engine));
     const event = serves ? 'engine_adopted' : 'engine_ended';
     log.info({ event, ...engineFields(prepared), pid }, 'engine of an earlier worker');
     const drains = isMarkedDraining(deps.paths, pool_id);
-    if (serves) pools.adopted(engine, drains);
-    else {
+    if (serves) {
+      pools.adopted(engine, drains);
+      continue;
+    }
+    if (handedOver && !drains && !isFallen) {
+      // It served while nobody watched, and does not any more: its supervisor starts it again. Told before its files go, by
+      // which the worker after this one would know of it.
       const report = await reportLeft(deps, left.record, left.alive);
-      await endLeftEngine(left, deps, 'left by an earlier worker');
-      if (!handedOver || drains) continue;
-      // It served while nobody watched, and does not any more: its supervisor starts it again.
       tellCrash({ ...deps, log }, report);
       pools.crashed(report);
     }
+    await endLeftEngine(left, deps, 'left by an earlier worker');
   }
 }
 

@@ -62,6 +62,11 @@ export async function reportLeft(
   return reportOf(record, { ...unknown, silent: alive, log_tail: await wordsOf(paths, record) });
 }
 
+/** Names the crash of the process that a record tells of. */
+export function crashId({ pid, started_ticks }: SpawnRecord): string {
+  return `${pid}:${started_ticks}`;
+}
+
 async function wordsOf(paths: NodePaths, record: SpawnRecord): Promise<string> {
   const { log_offset_bytes } = record;
   // An engine that was found without a record may have written after another one: its words prove nothing.
@@ -73,13 +78,13 @@ async function wordsOf(paths: NodePaths, record: SpawnRecord): Promise<string> {
 type EndFacts = CrashFacts & { uptime_seconds: number | null };
 
 function reportOf(record: SpawnRecord, facts: EndFacts): CrashReport {
-  const { pool_id, replica_id, pid, started_ticks, prepared } = record;
+  const { pool_id, replica_id, pid, prepared } = record;
   const { kind, reason } = classifyCrash(facts);
   const { exit_code, signal, uptime_seconds } = facts;
   const words = `the engine of replica ${replica_id} (pid ${pid}) has crashed: ${reason}`;
   const tail = lastLines(facts.log_tail);
   return {
-    ...{ crash_id: `${pid}:${started_ticks}`, pool_id, replica_id, kind, reason, prepared },
+    ...{ crash_id: crashId(record), pool_id, replica_id, kind, reason, prepared },
     ...{ exit_code, signal, uptime_seconds },
     last_error: tail === '' || kind === 'graceful_exit' ? words : `${words}; its log ends:\n${tail}`,
   };
