@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { runView, type RunView } from '../contracts/node.js';
-import { nodeOnDisk, offerOf } from '../testing/test-node.js';
+import { runView, type FollowRunInput, type RunView } from '../contracts/node.js';
+import { nodesOfTests, nodeOnDisk, offerOf } from '../testing/test-node.js';
 import type { RunKeeper } from './deps.js';
+import { POOL_DRAINED } from '../domain/drain.js';
 import { followRunActivity } from './follow-run.js';
 
+const aNode = nodesOfTests();
 const input = { ...offerOf('t'), node_id: 'node-1' };
 
 function view(changes: Partial<RunView>): RunView {
@@ -33,6 +35,8 @@ function view(changes: Partial<RunView>): RunView {
     ...changes,
   });
 }
+
+const pools = { status: () => undefined };
 
 /** A run that goes on until the signal aborts, or ends at the first look. */
 function keeper(ended: boolean) {
@@ -63,7 +67,7 @@ async function stoppedFor(reason: 'CANCELLED' | 'WORKER_SHUTDOWN' | 'TIMED_OUT' 
     env.cancel(reason);
   });
   const failure: unknown = await env
-    .run(followRunActivity({ runs, closing: new AbortController().signal }), input)
+    .run(followRunActivity({ runs, pools, closing: new AbortController().signal }), input)
     .then(
       () => assert.fail('the following came to an end'),
       (err: unknown) => err,
@@ -75,7 +79,7 @@ test('a run that has ended is reported at once', async () => {
   const { runs } = keeper(true);
   const env = new MockActivityEnvironment();
   const end = await env.run<[typeof input], RunView, ReturnType<typeof followRunActivity>>(
-    followRunActivity({ runs, closing: new AbortController().signal }),
+    followRunActivity({ runs, pools, closing: new AbortController().signal }),
     input,
   );
   assert.equal(end.state, 'completed');
@@ -97,7 +101,7 @@ test('a worker that ends lets go of the run: the following ends at once, and the
   const node = await nodeOnDisk({});
   const closing = new AbortController();
   const { runs } = node;
-  const follow = followRunActivity({ runs, closing: closing.signal });
+  const follow = followRunActivity({ runs, pools, closing: closing.signal });
   const following = new MockActivityEnvironment().run(follow, input);
   await node.engine.asked(1);
   closing.abort();
@@ -105,4 +109,26 @@ test('a worker that ends lets go of the run: the following ends at once, and the
   await assert.rejects(following, { type: 'WORKER_SHUTDOWN', nonRetryable: false });
   await node.close();
   rmSync(node.runsDir, { recursive: true });
+});
+
+test('B-DRAIN-015: who waits in a pool that drains is let go, who has begun there is followed to its end', async () => {
+  const node = await aNode();
+  const { runs } = node;
+  const follow = followRunActivity({ runs, pools: node.pools, closing: new AbortController().signal });
+  const following = (taskId: string, may_leave: boolean) =>
+    new MockActivityEnvironment().run<[FollowRunInput], RunView, typeof follow>(follow, {
+      ...{ ...offerOf(taskId), node_id: 'node-1', may_leave },
+    });
+  await runs.attach(offerOf('runs'));
+  await node.engine.asked(1);
+  await runs.attach(offerOf('waits'));
+  await runs.attach(offerOf('stays'));
+  node.pools.draining('default');
+  const [begun, staying] = [following('runs', true), following('stays', false)];
+  await assert.rejects(following('waits', true), { type: POOL_DRAINED, nonRetryable: true });
+  assert.equal(runs.mustView('waits').state, 'queued');
+  node.engine.finish('EOS');
+  assert.equal((await begun).state, 'completed');
+  await runs.cancel('stays', 'client');
+  assert.equal((await staying).state, 'cancelled');
 });

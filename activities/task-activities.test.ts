@@ -25,11 +25,10 @@ async function kept(transcript: RunLink['transcript'], order: { failure?: typeof
     all[taskId] = document;
     return 'artifact';
   };
-  const { keepTranscript } = createTaskActivities(
-    { attach: notAsked, cancel: notAsked, transcript },
-    keep,
-    notAsked,
-  );
+  const { keepTranscript } = createTaskActivities({ attach: notAsked, cancel: notAsked, transcript }, keep, {
+    findPlace: notAsked,
+    moveTask: notAsked,
+  });
   return { id: await keepTranscript({ ...ORDER, ...order }), all };
 }
 

@@ -2,7 +2,7 @@
 import type { Transcript } from '../contracts/artifact.js';
 import type { ErrorEnvelope } from '../contracts/errors.js';
 import { closesStream, type Frame } from '../contracts/events.js';
-import type { InferTaskInput, MovedTask, RunView } from '../contracts/node.js';
+import type { Destination, InferTaskInput, MovedTask, MoveTaskInput, RunView } from '../contracts/node.js';
 import type { CancelReason } from '../domain/task.js';
 import { asFailure } from './as-failure.js';
 
@@ -18,8 +18,13 @@ export interface RunLink {
 /** Stores a task's transcript; returns its artifact's id. */
 export type KeepTranscript = (taskId: string, transcript: Transcript) => Promise<string>;
 
-/** Gives a task whose node is lost to another. */
-export type MoveTask = (input: InferTaskInput) => Promise<MovedTask>;
+/** How tasks go from one place to another. */
+export interface TaskMoves {
+  /** Where a task could wait instead of in its pool, which is drained; null where it waits best there. */
+  findPlace: (input: InferTaskInput) => Promise<Destination | null>;
+  /** Gives a task to another pool, in the next epoch. */
+  moveTask: (input: MoveTaskInput) => Promise<MovedTask>;
+}
 
 /** Whose transcript is to be kept. */
 export interface TranscriptOrder {
@@ -33,7 +38,7 @@ export interface TranscriptOrder {
 const SHORT_FOLLOW_MS = 1_400;
 
 /** Builds the local activities. */
-export function createTaskActivities(link: RunLink, keep: KeepTranscript, move: MoveTask) {
+export function createTaskActivities(link: RunLink, keep: KeepTranscript, moves: TaskMoves) {
   return {
     /** Confirms the run at its node and follows it for a moment; may run twice, having no other effect. */
     attachRun: (input: InferTaskInput): Promise<RunView> =>
@@ -43,8 +48,12 @@ export function createTaskActivities(link: RunLink, keep: KeepTranscript, move: 
     cancelRun: (input: { node_id: string; task_id: string }): Promise<RunView> =>
       asFailure(() => link.cancel(input.node_id, input.task_id, 'client')),
 
-    /** Gives a task whose node is lost to another, in the next epoch; done twice it is done once. */
-    moveTask: (input: InferTaskInput): Promise<MovedTask> => asFailure(() => move(input)),
+    /** Where a task that waits in a drained pool could wait instead; changes nothing. */
+    findPlace: (input: InferTaskInput): Promise<Destination | null> =>
+      asFailure(() => moves.findPlace(input)),
+
+    /** Gives a task whose node is lost, or whose pool is drained, to another; done twice it is done once. */
+    moveTask: (input: MoveTaskInput): Promise<MovedTask> => asFailure(() => moves.moveTask(input)),
 
     /**
      * Stores every frame of an ended run as an artifact (B-DP-140); again is the same artifact.

@@ -14,7 +14,7 @@ import fp from 'fastify-plugin';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { PayloadCodec } from '@temporalio/common';
 import { Registry } from 'prom-client';
-import type { MoveTask } from '../activities/task-activities.js';
+import type { TaskMoves } from '../activities/task-activities.js';
 import type { Settings } from '../contracts/settings.js';
 import { chooserOf } from '../domain/placement-strategy.js';
 import type { Audit } from '../security/audit/audit-log.js';
@@ -83,7 +83,7 @@ import { createCancel } from './tasks/cancel-task.js';
 import { createCapabilities } from './tasks/capabilities.js';
 import { refusalCounter } from './tasks/count-refusal.js';
 import { createTaskLocator } from './tasks/locate-task.js';
-import { createMoveTask } from './tasks/move-task.js';
+import { createTaskMoves } from './tasks/move-task.js';
 import { createPlacePulled } from './tasks/place-pulled.js';
 import { createPlacer } from './tasks/place-task.js';
 import { createPoolBoard } from './tasks/pool-board.js';
@@ -101,7 +101,7 @@ import { createWorkerBook } from './tasks/worker-book.js';
 declare module 'fastify' {
   interface FastifyInstance {
     /** For the workflows of this process. */
-    moveTask: MoveTask;
+    taskMoves: TaskMoves;
   }
 }
 
@@ -240,7 +240,8 @@ async function registerRoutes(
   });
   const countRefusal = refusalCounter(metrics);
   const cancelTask = createCancel({ nodes, records, locator, tails });
-  app.decorate('moveTask', createMoveTask({ nodes, place, tails, locator, audit: deps.audit, log: app.log }));
+  const moving = { nodes, place, board, tails, locator, audit: deps.audit, log: app.log };
+  app.decorate('taskMoves', createTaskMoves(moving));
   await app.register(healthRoutes, { version: deps.version, records, readPools });
   await app.register(taskRoutes, {
     limits: { maxOutputTokens: settings.DROVER_MAX_OUTPUT_TOKENS },

@@ -112,7 +112,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
       auditCompletion(audit, taskId, transcript);
       return id;
     },
-    moveTask: app.moveTask,
+    taskMoves: app.taskMoves,
     catalog: {
       removeModel: ({ model_id, force, correlation_id: correlationId }) =>
         removal.purge(model_id, force, { correlationId }),

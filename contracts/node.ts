@@ -235,9 +235,23 @@ export interface InferTaskInput extends RunOffer {
 export interface FollowRunInput extends InferTaskInput {
   /** The node has said that it has the run: one that does not know it any more has lost it. */
   is_known?: boolean;
+  /** While it waits, never begun, in a pool that is drained, the following ends: its workflow looks for another pool. */
+  may_leave?: boolean;
 }
 
-/** What became of a task whose node was lost: it had ended there, or goes on elsewhere. */
+/** Where a task goes. */
+export interface Destination {
+  node_id: string;
+  pool_id: string;
+}
+
+/** Input of `moveTask`. */
+export interface MoveTaskInput extends InferTaskInput {
+  /** Where to, for a task that its node still has; placed anew where its node is lost. */
+  to?: Destination;
+}
+
+/** What became of a task that was moved: it had ended where it was, or goes on elsewhere. */
 export type MovedTask =
   { kind: 'ended'; run: RunView } | { kind: 'moved'; node_id: string; pool_id: string; epoch: number };
 

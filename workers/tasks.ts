@@ -9,8 +9,8 @@ import { createCatalogActivities, type CatalogDeeds } from '../activities/catalo
 import {
   createTaskActivities,
   type KeepTranscript,
-  type MoveTask,
   type RunLink,
+  type TaskMoves,
 } from '../activities/task-activities.js';
 import { TASKS_QUEUE } from '../domain/identity.js';
 import { activityCorrelation } from './activity-correlation.js';
@@ -24,7 +24,7 @@ export interface TasksWorkerOptions {
   dataConverter: DataConverter;
   runs: RunLink;
   keepTranscript: KeepTranscript;
-  moveTask: MoveTask;
+  taskMoves: TaskMoves;
   catalog: CatalogDeeds;
 }
 
@@ -38,7 +38,7 @@ const SHUTDOWN_GRACE = '3s';
 
 /** Makes the worker; the caller runs it and shuts it down. */
 export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> {
-  const { connection, namespace, dataConverter, runs, keepTranscript, moveTask, catalog } = options;
+  const { connection, namespace, dataConverter, runs, keepTranscript, taskMoves, catalog } = options;
   return Worker.create({
     connection,
     namespace,
@@ -46,7 +46,7 @@ export function createTasksWorker(options: TasksWorkerOptions): Promise<Worker> 
     taskQueue: TASKS_QUEUE,
     workflowBundle: { codePath: workflowBundlePath() },
     activities: {
-      ...createTaskActivities(runs, keepTranscript, moveTask),
+      ...createTaskActivities(runs, keepTranscript, taskMoves),
       ...createCatalogActivities(catalog),
     },
     interceptors: { activity: [activityCorrelation] },

@@ -6,7 +6,15 @@ import { Context } from '@temporalio/activity';
 import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { TranscriptOrder } from '../activities/task-activities.js';
-import type { InferTaskInput, MovedTask, RunView } from '../contracts/node.js';
+import type {
+  Destination,
+  FollowRunInput,
+  InferTaskInput,
+  MovedTask,
+  MoveTaskInput,
+  RunView,
+} from '../contracts/node.js';
+import { POOL_DRAINED } from '../domain/drain.js';
 import { RUN_LOST } from '../domain/fence.js';
 import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../domain/identity.js';
 import { offerOf } from '../testing/test-node.js';
@@ -32,9 +40,10 @@ after(() => env.teardown());
 interface Twin {
   attachRun: (input: InferTaskInput) => Promise<RunView>;
   cancelRun?: (input: { task_id: string }) => Promise<RunView>;
-  followRun?: (input: InferTaskInput) => Promise<RunView>;
+  followRun?: (input: FollowRunInput) => Promise<RunView>;
   keepTranscript?: (order: TranscriptOrder) => Promise<string | null>;
-  moveTask?: (input: InferTaskInput) => Promise<MovedTask>;
+  findPlace?: (input: InferTaskInput) => Promise<Destination | null>;
+  moveTask?: (input: MoveTaskInput) => Promise<MovedTask>;
 }
 
 /** Starts a task over these activities; a twin without `followRun` has a node that nobody polls for. */
@@ -277,6 +286,44 @@ test('a task that is lost again and again fails in the end', async () => {
     const failure = await failureOf(task.result());
     assert.equal(failure instanceof ApplicationFailure && failure.type, 'WORKER_RESET');
     assert.equal(moves, 5);
+  });
+});
+
+/** A node whose pool drains: it lets go of who may leave. */
+const drainingPool = async ({ may_leave, node_id }: FollowRunInput): Promise<RunView> => {
+  if (may_leave === true) throw ApplicationFailure.nonRetryable('the pool is drained', POOL_DRAINED);
+  return { ...completedView, node_id };
+};
+
+test('B-DRAIN-015: a task that waits in a drained pool goes to the pool that was found for it, on record there', async () => {
+  const to = { node_id: 'node-b', pool_id: 'pool-b' };
+  const attachRun = async ({ epoch }: InferTaskInput) =>
+    epoch === 1 ? runView({ state: 'queued' }) : { ...completedView, ...to };
+  const orders: unknown[] = [];
+  const moveTask = async ({ to: where, epoch }: MoveTaskInput): Promise<MovedTask> => {
+    orders.push(where);
+    return { kind: 'moved', ...to, epoch: epoch + 1 };
+  };
+  const findPlace = async () => to;
+  await withTask({ attachRun, followRun: drainingPool, findPlace, moveTask }, async (task) => {
+    assert.equal((await task.result()).node_id, 'node-b');
+    assert.deepEqual(orders, [to]);
+    const { typedSearchAttributes, memo } = await task.describe();
+    assert.equal(typedSearchAttributes.get(attribute.PoolId), 'pool-b');
+    assert.deepEqual([memo?.['node_id'], memo?.['pool_id']], ['node-b', 'pool-b']);
+  });
+});
+
+test('B-DRAIN-015: a task for which there is no other pool is followed on where it waits, and asks no second time', async () => {
+  let asked = 0;
+  const findPlace = async () => {
+    asked += 1;
+    return null;
+  };
+  const attachRun = async () => runView({ state: 'queued' });
+  await withTask({ attachRun, followRun: drainingPool, findPlace }, async (task) => {
+    const { node_id, state } = await task.result();
+    assert.deepEqual([node_id, state, asked], [`node-${taskNumber}`, 'completed', 1]);
   });
 });
 

@@ -17,10 +17,25 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { ErrorEnvelope } from '../contracts/errors.js';
-import type { InferTaskInput, MovedTask, RunView, TaskOutcome } from '../contracts/node.js';
+import type {
+  Destination,
+  FollowRunInput,
+  InferTaskInput,
+  MovedTask,
+  RunView,
+  TaskOutcome,
+} from '../contracts/node.js';
+import { POOL_DRAINED } from '../domain/drain.js';
 import { RUN_LOST } from '../domain/fence.js';
 import type { TaskState } from '../domain/task.js';
-import { attachRun, cancelRun, followOn, keepTranscript, moveTask } from './parts/run-activities.js';
+import {
+  attachRun,
+  cancelRun,
+  findPlace,
+  followOn,
+  keepTranscript,
+  moveTask,
+} from './parts/run-activities.js';
 import {
   EndedAt,
   FirstTokenAt,
@@ -50,21 +65,53 @@ interface End {
   cancellation?: Error;
 }
 
-/** Follows the task from node to node: one that is lost gives it up, in another epoch, to the next. */
+/**
+ * Follows the task from place to place, each in another epoch: a node that is lost gives it up, and a pool that is drained lets
+ * go what waits there, where another serves it (B-DRAIN-015).
+ */
 async function followWherever(input: InferTaskInput): Promise<End & { place: InferTaskInput }> {
   let place = input;
+  let may_leave = true;
   for (let moves = 0; ; moves++) {
     try {
-      return { ...(await follow(place)), place };
+      return { ...(await follow({ ...place, may_leave: may_leave && moves < MOVES_LIMIT })), place };
     } catch (err) {
-      const isOver = !(err instanceof LostNodeError) || moves >= MOVES_LIMIT || !patched('lost-tasks-move');
-      if (isOver) throw await refused(place, err instanceof LostNodeError ? err.cause : err);
-      const moved = await move(place, err);
+      const moved = isLeftBehind(err) ? await leave(place) : await moveLost(place, err, moves);
+      may_leave = moved !== null;
+      if (moved === null) continue;
       if (moved.kind === 'ended') return { view: moved.run, place };
       place = { ...place, node_id: moved.node_id, pool_id: moved.pool_id, epoch: moved.epoch };
       tellPlace(place);
     }
   }
+}
+
+/** Out of a drained pool; null where the task stays, until its deadline or until the pool is back. */
+async function leave(place: InferTaskInput): Promise<MovedTask | null> {
+  const to = await placeBeside(place);
+  if (to === null) return null;
+  try {
+    return await CancellationScope.nonCancellable(() => moveTask({ ...place, to }));
+  } catch (err) {
+    // It may have stopped where it was, and nobody has said that it goes on elsewhere.
+    return move(place, new LostNodeError(err));
+  }
+}
+
+async function placeBeside(place: InferTaskInput): Promise<Destination | null> {
+  try {
+    return await CancellationScope.nonCancellable(() => findPlace(place));
+  } catch (err) {
+    log.warn('nobody can say where the task could go', { event: 'task_stays', task_id: place.task_id, err });
+    return null;
+  }
+}
+
+/** @throws the failure of the task where its node is not lost, or was lost too often */
+async function moveLost(place: InferTaskInput, err: unknown, moves: number): Promise<MovedTask> {
+  const isOver = !(err instanceof LostNodeError) || moves >= MOVES_LIMIT || !patched('lost-tasks-move');
+  if (isOver) throw await refused(place, err instanceof LostNodeError ? err.cause : err);
+  return move(place, err);
 }
 
 /** @throws the failure of the task where no other node takes it */
@@ -85,13 +132,13 @@ function tellPlace({ task_id, node_id, pool_id, epoch }: InferTaskInput): void {
     { key: PoolId, value: pool_id },
   ]);
   upsertMemo({ node_id, pool_id });
-  log.warn('the task goes on at another node', { event: 'task_moved', task_id, node_id, pool_id, epoch });
+  log.warn('the task goes on elsewhere', { event: 'task_moved', task_id, node_id, pool_id, epoch });
 }
 
-async function follow(input: InferTaskInput): Promise<End> {
+async function follow({ may_leave, ...input }: FollowRunInput): Promise<End> {
   try {
     const view = await followShortly(input);
-    return { view: view?.ended === true ? view : await followLong(input, view) };
+    return { view: view?.ended === true ? view : await followLong({ ...input, may_leave }, view) };
   } catch (err) {
     if (isLost(err)) throw new LostNodeError(err);
     if (!(err instanceof Error) || !isCancellation(err)) throw err;
@@ -126,7 +173,7 @@ async function followShortly(input: InferTaskInput): Promise<RunView | undefined
   }
 }
 
-function followLong(input: InferTaskInput, view: RunView | undefined): Promise<RunView> {
+function followLong(input: FollowRunInput, view: RunView | undefined): Promise<RunView> {
   const state = view?.state ?? 'queued';
   upsertSearchAttributes([{ key: TaskStateKey, value: state }]);
   setCurrentDetails(`following the run on ${input.node_id}, which is ${state}`);
@@ -186,6 +233,11 @@ function isLost(err: unknown): boolean {
   const { cause } = err;
   if (cause instanceof TimeoutFailure) return cause.timeoutType === 'SCHEDULE_TO_START';
   return cause instanceof ApplicationFailure && cause.type === RUN_LOST;
+}
+
+/** The task waits in a pool that was drained. */
+function isLeftBehind(err: unknown): boolean {
+  return err instanceof ActivityFailure && activityCause(err)?.type === POOL_DRAINED;
 }
 
 /** The node of the task is lost, as its cause tells. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { DroverError } from '../../contracts/errors.js';
 import type { FrameBody } from '../../contracts/events.js';
 import type { InferTaskInput } from '../../contracts/node.js';
-import { MemoryNodes } from '../testing/memory-nodes.js';
+import { MemoryNodes, readyPool } from '../testing/memory-nodes.js';
 import { startTestApi, taskBody, type TestApi } from '../testing/test-api.js';
 
 const token = (i: number): FrameBody => ({ type: 'token', data: { t: `w${i}`, i } });
@@ -37,7 +37,7 @@ describe('a task whose node is lost', () => {
   afterEach(() => api.close());
 
   const task = (): InferTaskInput => ({ ...api.nodes.run('t-1').offer, node_id: lost });
-  const move = () => api.app.moveTask(task());
+  const move = () => api.app.taskMoves.moveTask(task());
   const reader = () => api.ask('GET', '/v2/tasks/t-1/events');
 
   it('B-DEAD-003: has the same deadline wherever it goes on', async () => {
@@ -103,7 +103,7 @@ describe('a task whose node is lost', () => {
     const order = task();
     api.nodes.runs.clear();
     api.nodes.poolsOf.set(other, []);
-    const moved = await api.app.moveTask(order);
+    const moved = await api.app.taskMoves.moveTask(order);
     assert.deepEqual(moved, { kind: 'moved', node_id: lost, pool_id: 'default', epoch: 2 });
     assert.equal(api.nodes.takenOver[0]?.past, undefined);
   });
@@ -112,6 +112,52 @@ describe('a task whose node is lost', () => {
     api.nodes.away.add(lost);
     api.nodes.poolsOf.set(other, []);
     await assert.rejects(move(), (err) => err instanceof DroverError && err.code === 'POOL_UNAVAILABLE');
+    assert.deepEqual(api.nodes.takenOver, []);
+  });
+});
+
+describe('a task that waits in a pool which is drained', () => {
+  let api: TestApi;
+  beforeEach(async () => {
+    api = await startTestApi({ nodes: new MemoryNodes(['node-1']) });
+    await api.ask('POST', '/v2/tasks', { payload: taskBody() });
+    serve(readyPool({ state: 'draining', draining: true, ready: false }), readyPool({ pool_id: 'other' }));
+  });
+  afterEach(() => api.close());
+
+  const serve = (...pools: ReturnType<typeof readyPool>[]) => api.nodes.poolsOf.set('node-1', pools);
+  const task = (): InferTaskInput => ({ ...api.nodes.run('t-1').offer, node_id: 'node-1' });
+  const to = { node_id: 'node-1', pool_id: 'other' };
+
+  it('B-DRAIN-015: has a place in another pool that serves the model, and stops where it was before it has it', async () => {
+    const order = task();
+    assert.deepEqual(await api.app.taskMoves.findPlace(order), to);
+    assert.deepEqual(api.nodes.takenOver, []);
+    const moved = await api.app.taskMoves.moveTask({ ...order, to });
+    assert.deepEqual(moved, { kind: 'moved', ...to, epoch: 2 });
+    const calls = api.nodes.calls.filter((call) => /fence|takeOver/.test(call));
+    assert.deepEqual(calls, ['node-1 fence 2 t-1', 'node-1 takeOver t-1']);
+    // A try whose answer was lost: it is there already.
+    assert.deepEqual(await api.app.taskMoves.moveTask({ ...order, to }), moved);
+    assert.equal(api.nodes.takenOver.length, 1);
+  });
+
+  it('B-DRAIN-015: stays where no other pool serves the model, and where its own is back', async () => {
+    serve(readyPool({ state: 'draining', draining: true, ready: false }));
+    assert.equal(await api.app.taskMoves.findPlace(task()), null);
+    serve(readyPool(), readyPool({ pool_id: 'other', slots_free: 0 }));
+    assert.equal(await api.app.taskMoves.findPlace(task()), null);
+  });
+
+  it('is given to nobody while its node does not say that it has stopped', async () => {
+    const order = task();
+    api.nodes.away.add('node-1');
+    await assert.rejects(
+      api.app.taskMoves.moveTask({ ...order, to: { node_id: 'node-2', pool_id: 'other' } }),
+      {
+        code: 'POOL_UNAVAILABLE',
+      },
+    );
     assert.deepEqual(api.nodes.takenOver, []);
   });
 });

@@ -136,7 +136,10 @@ const worker = await createTasksWorker({
     transcript: () => Promise.resolve(undefined),
   },
   keepTranscript: () => Promise.reject(new Error('the floor keeps nothing')),
-  moveTask: () => Promise.reject(new Error('the floor moves nothing')),
+  taskMoves: {
+    findPlace: () => Promise.resolve(null),
+    moveTask: () => Promise.reject(new Error('the floor moves nothing')),
+  },
   catalog: {
     removeModel: () => Promise.reject(new Error('the floor has no models')),
     recordModel: () => Promise.resolve(),

@@ -61,6 +61,20 @@ Feature: Where a task goes
     When the task "b" is posted
     Then "b" is on the near node
 
+  @B-DRAIN-015
+  Scenario: What waits in a pool that is drained waits elsewhere, where it may
+    Given two nodes of its own, of which the far one has the larger pool
+    And the pool "default" is busy with the endless task "busy"
+    And the task "free" is posted with placement: {"mode":"prefer","prefer_pools":["default"],"allow_fallback":true}
+    And the task "pinned" is posted with placement: {"mode":"pin","pin_pool_id":"default"}
+    And "free" and "pinned" wait on the near node
+    When the pool "default" is drained with a deadline of 60000 ms
+    Then "free" comes to be "completed"
+    And "free" is on the far node
+    And the history of "free" tells where it went
+    When "busy" is cancelled
+    Then "pinned" waits on, and was never started
+
   @B-PL-018
   Scenario: A node that is away is no candidate
     Given two nodes of its own, of which the far one has the larger pool

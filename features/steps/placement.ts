@@ -41,6 +41,20 @@ When('the tasks {names} are posted one after the other', async function (this: D
   for (const name of names) await this.tasks.admit(name);
 });
 
+Given(
+  'the pool {string} is busy with the endless task {string}',
+  async function (this: DroverWorld, pin_pool_id: string, name: string) {
+    await this.tasks.occupySlot(name, { placement: { mode: 'pin', pin_pool_id } });
+  },
+);
+
+Given('{names} wait on the near node', async function (this: DroverWorld, names: string[]) {
+  for (const name of names) {
+    const { state, node_id } = await this.tasks.status(name);
+    assert.deepEqual([state, node_id], ['queued', this.stack.nodeId], name);
+  }
+});
+
 When('the far node ends', async function (this: DroverWorld) {
   await this.breakStack().mustFarNode().program?.stop();
 });
@@ -50,6 +64,17 @@ Then('two of {names} are on each node', async function (this: DroverWorld, names
   const { nodeId } = this.stack;
   const count = (id: string) => nodes.filter((node) => node === id).length;
   assert.deepEqual([count(nodeId), count(this.stack.mustFarNode().id)], [2, 2], nodes.join(' '));
+});
+
+Then('the history of {string} tells where it went', async function (this: DroverWorld, name: string) {
+  const { memo } = await this.operator.temporal.describeTask(this.tasks.of(name).id);
+  const { id, pool } = this.stack.mustFarNode();
+  assert.deepEqual([memo?.['node_id'], memo?.['pool_id']], [id, pool]);
+});
+
+Then('{string} waits on, and was never started', async function (this: DroverWorld, name: string) {
+  const { state, node_id, started_at_ms } = await this.tasks.status(name);
+  assert.deepEqual([state, node_id, started_at_ms], ['queued', this.stack.nodeId, null]);
 });
 
 Then(

@@ -68,8 +68,8 @@ export class TaskBook {
   }
 
   /** Takes the only slot with a task that does not end by itself. */
-  async occupySlot(name: string): Promise<void> {
-    await this.admit(name, ENDLESS);
+  async occupySlot(name: string, overrides: Record<string, unknown> = {}): Promise<void> {
+    await this.admit(name, { ...ENDLESS, ...overrides });
     await this.waitForState(name, ['executing']);
   }
 

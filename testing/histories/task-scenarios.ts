@@ -1,7 +1,8 @@
 /** Tasks to record: how their node answers, and whether a client cancels them. */
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
-import type { RunView } from '../../contracts/node.js';
+import type { FollowRunInput, MovedTask, RunView } from '../../contracts/node.js';
+import { POOL_DRAINED } from '../../domain/drain.js';
 import { nodeRunsQueue, TASKS_QUEUE, taskWorkflowId } from '../../domain/identity.js';
 import type { inferTask } from '../../workflows/infer-task.js';
 import { completedView, endedView, runView } from '../run-view.js';
@@ -12,6 +13,8 @@ interface Task {
   attachRun?: () => Promise<RunView>;
   /** What the long follow comes to; without it the task is cancelled while it is followed. */
   followed?: RunView;
+  /** Its pool is drained while it waits; where it goes then, null where it stays. */
+  left?: { node_id: string; pool_id: string } | null;
 }
 
 /** By the name of their history. */
@@ -25,13 +28,18 @@ export const taskScenarios: Readonly<Record<string, Scenario>> = {
     followed: completedView,
   }),
   'task-cancelled-kept': task('t-cancelled-kept', {}),
+  'task-left-pool': task('t-left-pool', {
+    followed: completedView,
+    left: { node_id: NODE, pool_id: 'other' },
+  }),
+  'task-stayed-in-pool': task('t-stayed-in-pool', { followed: completedView, left: null }),
   'task-withdrawn': task('t-withdrawn', {
     attachRun: () => Promise.reject(ApplicationFailure.nonRetryable('withdrawn', 'OFFER_WITHDRAWN')),
     followed: completedView,
   }),
 };
 
-function task(taskId: string, { attachRun, followed }: Task): Scenario {
+function task(taskId: string, { attachRun, followed, left }: Task): Scenario {
   return async (stage) => {
     let follows = (): void => undefined;
     const following = new Promise<void>((resolve) => (follows = resolve));
@@ -39,10 +47,14 @@ function task(taskId: string, { attachRun, followed }: Task): Scenario {
       attachRun: attachRun ?? (() => Promise.resolve(runView())),
       cancelRun: () => Promise.resolve(endedView('cancelled', 'CANCELLED')),
       keepTranscript: () => Promise.resolve('artifact'),
+      findPlace: () => Promise.resolve(left ?? null),
+      moveTask: (): Promise<MovedTask> => Promise.resolve({ kind: 'moved', epoch: 2, ...moved(left) }),
     });
     const runs = await stage.activities(nodeRunsQueue(NODE), {
-      followRun: () => {
+      followRun: ({ may_leave, epoch }: FollowRunInput) => {
         follows();
+        if (left !== undefined && may_leave === true && epoch === 1)
+          throw ApplicationFailure.nonRetryable('the pool is drained', POOL_DRAINED);
         return followed === undefined ? untilCancelled() : Promise.resolve(followed);
       },
     });
@@ -61,6 +73,11 @@ function task(taskId: string, { attachRun, followed }: Task): Scenario {
       }),
     );
   };
+}
+
+function moved(left: Task['left']) {
+  if (left == null) throw new Error('the task has nowhere to go');
+  return left;
 }
 
 async function untilCancelled(): Promise<never> {

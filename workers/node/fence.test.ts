@@ -191,3 +191,39 @@ test('a task whose last frame was shown by the lost node ends as that frame says
   assert.deepEqual([view.state, view.ended, view.tokens_out], ['completed', true, 2]);
   assert.equal(engine.requests.length, 0);
 });
+
+test('B-DRAIN-015: a task that waits goes to another pool of the same node, and is on record there', async () => {
+  const node = await aNode();
+  node.open(1, 'other');
+  await begin(node);
+  await node.runs.attach(offerOf('waits'));
+  assert.equal((await node.runs.fence('waits', 2)).run.ended, false);
+  await node.runs.attach({ ...offerOf('waits'), pool_id: 'other', epoch: 2 });
+  await node.engine.asked(2);
+  assert.deepEqual(
+    [node.runs.mustView('waits').pool_id, node.runs.mustView('waits').epoch, node.pools.waiting('default')],
+    ['other', 2, []],
+  );
+  // The same again, by a try whose answer was lost, stops nothing.
+  assert.equal((await node.runs.fence('waits', 2)).run.pool_id, 'other');
+  assert.doesNotThrow(() => node.runs.mustServe('waits'));
+  await assert.rejects(
+    async () => node.runs.attach(offerOf('waits', { digest: 'other' })),
+    refusedWith('TASK_CONFLICT'),
+  );
+  await node.crash();
+  const next = await aNode({ runsDir: node.runsDir, slots: 0 });
+  assert.equal(next.runs.mustView('waits').pool_id, 'other');
+});
+
+test('a task that comes back goes on from what it showed elsewhere, not from what it showed here', async () => {
+  const node = await aNode();
+  await begin(node);
+  const { frames } = await node.runs.fence('t', 2);
+  node.engine.spelling = 'abc';
+  const elsewhere = (frame: Frame, index: number): Frame =>
+    frame.type === 'token' ? { ...frame, data: { ...frame.data, t: 'xyz'[index] ?? '' } } : frame;
+  const past = frames.map(elsewhere);
+  await node.runs.attach({ ...offerOf('t'), epoch: 3, past });
+  assert.deepEqual(node.runs.mustServe('t').framesFrom(0), past);
+});

@@ -49,9 +49,14 @@ export class Fence {
     this.letGoOn(run);
   }
 
-  /** From this epoch on the task is another node's; where it has ended here, that is its end. */
+  /**
+   * From this epoch on the task is elsewhere; where it has ended here, that is its end. One that is here in this epoch already
+   * goes on.
+   */
   async stopForGood(run: Run, epoch: number): Promise<FencedRun> {
     const { over, now, reports } = this.deps;
+    const isHereAlready = run.fencedBy === null && reports.view(run).epoch >= epoch;
+    if (isHereAlready) return { run: reports.view(run), frames: run.framesFrom(0) };
     if (!run.ended && run.fencedBy === null) {
       this.hold(run);
       await over(run.taskId);

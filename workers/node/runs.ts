@@ -171,6 +171,10 @@ export class RunRegister implements RunKeeper {
   async attach(offer: PlacedRun): Promise<RunView> {
     this.refuseTombstone(offer.task_id);
     let run = this.sameRun(offer);
+    if (run !== undefined && cameBack(run, offer.epoch)) {
+      this.remove(run);
+      run = undefined;
+    }
     if (run === undefined) {
       const pool = this.deps.pools().ensure(offer.pool_id);
       run = this.admit(pool, offer, true);
@@ -461,11 +465,15 @@ export class RunRegister implements RunKeeper {
     this.displacement.forget(run.taskId);
     this.timers.clear(run.taskId);
     this.deps.pools().get(run.offer.pool_id)?.scheduler.remove(run.taskId);
-    this.runs.delete(run.taskId);
     run.abort.abort('admin');
+    this.remove(run);
+    this.reports.queue(run.offer.pool_id);
+  }
+
+  private remove(run: Run): void {
+    this.runs.delete(run.taskId);
     run.discard();
     rmSync(run.logPath, { force: true });
-    this.reports.queue(run.offer.pool_id);
   }
 
   private sameRun(offer: RunOffer): Run | undefined {
@@ -515,6 +523,11 @@ export class RunRegister implements RunKeeper {
     await this.executions.allOver();
     for (const run of this.runs.values()) if (!run.ended) run.discard();
   }
+}
+
+/** It went elsewhere, and comes in this epoch or a later one with all that it has shown: to another pool, or from one. */
+function cameBack({ fencedBy }: Run, epoch: number): boolean {
+  return fencedBy !== null && fencedBy <= epoch;
 }
 
 function noSuchTask(): DroverError {

@@ -2,7 +2,14 @@
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/index.js';
 import type { TaskActivities, TranscriptOrder } from '../../activities/task-activities.js';
-import type { FollowRunInput, InferTaskInput, MovedTask, RunView } from '../../contracts/node.js';
+import type {
+  Destination,
+  FollowRunInput,
+  InferTaskInput,
+  MovedTask,
+  MoveTaskInput,
+  RunView,
+} from '../../contracts/node.js';
 import { nodeRunsQueue } from '../../domain/identity.js';
 
 /** On a token's way: waits at most 1.4 s at the node (design §2.5), and gives the node two tries before the long way. */
@@ -24,6 +31,13 @@ const { moveTask: move } = proxyLocalActivities<TaskActivities>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '30s',
   retry: { initialInterval: '500ms', maximumInterval: '2s' },
+});
+
+/** The task waits on meanwhile: where nobody can say, it stays where it is. */
+const { findPlace: find } = proxyLocalActivities<TaskActivities>({
+  startToCloseTimeout: '5s',
+  scheduleToCloseTimeout: '10s',
+  retry: { initialInterval: '200ms', maximumInterval: '1s', maximumAttempts: 3 },
 });
 
 /**
@@ -53,8 +67,13 @@ export function cancelRun({ node_id, task_id }: InferTaskInput): Promise<RunView
   return cancel({ node_id, task_id });
 }
 
-/** Gives the task to another node. */
-export function moveTask(input: InferTaskInput): Promise<MovedTask> {
+/** Where the task could wait instead; null where it stays. */
+export function findPlace(input: InferTaskInput): Promise<Destination | null> {
+  return find(input);
+}
+
+/** Gives the task to another pool, on this node or another. */
+export function moveTask(input: MoveTaskInput): Promise<MovedTask> {
   return move(input);
 }
 
