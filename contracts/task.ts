@@ -126,6 +126,10 @@ export const taskRequest = z
     logprobs: z.int().min(0).max(MOST_LOGPROBS).optional().meta({
       description: 'tells how likely each token was, and so many of the likeliest in its place',
     }),
+    may_wait: z.boolean().optional().meta({
+      description:
+        'false: refused with `REPLICA_EXHAUSTED` where no engine has a free slot for it now; by default it waits',
+    }),
     cancel_on_disconnect: z.boolean().optional().meta({
       description: 'true: cancel once the last reader of the stream has been away for 5 s',
     }),

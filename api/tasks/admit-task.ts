@@ -132,13 +132,33 @@ export function createAdmission(deps: AdmissionDeps): AdmitTask {
 }
 
 async function offerTask(
-  { board, nodes, place, gate }: AdmissionDeps,
+  deps: AdmissionDeps,
   task: TaskWithTurn,
   digest: string,
   context: RequestContext,
 ): Promise<Offered> {
+  const { board, gate, nodes, place } = deps;
   await gate.check([task.request.model_ref]);
   const candidate = await place(task.request, context);
+  try {
+    return await offerTo(candidate, deps, task, digest, context);
+  } catch (err) {
+    if (!(err instanceof DroverError) || err.code !== 'REPLICA_EXHAUSTED') throw err;
+    // It may not wait, and what was kept may not show an engine that is free elsewhere (B-PL-019).
+    for (const nodeId of nodes.nodeIds) board.distrust(nodeId);
+    const other = await place(task.request, context);
+    if (other.slotsFree < 1) throw err;
+    return offerTo(other, deps, task, digest, context);
+  }
+}
+
+async function offerTo(
+  candidate: PlacementCandidate,
+  { board, nodes, gate }: AdmissionDeps,
+  task: TaskWithTurn,
+  digest: string,
+  context: RequestContext,
+): Promise<Offered> {
   // A pool's model has more than one name.
   await gate.check([candidate.modelRef, candidate.modelName]);
   const { nodeId } = candidate;

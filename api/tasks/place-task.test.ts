@@ -88,6 +88,29 @@ describe('placing a task', () => {
     assert.deepEqual([code, pool_id, engine], ['POOL_UNREADY', 'spare', 'llamacpp']);
   });
 
+  it('B-PL-019: busy engines are no reason to refuse; of a task that may not wait only when those of every node are', async () => {
+    const busy = readyPool({ slots_free: 0, queue_depth: 3 });
+    api.nodes.poolsOf.set('node-1', [busy]);
+    api.nodes.poolsOf.set('node-2', [busy]);
+    assert.equal((await submit()).statusCode, 202);
+    now += 2_000;
+    api.nodes.poolsOf.set('node-1', [readyPool({ slots_free: 2 })]);
+    assert.equal((await submit()).statusCode, 202);
+    // Meanwhile node-1 has filled up, and node-2 has room.
+    api.nodes.poolsOf.set('node-1', [busy]);
+    api.nodes.poolsOf.set('node-2', [readyPool({ slots_free: 1 })]);
+    const offer = api.nodes.offer.bind(api.nodes);
+    const exhausted = new DroverError('REPLICA_EXHAUSTED', 'every engine is busy');
+    api.nodes.offer = (nodeId, ...rest) =>
+      nodeId === 'node-1' ? Promise.reject(exhausted) : offer(nodeId, ...rest);
+    assert.equal((await submit({ task_id: 'elsewhere', may_wait: false })).statusCode, 202);
+    assert.equal(api.nodes.run('elsewhere').nodeId, 'node-2');
+    api.nodes.poolsOf.set('node-2', [busy]);
+    now += 2_000;
+    const { code, retriable } = (await submit({ may_wait: false })).json<Record<string, unknown>>();
+    assert.deepEqual([code, retriable], ['REPLICA_EXHAUSTED', true]);
+  });
+
   it('B-PL-018: a node that is away is no candidate, the other serves', async () => {
     api.nodes.away.add('node-1');
     assert.equal((await submit({ task_id: 'away-1' })).statusCode, 202);

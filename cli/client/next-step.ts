@@ -50,6 +50,7 @@ const STEPS: Readonly<Record<string, string>> = {
   TEMPORAL_UNAVAILABLE: 'look with "drover doctor"',
   STORE_UNAVAILABLE: 'look with "drover doctor"',
   ADMISSION_REJECT: 'the queue is full: try again in a moment',
+  REPLICA_EXHAUSTED: 'every engine is busy: try again in a moment',
   QUEUE_FULL_DROP_LRU: 'the queue is full: try again in a moment',
   RATE_LIMITED: 'try again in a moment',
 };

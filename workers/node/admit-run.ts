@@ -158,8 +158,29 @@ function queueFull(pool: Pool, offer: RunOffer, policy: FullQueuePolicy, nowMs: 
     : new DroverError('ADMISSION_REJECT', 'the queue of the pool is full', advice);
 }
 
-/** @throws DroverError as {@link queueFull}, when the queue is full and nobody would go for this task */
+/** @throws DroverError REPLICA_EXHAUSTED for a task that may not wait, where no slot is free for it (B-PL-019) */
+function requireSlot(
+  { poolId, retryAdvice, scheduler, throughput }: Pool,
+  { request }: RunOffer,
+  nowMs: number,
+) {
+  if (request.may_wait !== false || scheduler.hasSlot) return;
+  throw new DroverError(
+    'REPLICA_EXHAUSTED',
+    'no engine of the pool has a free slot, and the task may not wait',
+    {
+      retry_after_ms: retryAdvice.adviseMs(nowMs, throughput, scheduler.slotsTotal),
+      ...{ pool_id: poolId, engine: request.engine, policy_label: 'retry' },
+    },
+  );
+}
+
+/**
+ * @throws DroverError as {@link queueFull}, when the queue is full and nobody would go for this task; REPLICA_EXHAUSTED where it
+ * may not wait
+ */
 export function requireRoom(pool: Pool, offer: RunOffer, displacement: Displacement, nowMs: number): void {
+  requireSlot(pool, offer, nowMs);
   if (pool.scheduler.hasRoom) return;
   if (displacement.victimFor(pool.scheduler, offer.request.priority) === undefined) {
     throw queueFull(pool, offer, displacement.policy, nowMs);
@@ -169,7 +190,7 @@ export function requireRoom(pool: Pool, offer: RunOffer, displacement: Displacem
 /**
  * Puts the task into its pool's queue; in a full one on the promise of somebody's place.
  * @param accepted - it was accepted before, and is never refused for room
- * @throws DroverError as {@link queueFull}
+ * @throws DroverError as {@link requireRoom}
  */
 export function takePlace(
   pool: Pool,
@@ -180,6 +201,7 @@ export function takePlace(
 ): Admission {
   const { scheduler } = pool;
   const { task_id, request } = offer;
+  if (!accepted) requireSlot(pool, offer, nowMs);
   const isFull = !accepted && !scheduler.hasRoom;
   const victim = isFull ? displacement.victimFor(scheduler, request.priority) : undefined;
   const position = scheduler.enqueue(task_id, request.priority, accepted || victim !== undefined);

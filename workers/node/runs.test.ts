@@ -151,6 +151,29 @@ test('a confirmation finds the offer at its place when the queue has filled, and
   assert.equal(lost.queue_position, 1);
 });
 
+test('B-PL-019: a task waits for busy engines; one that may not is told that all are busy, and takes a slot that is free', async () => {
+  const { runs, engine, pools } = await aNode();
+  await runs.attach(offerOf('running'));
+  assert.equal((await runs.offer(offerOf('queued'))).state, 'queued');
+  const hasty = offerOf('hasty', { request: { may_wait: false } });
+  const exhausted = (err: unknown) =>
+    err instanceof DroverError &&
+    err.code === 'REPLICA_EXHAUSTED' &&
+    err.extras.policy_label === 'retry' &&
+    (err.extras.retry_after_ms ?? 0) > 0;
+  await assert.rejects(runs.offer(hasty), exhausted);
+  await engine.asked(1);
+  engine.finish('EOS');
+  await runs.waitForEnd('running', AbortSignal.timeout(5_000));
+  // The slot is for the one that waits.
+  await assert.rejects(runs.offer(hasty), exhausted);
+  await runs.cancel('queued', 'client');
+  assert.equal((await runs.offer(hasty)).state, 'dispatched');
+  pools.draining('default');
+  // What was accepted waits, whatever it wished then.
+  assert.equal((await runs.attach({ ...hasty, task_id: 'moved' })).state, 'queued');
+});
+
 test('B-DP-121, B-DP-123, B-DP-124: frames are started, tokens numbered from 0, metrics, one end', async () => {
   const { runs, engine } = await aNode();
   await runs.attach(offerOf('t'));

@@ -100,6 +100,11 @@ export class Scheduler {
     }
   }
 
+  /** True when the next task would get a slot at once. */
+  get hasSlot(): boolean {
+    return !this.paused && this.depth() < this.slotsFree;
+  }
+
   /** False when {@link enqueue} would refuse now. */
   get hasRoom(): boolean {
     return admission.hasRoom(this.queue, this.slotsFree);
