@@ -2,8 +2,8 @@ Feature: Which engines there are, and what they are doing
 
   In the contract of nodes and workers each engine is a worker. Its state is what is seen of it: nobody sets it.
 
-  @B-WST-007 @B-WST-003 @B-WST-009 @B-WST-010
-  Scenario: An engine of one slot is busy while it runs a task, and idle again
+  @B-WST-007 @B-WST-003 @B-WST-009 @B-WST-010 @B-WST-012
+  Scenario: An engine of one slot is busy while it runs a task, which others wait for, and idle again
     Given a fresh installation whose engine has one slot, busy with the endless task "busy"
     When "GET /v2/workers/state?expected=busy" is requested
     Then the answer is 200
@@ -20,8 +20,11 @@ Feature: Which engines there are, and what they are doing
     And the answer holds:
       | details.expected | idle |
       | details.actual   | busy |
+    When the task "waits" is posted
+    Then "waits" waits at position 0
     When "busy" is cancelled
-    And "GET /v2/workers/idle?model_ref=demo&backend=cpu" is requested
+    Then "waits" comes to be "completed"
+    When "GET /v2/workers/idle?model_ref=demo&backend=cpu" is requested
     Then the answer is 200
     And the answer holds:
       | state           | idle |

@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import type { CrashReport } from '../../contracts/supervision.js';
+import type { PoolState } from '../../domain/pool.js';
 import { nodesOfTests } from '../../testing/test-node.js';
 import { recallPools, rememberPools } from './known-pools.js';
 import type { PoolRegistry } from './pool-registry.js';
@@ -96,4 +97,40 @@ test('a pool that sleeps, or was being woken, sleeps on under the next worker, a
     ['waking', 'asleep', 'demo', null],
   ]);
   assert.equal(next.pools.ensure('waking').loadMs, 1_234);
+});
+
+test('B-WST-015, B-WST-017: of state updates at once each begins where the one before ended, the last one is kept, and no heartbeat is lost', async (t) => {
+  const paths = await folder(t);
+  const { pools, open } = await aNode({ slots: 0 });
+  const steps: [PoolState, PoolState][] = [];
+  recallPools(paths, pools, log);
+  pools.onMove((pool, from) => {
+    steps.push([from, pool.state]);
+    rememberPools(paths, pools.all(), log);
+  });
+  open(1, 'p');
+  const heartbeatBefore = pools.status('p')?.last_heartbeat_ms ?? 0;
+  const updates = [
+    () => pools.reloading('p'),
+    () => pools.draining('p'),
+    () => void pools.serving('p'),
+    () => pools.failed('p', 'the last word'),
+  ];
+  while (Date.now() === heartbeatBefore) await new Promise(setImmediate);
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, n) => {
+      await Promise.resolve();
+      pools.seen('p');
+      updates[n % updates.length]?.();
+    }),
+  );
+  assert.ok(steps.length > updates.length, `${steps.length} moves`);
+  for (const [at, [from]] of steps.entries())
+    if (at > 0) assert.equal(from, steps[at - 1]?.[1], `move ${at}`);
+  const { state, last_error, last_heartbeat_ms } = pools.status('p') ?? assert.fail();
+  assert.deepEqual([state, last_error], ['failed', 'the last word']);
+  assert.ok((last_heartbeat_ms ?? 0) > heartbeatBefore);
+  const next = await aNode({ slots: 0 });
+  recallPools(paths, next.pools, log);
+  assert.deepEqual(told(next.pools), told(pools));
 });

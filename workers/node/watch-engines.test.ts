@@ -247,3 +247,30 @@ test('B-SUPER-001: a worker that finds the engine of an earlier one dead reports
   );
   assert.equal(next.pools.status(POOL)?.model_ref, 'demo');
 });
+
+test('B-WST-018: an engine that registers while the one before it is cleared away stays, and waits for nobody', async (t) => {
+  let find = (): void => undefined;
+  const found = new Promise<void>((resolve) => (find = resolve));
+  let letGo = (): void => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  const { node, watch, prepared, engine, gone } = await watchedNode(t, [], {
+    oomKills: async () => {
+      find();
+      await held;
+      return 0;
+    },
+  });
+  process.kill(engine.pid, 'SIGKILL');
+  await gone();
+  const cleanUp = watch.lookAtAll();
+  await found;
+  const next = { prepared, url: 'http://127.0.0.1:1', pid: process.pid, startTicks: 'its own' };
+  node.pools.ready(next);
+  assert.equal(node.pools.status(POOL)?.ready, true, 'it is there before the clean-up has ended');
+  letGo();
+  await cleanUp;
+  assert.deepEqual(
+    [node.pools.running(POOL, 'r0')?.pid, node.pools.status(POOL)?.ready, node.pools.crash(POOL)],
+    [process.pid, true, null],
+  );
+});
