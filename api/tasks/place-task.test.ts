@@ -128,28 +128,44 @@ describe('placing a task', () => {
 });
 
 describe('placing a task as the installation was told to', () => {
-  const placedAt = async (env: Record<string, string>, count: number, over: Record<string, unknown> = {}) => {
+  /** @param freeAtSecond - slots of the second node; the first has four */
+  const placedAt = async (
+    env: Record<string, string>,
+    count: number,
+    over: Record<string, unknown> = {},
+    freeAtSecond = 4,
+    atOnce = false,
+  ) => {
     const nodes = new MemoryNodes(['node-1', 'node-2']);
-    const api = await startTestApi({ nodes, env });
-    const answers = [];
-    for (let n = 0; n < count; n += 1) {
-      answers.push(
-        await api.ask('POST', '/v2/tasks', {
-          payload: taskBody({ task_id: `q-${n}`, session_id: `q-${n}`, ...over }),
-        }),
-      );
-    }
+    nodes.poolsOf.set('node-2', [readyPool({ slots_free: freeAtSecond })]);
+    const api = await startTestApi({ nodes, env, now: () => 1_000_000 });
+    const submit = (n: number) =>
+      api.ask('POST', '/v2/tasks', {
+        payload: taskBody({ task_id: `q-${n}`, session_id: `q-${n}`, ...over }),
+      });
+    const numbers = Array.from({ length: count }, (_, n) => n);
+    const answers = atOnce ? await Promise.all(numbers.map(submit)) : [];
+    if (!atOnce) for (const n of numbers) answers.push(await submit(n));
     await api.close();
+    const asked = nodes.calls.filter((call) => call.endsWith(' pools')).length;
     const offers = nodes.calls
       .filter((call) => call.split(' ')[1] === 'offer')
       .map((call) => call.split(' ')[0]);
-    return { answers, offers };
+    return { answers, offers, asked };
   };
 
-  it('B-PL-004, B-CFG-014: each node in turn under round-robin, the first by name under least-loaded', async () => {
+  it('B-PL-004, B-CFG-014: each node in turn under round-robin, the one with most free slots under least-loaded', async () => {
     const { offers } = await placedAt({ DROVER_PLACEMENT_STRATEGY: 'round-robin' }, 4);
     assert.deepEqual(offers, ['node-1', 'node-2', 'node-1', 'node-2']);
-    assert.deepEqual((await placedAt({}, 2)).offers, ['node-1', 'node-1']);
+    assert.deepEqual((await placedAt({}, 4, {}, 2)).offers, ['node-1', 'node-1', 'node-1', 'node-2']);
+  });
+
+  it('B-FLOW-004: what comes at once is spread over the nodes as they have room, though they are asked once', async () => {
+    const { offers, asked } = await placedAt({}, 8, {}, 2, true);
+    assert.equal(asked, 2);
+    const count = (nodeId: string) => offers.filter((offer) => offer === nodeId).length;
+    // Four slots and two; the two that must wait do so one at each.
+    assert.deepEqual([count('node-1'), count('node-2')], [5, 3]);
   });
 
   it('B-PL-004, B-CFG-014: a strategy that there is not stops the start', () => {

@@ -1,5 +1,6 @@
 /** Placement of a request: the nodes' reports go to `domain/placement.ts`, its verdict becomes a node and a pool, or a refusal. */
 import { DroverError, type ErrorCode } from '../../contracts/errors.js';
+import type { PoolStatus } from '../../contracts/pool.js';
 import {
   placeTask,
   type PlacementCandidate,
@@ -55,7 +56,11 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
     }
     const home = verdict.placed ? homes.placed(session, verdict.candidate) : 'none';
     note(verdict, home, call.log);
-    if (verdict.placed) return verdict.candidate;
+    if (verdict.placed) {
+      const { nodeId, poolId } = verdict.candidate;
+      board.placed(nodeId, poolId);
+      return verdict.candidate;
+    }
     const reason =
       verdict.problem === 'node_away' ? reports.find(({ problem }) => problem)?.problem : undefined;
     throw refusalOf(verdict.problem, request, { ...verdict, reason });
@@ -122,14 +127,13 @@ function placementRequestOf({
 
 function factsOf(reports: readonly NodeReport[], without?: string): PlacementFacts {
   const eligible = reports.filter(({ nodeId }) => nodeId !== without);
-  const candidates = eligible.flatMap(({ nodeId, pools }) =>
+  const candidates = eligible.flatMap(({ nodeId, pools, placedSince }) =>
     (pools ?? []).map((pool) => ({
       nodeId,
       poolId: pool.pool_id,
       state: pool.state,
       draining: pool.draining,
-      slotsFree: pool.slots_free ?? 0,
-      queueDepth: pool.queue_depth,
+      ...loadOf(pool, placedSince.get(pool.pool_id) ?? 0),
       engine: pool.engine,
       modelRef: pool.model_ref,
       modelName: pool.model_name,
@@ -140,6 +144,15 @@ function factsOf(reports: readonly NodeReport[], without?: string): PlacementFac
   );
   const someNodeIsAway = reports.length === 0 || reports.some(({ pools }) => pools === undefined);
   return { candidates, someNodeIsAway };
+}
+
+/** Its load with the tasks that it was given since it told of it: a burst spreads, though nobody is asked in between. */
+function loadOf({ slots_free, queue_depth }: PoolStatus, placedSince: number) {
+  const free = slots_free ?? 0;
+  return {
+    slotsFree: Math.max(0, free - placedSince),
+    queueDepth: queue_depth + Math.max(0, placedSince - free),
+  };
 }
 
 const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; message: string }> = {

@@ -11,6 +11,8 @@ export interface NodeReport {
   /** What it had when it was last heard of; the same as `pools` where it is there. */
   lastPools: readonly PoolStatus[];
   atMs: number;
+  /** Tasks that were placed in each pool since: the report does not count them yet. */
+  placedSince: Map<string, number>;
   /** Why it could not be asked, where that is known. */
   problem?: string;
 }
@@ -22,6 +24,8 @@ const REPORT_AGE_LIMIT_MS = 1_000;
 export interface PoolBoard {
   /** One report a node; none is older than a second, or than `notBeforeMs` where that is given. */
   reports(call: CallContext, notBeforeMs?: number): Promise<NodeReport[]>;
+  /** A task goes there: whoever is placed next finds a slot less, though the node was not asked again. */
+  placed(nodeId: string, poolId: string): void;
   /** A node said something that its report did not show: ask again at the next need. */
   distrust(nodeId: string): void;
 }
@@ -36,12 +40,13 @@ export function createPoolBoard(nodes: NodeLink, now: () => number): PoolBoard {
     try {
       const { pools } = await nodes.pools(nodeId, call);
       lastHeard.set(nodeId, pools);
-      return { nodeId, pools, lastPools: pools, atMs: now() };
+      return { nodeId, pools, lastPools: pools, atMs: now(), placedSince: new Map() };
     } catch (err) {
       if (!(err instanceof DroverError)) throw err;
       const { reason } = Object(err.extras.details) as { reason?: unknown };
       const problem = typeof reason === 'string' ? { problem: reason } : {};
-      return { nodeId, pools: undefined, lastPools: lastHeard.get(nodeId) ?? [], atMs: now(), ...problem };
+      const lastPools = lastHeard.get(nodeId) ?? [];
+      return { nodeId, pools: undefined, lastPools, atMs: now(), placedSince: new Map(), ...problem };
     }
   }
 
@@ -67,6 +72,10 @@ export function createPoolBoard(nodes: NodeLink, now: () => number): PoolBoard {
         return report !== undefined && report.atMs >= oldest ? report : await refresh(nodeId, call);
       });
       return Promise.all(current);
+    },
+    placed(nodeId, poolId) {
+      const placedSince = kept.get(nodeId)?.placedSince;
+      placedSince?.set(poolId, (placedSince.get(poolId) ?? 0) + 1);
     },
     distrust: (nodeId) => void kept.delete(nodeId),
   };
