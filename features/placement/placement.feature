@@ -75,6 +75,15 @@ Feature: Where a task goes
     When "busy" is cancelled
     Then "pinned" waits on, and was never started
 
+  @B-FLOW-003 @B-FLOW-004
+  Scenario: Ten clients at once, three engines on two nodes
+    Given two nodes of its own, of which the far one has the larger pool
+    And the pool "third" serves the same model with one slot
+    When ten clients post a task of 30 tokens each at the same moment
+    Then some of them have had to wait
+    And each of the ten has got each of its 30 tokens once
+    And the pools "default", "third" and "far" have each run some of them, all ten together
+
   @B-PL-018
   Scenario: A node that is away is no candidate
     Given two nodes of its own, of which the far one has the larger pool

@@ -1,7 +1,9 @@
 /** Two nodes on this machine, and which of them a task went to. */
 import { Given, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
+import { PRELOAD_WAIT_MS } from '../support/engines.js';
 import { logLine } from '../support/logs.js';
+import { ENDLESS } from '../support/task-book.js';
 import type { DroverWorld } from '../support/world.js';
 
 const TWO_NODES = { slots: 1, model: 'slow', nodePools: 'default', farNode: 'machine' } as const;
@@ -54,6 +56,62 @@ Given('{names} wait on the near node', async function (this: DroverWorld, names:
     assert.deepEqual([state, node_id], ['queued', this.stack.nodeId], name);
   }
 });
+
+Given(
+  'the pool {string} serves the same model with one slot',
+  async function (this: DroverWorld, pool: string) {
+    const prepared = { ...(await this.stack.prepareEngine()), pool_id: pool };
+    await this.http.send('POST', `/v2/pools/${pool}/preload`, {
+      body: { prepared, wait_ms: PRELOAD_WAIT_MS },
+    });
+  },
+);
+
+const CLIENTS = Array.from({ length: 10 }, (_, index) => `client-${index}`);
+
+When(
+  'ten clients post a task of {int} tokens each at the same moment',
+  async function (this: DroverWorld, max_tokens: number) {
+    const client = async (name: string) => {
+      await this.tasks.admit(name, { ...ENDLESS, max_tokens });
+      await this.readers.open(name);
+    };
+    await Promise.all(CLIENTS.map(client));
+  },
+);
+
+Then('some of them have had to wait', function (this: DroverWorld) {
+  const positions = CLIENTS.map(
+    (name) => (this.tasks.answerOf(name).json as { queue_position: number }).queue_position,
+  );
+  assert.ok(
+    positions.some((position) => position > 0),
+    positions.join(' '),
+  );
+});
+
+Then(
+  'each of the ten has got each of its {int} tokens once',
+  async function (this: DroverWorld, tokens: number) {
+    for (const name of CLIENTS) {
+      const reader = this.readers.of(name);
+      assert.equal((await reader.waitForClose())?.event, 'end', name);
+      assert.deepEqual(
+        reader.tokens.map(({ i }) => i),
+        Array.from({ length: tokens }, (_, index) => index),
+        name,
+      );
+    }
+  },
+);
+
+Then(
+  'the pools {names} have each run some of them, all ten together',
+  async function (this: DroverWorld, pools: string[]) {
+    const ran = await Promise.all(CLIENTS.map(async (name) => (await this.tasks.status(name)).pool_id));
+    assert.deepEqual([...new Set(ran)].sort(), pools.toSorted());
+  },
+);
 
 When('the far node ends', async function (this: DroverWorld) {
   await this.breakStack().mustFarNode().program?.stop();

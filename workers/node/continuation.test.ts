@@ -90,6 +90,47 @@ test('ids that an engine kept to itself: the text is cut anew where the logged i
   assert.deepEqual(second?.promptIds, [...(first?.promptIds ?? []), ...letters]);
 });
 
+test('B-FLOW-005: what no engine can go on with is run anew on another while nobody has had a token of it, and told with advice after', async () => {
+  const [first, other] = [new ManualEngine(), new ManualEngine()];
+  const node: TestNode = await aNode({
+    adapterOf: (url) => (new URL(url).hostname === 'other' ? other : first),
+    lookAtEngine: (poolId, replicaId) => {
+      node.pools.dropReplica(poolId, replicaId, 'the engine has exited');
+      return Promise.resolve();
+    },
+  });
+  const { pools, runs } = node;
+  const r0 = pools.running('default', 'r0') ?? assert.fail();
+  pools.ready({ ...r0, prepared: { ...r0.prepared, replica_id: 'r1' }, url: 'http://other:1', pid: 2 });
+  const input = {
+    kind: 'chat' as const,
+    messages: [{ role: 'user', content: 'hello' }],
+    tool_use: {
+      tools: [{ type: 'function' as const, function: { name: 'look' } }],
+      tool_choice: 'auto' as const,
+    },
+  };
+  await runs.attach(offerOf('early', { input }));
+  await first.asked(1);
+  first.breakOff();
+  await other.asked(1);
+  other.say('one');
+  other.finish('EOS');
+  assert.equal((await endOf(node, 'early')).state, 'completed');
+  assert.deepEqual([tokensOf(node, 'early'), runs.mustView('early').replica_id], [[[0, 'one']], 'r1']);
+
+  await runs.attach(offerOf('late', { input }));
+  await other.asked(2);
+  other.say('one');
+  await other.heard();
+  pools.ready(r0);
+  other.breakOff();
+  const { state, error } = await endOf(node, 'late');
+  assert.deepEqual([state, error?.code, error?.retriable], ['failed', 'WORKER_RESET', true]);
+  assert.ok((error?.retry_after_ms ?? 0) > 0);
+  assert.deepEqual([tokensOf(node, 'late'), first.chats.length], [[[0, 'one']], 1]);
+});
+
 test('B-AD-011, B-ERR-018: a task that brought three engines no token ends with WORKER_RESET, and the next one runs', async () => {
   const node = await aNode();
   const { engine, runs } = node;

@@ -18,10 +18,13 @@ const FIRST_PAUSE_MS = 250;
 /** No pause is longer, but for its jitter. */
 const LONGEST_PAUSE_MS = 5_000;
 
-/** A run that cannot go on, whatever engine there is. */
+/** The same task under another id begins on whichever engine is there then. */
+const RETRY_AFTER_MS = 1_000;
+
+/** A run that cannot go on, whatever engine there is; its client may ask anew (B-FLOW-005). */
 export class ContinuationError extends DroverError {
   constructor(why: string) {
-    super('WORKER_RESET', why);
+    super('WORKER_RESET', why, { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' });
   }
 }
 
