@@ -320,7 +320,7 @@ async function registerRoutes(
   await app.register(operationRoutes, { records, lookAtPool: createPoolLook(records, readPools), installs });
   await app.register(nodesOf, {
     ...{ settings, metrics, version, token: deps.nodeToken, keys: deps.known },
-    ...{ registered, visits, installs, nodeWorkers, directory, readPools, drainPool },
+    ...{ registered, visits, installs, nodeWorkers, directory, board, readPools, drainPool },
   });
   await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { NODE_STATES } from '../domain/node-service.js';
 import { oneLine, plainText } from './safe-text.js';
+import { drainRequest } from './pool.js';
 import { poolId } from './task.js';
 
 /** Most pools and devices that one node tells of. */
@@ -117,3 +118,33 @@ export type ReportedNode = z.infer<typeof reportedNode>;
 export const reportedNodes = z
   .object({ nodes: z.array(reportedNode), count: z.int() })
   .meta({ id: 'ReportedNodes' });
+
+/** Body of `POST /v2/nodes/{id}/drain`. */
+export const nodeDrain = drainRequest.pick({ deadline_ms: true }).meta({ id: 'NodeDrain' });
+
+/** Answer to `POST /v2/nodes/{id}/resume`. */
+export const nodeResumed = z
+  .object({ node_id: z.string(), state: z.enum(NODE_STATES) })
+  .meta({ id: 'NodeResumed' });
+
+/** A resumed node's type. */
+export type NodeResumed = z.infer<typeof nodeResumed>;
+
+/** Answer to a drain of a node. */
+export const nodeDrained = nodeResumed
+  .extend({
+    pools: z.array(
+      z.object({
+        pool_id: z.string(),
+        operation_id: z
+          .string()
+          .nullable()
+          .meta({ description: 'its drain; null where it cannot be drained' }),
+        problem: z.string().nullable().meta({ description: 'code of what keeps it from being drained' }),
+      }),
+    ),
+  })
+  .meta({ id: 'NodeDrained' });
+
+/** A drained node's type. */
+export type NodeDrained = z.infer<typeof nodeDrained>;

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { reconnectDelayMs, stateAt, takesTasks, versionsAgree } from './node-service.js';
+import {
+  isHeard,
+  NODE_STATES,
+  reconnectDelayMs,
+  stateAt,
+  takesTasks,
+  versionsAgree,
+} from './node-service.js';
 
 test('B-NAPI-004, B-NAPI-006: thirty seconds of silence make a node offline, whatever it was; a failure outlasts it', () => {
   const rows = [
@@ -11,12 +18,30 @@ test('B-NAPI-004, B-NAPI-006: thirty seconds of silence make a node offline, wha
     ['left', 0, undefined],
   ] as const;
   for (const [kept, silentMs, expected] of rows)
-    assert.equal(stateAt(kept, 1_000, 1_000 + silentMs), expected, `${kept} after ${silentMs}`);
+    assert.equal(
+      stateAt({ state: kept, drains: false }, 1_000, 1_000 + silentMs),
+      expected,
+      `${kept} after ${silentMs}`,
+    );
 });
 
 test('tasks go to nodes that are online, and to no others', () => {
-  const states = ['registering', 'online', 'offline', 'failed'] as const;
-  assert.deepEqual(states.filter(takesTasks), ['online']);
+  assert.deepEqual(NODE_STATES.filter(takesTasks), ['online']);
+});
+
+test('B-NAPI-011: a node that drains says so while it is heard, is asked how it stands, and gets nothing new', () => {
+  const standing = (state: 'registering' | 'online' | 'failed', silentMs: number) =>
+    stateAt({ state, drains: true }, 0, silentMs);
+  assert.deepEqual(
+    [
+      standing('registering', 0),
+      standing('online', 30_000),
+      standing('online', 30_001),
+      standing('failed', 0),
+    ],
+    ['registering', 'draining', 'offline', 'failed'],
+  );
+  assert.deepEqual([takesTasks('draining'), isHeard('draining'), isHeard('offline')], [false, true, false]);
 });
 
 test('B-NAPI-014: versions go together within a minor line', () => {

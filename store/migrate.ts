@@ -9,6 +9,7 @@ import { keys } from './migrations/0003-keys.js';
 import { sessions } from './migrations/0004-sessions.js';
 import { nodes } from './migrations/0005-nodes.js';
 import { nodeWorkers } from './migrations/0006-node-workers.js';
+import { nodeDrains } from './migrations/0007-node-drains.js';
 import type { Tables } from './tables.js';
 
 /** In the order of their names; one that was released is never changed. */
@@ -19,6 +20,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0004-sessions': sessions,
   '0005-nodes': nodes,
   '0006-node-workers': nodeWorkers,
+  '0007-node-drains': nodeDrains,
 };
 
 /** Runs what has not run yet, all of it or nothing. @param migrations - default: those of this version */

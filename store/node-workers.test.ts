@@ -24,7 +24,7 @@ onEachDatabase((newDatabase) => {
     const heard = await workers.heard('a', { timestamp: 1, pools: [POOL] });
     const { pools: _ids, ...told } = NODE;
     const expected = {
-      ...{ ...told, pools: [POOL], state: 'online', reason: null },
+      ...{ ...told, pools: [POOL], state: 'online', reason: null, drains: false },
       ...{ registered_ms: atMs - 5, last_heartbeat_ms: atMs },
     };
     assert.deepEqual([heard, await workers.list()], [expected, [expected]]);
@@ -35,6 +35,25 @@ onEachDatabase((newDatabase) => {
     atMs += 1;
     assert.equal((await workers.register(other))?.machine_id, 'm-2');
     assert.equal(await workers.heard('nobody', { timestamp: 1, pools: [] }), undefined);
+    await close();
+  });
+
+  test('B-NAPI-011, B-WST-017: a node drains through all that it says, until an operator lets it work again', async () => {
+    const { db, close } = await openStore(newDatabase());
+    const workers = createNodeWorkers({ db, now: () => 1_000 });
+    assert.equal(await workers.setDraining('a', true), undefined);
+    await workers.register(NODE);
+    const [drained] = await Promise.all([
+      workers.setDraining('a', true),
+      workers.heard('a', { timestamp: 1, pools: [POOL] }),
+    ]);
+    assert.equal(drained?.drains, true);
+    const standing = async () =>
+      (await workers.list()).map(({ state, drains, pools }) => [state, drains, pools.length]);
+    assert.deepEqual(await standing(), [['online', true, 1]], 'both were kept');
+    await workers.register(NODE);
+    assert.deepEqual(await standing(), [['registering', true, 0]]);
+    assert.equal((await workers.setDraining('a', false))?.drains, false);
     await close();
   });
 

@@ -1,12 +1,12 @@
 /** Rows of the node workers that report. What their silence means is for `domain/node-service.ts` to say. */
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { NodeHeartbeat, NodeRegistration, ReportedNode } from '../contracts/node-service.js';
-import { SILENCE_LIMIT_MS, type KeptNodeState } from '../domain/node-service.js';
+import { SILENCE_LIMIT_MS, type KeptStanding } from '../domain/node-service.js';
 import { inStore } from './store-away.js';
 import type { NodeWorkerTable, Tables } from './tables.js';
 
 /** A node worker as it is kept. */
-export type KeptNode = Omit<ReportedNode, 'state'> & { state: KeptNodeState };
+export type KeptNode = Omit<ReportedNode, 'state'> & KeptStanding;
 
 /** The node workers. Every call fails with STORE_UNAVAILABLE while the database is away; each is one statement. */
 export interface NodeWorkers {
@@ -14,6 +14,8 @@ export interface NodeWorkers {
   register: (node: NodeRegistration) => Promise<KeptNode | undefined>;
   /** Keeps a heartbeat; undefined for a node that is not registered, or has left. */
   heard: (nodeId: string, heartbeat: NodeHeartbeat) => Promise<KeptNode | undefined>;
+  /** It is to get no more work, or to get it again; through all that it says itself. Undefined as in `heard`. */
+  setDraining: (nodeId: string, drains: boolean) => Promise<KeptNode | undefined>;
   /** It is told of no more; undefined as in `heard`. Where it was is kept for the tasks that still run there. */
   leave: (nodeId: string) => Promise<KeptNode | undefined>;
   /** All, those that have left included, by id. */
@@ -67,6 +69,12 @@ export function createNodeWorkers({ db, now }: { db: Kysely<Tables>; now: () => 
           .returningAll(),
       );
     },
+    setDraining: (nodeId, drains) =>
+      one(
+        present(nodeId)
+          .set({ draining_since_ms: drains ? now() : null })
+          .returningAll(),
+      ),
     leave: (nodeId) => one(present(nodeId).set({ state: 'left' }).returningAll()),
     list: () =>
       inStore(async () => {
@@ -77,11 +85,12 @@ export function createNodeWorkers({ db, now }: { db: Kysely<Tables>; now: () => 
 }
 
 function nodeOf(row: Selectable<NodeWorkerTable>): KeptNode {
-  const { capabilities, pools, state, ...node } = row;
+  const { capabilities, pools, state, draining_since_ms, ...node } = row;
   return {
     ...node,
     capabilities: JSON.parse(capabilities) as ReportedNode['capabilities'], // Written by us from what was checked.
     pools: JSON.parse(pools) as ReportedNode['pools'],
-    state: state as KeptNodeState,
+    state: state as KeptStanding['state'],
+    drains: draining_since_ms !== null,
   };
 }

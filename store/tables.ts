@@ -105,6 +105,8 @@ export interface NodeWorkerTable {
   reason: string | null;
   registered_ms: number;
   last_heartbeat_ms: number | null;
+  /** Since when an operator wants no more work for it; null otherwise. */
+  draining_since_ms: number | null;
 }
 
 /** All tables. */

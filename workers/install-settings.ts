@@ -1,7 +1,7 @@
 /** What this control worker gives to the nodes that it installs, and how it learns that they have come up. */
 import type { InstallSettings } from '../activities/registry/registry-deps.js';
 import type { Settings } from '../contracts/settings.js';
-import { stateAt } from '../domain/node-service.js';
+import { isHeard, stateAt } from '../domain/node-service.js';
 import type { NodeWorkers } from '../store/node-workers.js';
 import { packageVersion } from '../telemetry/package-version.js';
 import { temporalAddress } from './temporal.js';
@@ -19,7 +19,8 @@ export function installSettings(settings: Settings, nodeWorkers: Pick<NodeWorker
       const node = (await nodeWorkers.list()).find(({ node_id }) => node_id === nodeId);
       if (node?.last_heartbeat_ms == null) return undefined;
       const heardMs = node.last_heartbeat_ms;
-      return { heardMs, online: stateAt(node.state, heardMs, Date.now()) === 'online' };
+      const state = stateAt(node, heardMs, Date.now());
+      return { heardMs, online: state !== undefined && isHeard(state) };
     },
   };
 }

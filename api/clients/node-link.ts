@@ -37,6 +37,8 @@ export interface FrameTail {
  */
 export interface NodeLink {
   readonly nodeIds: readonly string[];
+  /** Whether an operator wants no more work for it. */
+  drains(nodeId: string): boolean;
   /** The node's pools as they stand. */
   pools(nodeId: string, call: CallContext): Promise<NodePools>;
   /** Its engines, one by one. */

@@ -213,6 +213,9 @@ describe('the link to a node', () => {
     json(200, { node_id: 'r', pools: [readyPool()] });
     assert.deepEqual(both.nodeIds, ['n', 'r']);
     assert.equal((await both.pools('r', CALL)).pools.length, 1);
+    states.set('r', 'draining');
+    assert.equal((await both.pools('r', CALL)).pools.length, 1);
+    assert.deepEqual([both.drains('r'), both.drains('n')], [true, false]);
     for (const state of ['offline', 'registering', 'failed', undefined] as const) {
       states.set('r', state);
       seen.length = 0;

@@ -29,7 +29,7 @@ import {
 } from '../../contracts/worker-report.js';
 import { deadlineHeaders } from '../../domain/deadline.js';
 import { parseJson } from '../../domain/json.js';
-import { NETWORK_PARTITION, takesTasks } from '../../domain/node-service.js';
+import { isHeard, NETWORK_PARTITION } from '../../domain/node-service.js';
 import type { CancelReason } from '../../domain/task.js';
 import type { NodeDirectory } from '../nodes/node-directory.js';
 import type { CallContext, NodeLink, TailContext } from './node-link.js';
@@ -128,6 +128,10 @@ class HttpNodeLink implements OpenNodeLink {
 
   get nodeIds(): readonly string[] {
     return [...new Set([...this.urls.keys(), ...(this.registered?.ids() ?? [])])];
+  }
+
+  drains(nodeId: string): boolean {
+    return this.registered?.stateOf(nodeId) === 'draining';
   }
 
   async pools(nodeId: string, call: CallContext): Promise<NodePools> {
@@ -251,7 +255,7 @@ class HttpNodeLink implements OpenNodeLink {
     if (this.urls.has(nodeId)) return;
     const state = this.registered?.stateOf(nodeId);
     if (state === 'offline') throw nodeSilent();
-    if (state === undefined || !takesTasks(state)) throw nodeAway();
+    if (state === undefined || !isHeard(state)) throw nodeAway();
   }
 
   private askCancel(nodeId: string, taskId: string, reason: CancelReason, call: CallContext) {

@@ -3,7 +3,7 @@
  * all of them know a moment later. While the store is away everything stays as it was; silence counts from its return.
  */
 import type { ReportedNode } from '../../contracts/node-service.js';
-import { stateAt, type NodeState } from '../../domain/node-service.js';
+import { isHeard, stateAt, type NodeState } from '../../domain/node-service.js';
 import type { KeptNode, NodeWorkers } from '../../store/node-workers.js';
 import type { Logger } from '../../telemetry/logger.js';
 
@@ -49,7 +49,7 @@ export function createNodeDirectory({ nodeWorkers, log, now }: NodeDirectoryDeps
     // Nobody could be heard meanwhile.
     if (storeIsAway) silentFromMs = now();
     storeIsAway = false;
-    const reported = kept.map((node) => ({ node, state: stateAt(node.state, heardMs(node), now()) }));
+    const reported = kept.map((node) => ({ node, state: stateAt(node, heardMs(node), now()) }));
     for (const { node, state } of reported) tell(node.node_id, state);
     known = new Map(reported.map(({ node, state }) => [node.node_id, { url: node.address, state }]));
     const present = reported.flatMap(({ node, state }) => (state === undefined ? [] : [shown(node, state)]));
@@ -90,7 +90,7 @@ export function createNodeDirectory({ nodeWorkers, log, now }: NodeDirectoryDeps
 }
 
 /** Of a node that is silent no pool is ready, whatever it said last (B-NAPI-004). */
-function shown({ state: _kept, pools, ...node }: KeptNode, state: NodeState): ReportedNode {
-  const told = state === 'online' ? pools : pools.map((pool) => ({ ...pool, ready: false }));
+function shown({ state: _kept, drains: _drains, pools, ...node }: KeptNode, state: NodeState): ReportedNode {
+  const told = isHeard(state) ? pools : pools.map((pool) => ({ ...pool, ready: false }));
   return { ...node, state, pools: told };
 }

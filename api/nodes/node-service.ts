@@ -27,6 +27,8 @@ export interface NodeService {
   /** @throws DroverError NODE_NOT_REGISTERED */
   leave: (nodeId: string, context: RequestContext) => Promise<void>;
   list: () => Promise<readonly ReportedNode[]>;
+  /** @throws DroverError SINGLE_NODE_MODE where it is closed */
+  mustBeOpen: () => void;
 }
 
 /** Label of heartbeats that name no node of ours. */
@@ -46,6 +48,7 @@ export function createNodeService(deps: NodeServiceDeps): NodeService {
   }
 
   return {
+    mustBeOpen,
     register: (node, { log }) =>
       counted(
         (outcome) => metrics.nodeRegistrations.inc({ outcome }),
@@ -121,7 +124,8 @@ function otherMachine(node_id: string): DroverError {
   return new DroverError('DUPLICATE_NODE', message, { details: { node_id } });
 }
 
-function notRegistered(node_id: string): DroverError {
+/** What is said of an id that no registered node has. */
+export function notRegistered(node_id: string): DroverError {
   const message = 'no node of this id is registered; register it with POST /v2/nodes/register';
   return new DroverError('NODE_NOT_REGISTERED', message, { details: { node_id } });
 }

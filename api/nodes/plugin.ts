@@ -6,7 +6,10 @@ import type { NodeInstalls } from '../clients/node-installs.js';
 import { createNodeRegistry, type NodeRegistryDeps } from '../registry/node-registry.js';
 import { beehiveInstallRoutes } from '../routes/v2/beehive-install.js';
 import { beehiveRoutes } from '../routes/v2/beehives.js';
+import { nodeDrainRoutes } from '../routes/v2/node-drain.js';
 import { nodeRoutes } from '../routes/v2/nodes.js';
+import type { PoolBoard } from '../tasks/pool-board.js';
+import { createNodeDrains } from './drain-node.js';
 import { createNodeService, type NodeServiceDeps } from './node-service.js';
 import type { NodeGuardOptions } from './require-node.js';
 
@@ -14,6 +17,7 @@ import type { NodeGuardOptions } from './require-node.js';
 export interface NodesOptions
   extends NodeGuardOptions, Omit<NodeRegistryDeps, 'nodes'>, Omit<NodeServiceDeps, 'open'> {
   settings: Settings;
+  board: PoolBoard;
   registered: Nodes;
   installs: NodeInstalls;
 }
@@ -25,7 +29,9 @@ export const nodesOf: FastifyPluginAsync<NodesOptions> = async (app, options) =>
   const { nodeWorkers, directory, metrics, version } = options;
   const nodeService = createNodeService({ nodeWorkers, directory, metrics, version, open });
   await app.register(nodeRoutes, { nodeService, token, keys });
-  const { visits, readPools, drainPool } = options;
+  const { board, visits, readPools, drainPool } = options;
+  const drains = { nodeWorkers, directory, board, readPools, drainPool, service: nodeService };
+  await app.register(nodeDrainRoutes, { nodeDrains: createNodeDrains(drains) });
   const nodeRegistry = createNodeRegistry({ nodes: registered, visits, readPools, drainPool });
   await app.register(beehiveRoutes, { nodeRegistry });
   await app.register(beehiveInstallRoutes, { nodeRegistry, installs });

@@ -180,7 +180,7 @@ describe('one reader of a tail', () => {
     tail.stop();
   });
 
-  it('B-DP-169: two readers have the same frames, each at its own pace', async () => {
+  it('B-DP-169, B-FLOW-008: two readers have the same frames, each at its own pace: nobody is sent more than it takes, and nothing is lost', async () => {
     const { tail, feed } = fedTail();
     const [quick, slow] = [new SlowReader(Infinity), new SlowReader(1)];
     serve(tail, quick);

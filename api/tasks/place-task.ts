@@ -127,12 +127,12 @@ function placementRequestOf({
 
 function factsOf(reports: readonly NodeReport[], without?: string): PlacementFacts {
   const eligible = reports.filter(({ nodeId }) => nodeId !== without);
-  const candidates = eligible.flatMap(({ nodeId, pools, placedSince }) =>
+  const candidates = eligible.flatMap(({ nodeId, pools, drains, placedSince }) =>
     (pools ?? []).map((pool) => ({
       nodeId,
       poolId: pool.pool_id,
       state: pool.state,
-      draining: pool.draining,
+      draining: pool.draining || drains,
       ...loadOf(pool, placedSince.get(pool.pool_id) ?? 0),
       engine: pool.engine,
       modelRef: pool.model_ref,

@@ -8,6 +8,8 @@ export interface NodeReport {
   nodeId: string;
   /** Undefined where the node is away. */
   pools: readonly PoolStatus[] | undefined;
+  /** An operator wants no more work for it (B-NAPI-011). */
+  drains: boolean;
   /** What it had when it was last heard of; the same as `pools` where it is there. */
   lastPools: readonly PoolStatus[];
   atMs: number;
@@ -40,13 +42,21 @@ export function createPoolBoard(nodes: NodeLink, now: () => number): PoolBoard {
     try {
       const { pools } = await nodes.pools(nodeId, call);
       lastHeard.set(nodeId, pools);
-      return { nodeId, pools, lastPools: pools, atMs: now(), placedSince: new Map() };
+      return {
+        nodeId,
+        pools,
+        drains: nodes.drains(nodeId),
+        lastPools: pools,
+        atMs: now(),
+        placedSince: new Map(),
+      };
     } catch (err) {
       if (!(err instanceof DroverError)) throw err;
       const { reason } = Object(err.extras.details) as { reason?: unknown };
       const problem = typeof reason === 'string' ? { problem: reason } : {};
       const lastPools = lastHeard.get(nodeId) ?? [];
-      return { nodeId, pools: undefined, lastPools, atMs: now(), placedSince: new Map(), ...problem };
+      const known = { nodeId, drains: nodes.drains(nodeId), lastPools, atMs: now() };
+      return { ...known, pools: undefined, placedSince: new Map(), ...problem };
     }
   }
 

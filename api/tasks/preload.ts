@@ -76,7 +76,8 @@ async function nodeFor(poolId: string, board: PoolBoard, context: RequestContext
   const reports = await board.reports(context);
   const there = reports.filter(({ pools }) => pools !== undefined);
   const having = there.find(({ pools }) => pools?.some((pool) => pool.pool_id === poolId));
-  const [roomiest] = there.toSorted((a, b) => a.lastPools.length - b.lastPools.length);
+  const open = there.filter(({ drains }) => !drains);
+  const [roomiest] = open.toSorted((a, b) => a.lastPools.length - b.lastPools.length);
   const chosen = having ?? roomiest;
   if (chosen !== undefined) return chosen.nodeId;
   throw new DroverError('POOL_UNAVAILABLE', 'no node can be reached', { policy_label: 'retry' });

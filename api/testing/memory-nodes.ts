@@ -145,6 +145,9 @@ export class MemoryNodes implements NodeLink {
     for (const cut of [...this.cuts]) cut();
   }
 
+  /** Nodes that an operator wants no more work for. */
+  drains: (nodeId: string) => boolean = () => false;
+
   async pools(nodeId: string, call: CallContext) {
     this.note(nodeId, 'pools', '', call);
     return Promise.resolve({ node_id: nodeId, pools: this.poolsOf.get(nodeId) ?? [] });

@@ -118,6 +118,26 @@ test('B-CLI-002, B-NODE-007: nodes are listed, changed and removed under both na
   }
 });
 
+test('B-NAPI-011: a node is drained and resumed, and what became of each pool is told', async () => {
+  const pools = [
+    { pool_id: 'p', operation_id: 'pool:p:drain', problem: null },
+    { pool_id: 'q', operation_id: null, problem: 'POOL_CONFLICT' },
+  ];
+  const drained = await run(
+    ['nodes', 'drain', 'gpu-1', '--deadline', '5s'],
+    answered({ node_id: 'gpu-1', state: 'draining', pools }, 202),
+  );
+  const body = { deadline_ms: 5_000 };
+  assert.deepEqual(drained.asked, [{ method: 'POST', path: '/v2/nodes/gpu-1/drain', body }]);
+  assert.equal(
+    drained.cli.stdout,
+    'gpu-1 gets no more tasks\np is drained: pool:p:drain\nq is not drained: POOL_CONFLICT\n',
+  );
+  const resumed = await run(['nodes', 'resume', 'gpu-1'], answered({ node_id: 'gpu-1', state: 'online' }));
+  assert.deepEqual(resumed.asked, [{ method: 'POST', path: '/v2/nodes/gpu-1/resume', body: undefined }]);
+  assert.match(resumed.cli.stdout, /^gpu-1 may work again/);
+});
+
 test('a node is shown and checked; with --json as the API has it', async () => {
   const shown = await run(['nodes', 'show', 'gpu-1', '--json'], answered(NODE));
   assert.deepEqual(JSON.parse(shown.cli.stdout), NODE);

@@ -10,6 +10,7 @@ import {
 } from '../../contracts/registered-node.js';
 import { properties, table } from '../output/table.js';
 import { acts, duration, type Runtime, type Session, type Work } from '../session.js';
+import { nodeDrainCommands } from './node-drain.js';
 import { installCommand } from './node-install.js';
 import { nameOf, placeIn, placeOptions, type NamedNode, type PlaceOptions } from './node-options.js';
 import { callAs, readAs } from './read-as.js';
@@ -31,7 +32,7 @@ const DRAIN_MARGIN_MS = 20_000;
 export function addNodes(program: Command, runtime: Runtime): void {
   const nodes = program
     .command('nodes')
-    .description('registered nodes: add, list, show, update, remove, check, install');
+    .description('registered nodes: add, list, show, update, remove, check, install, drain, resume');
   const setup = program.command('setup').description('the same as "nodes", with names as options');
   const named = (verb: string, alias?: string) => [
     nodes.command(verb).argument('<name>', 'its name'),
@@ -66,6 +67,7 @@ export function addNodes(program: Command, runtime: Runtime): void {
     setup.command('install').requiredOption('--node <name>', 'its name'),
   ])
     installCommand(command, runtime);
+  nodeDrainCommands(nodes, runtime);
 }
 
 const add: Work<PlaceOptions> = async (session, args, options) => {

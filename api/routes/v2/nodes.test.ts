@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MemoryNodes, readyPool } from '../../testing/memory-nodes.js';
 import { newTestNode, reportedPool } from '../../testing/sample-node.js';
-import { KEY, NODE_TOKEN, startTestApi, type TestApi, type TestApiOptions } from '../../testing/test-api.js';
+import {
+  KEY,
+  NODE_TOKEN,
+  startTestApi,
+  taskBody,
+  type TestApi,
+  type TestApiOptions,
+} from '../../testing/test-api.js';
 
 const TOKEN = { 'x-api-key': '', authorization: `Bearer ${NODE_TOKEN}` };
 
@@ -205,3 +213,64 @@ test('B-NAPI-014: a node of another minor line is refused, with both versions an
     assert.deepEqual(await nodesOf(api), []);
     assert.equal((await register(api, { version: '9.9.0' })).statusCode, 200);
   }));
+
+test('B-NAPI-011: a node that is drained gets no task, its pools are drained, and no heartbeat changes that until it is resumed', () => {
+  let atMs = 1_000_000;
+  return withApi(
+    async (api) => {
+      api.nodes.drains = (nodeId) => api.directory.stateOf(nodeId) === 'draining';
+      const operator = { 'x-api-key': KEY };
+      const post = (verb: string, payload: object | undefined, id = 'gpu-1') =>
+        api.ask('POST', `/v2/nodes/${id}/${verb}`, { headers: operator, ...(payload && { payload }) });
+      const task = (task_id: string) =>
+        api.ask('POST', '/v2/tasks', { headers: operator, payload: taskBody({ task_id }) });
+      api.nodes.poolsOf.set('gpu-1', [
+        readyPool({ slots_free: 9 }),
+        readyPool({ pool_id: 'loads', state: 'starting', ready: false, model_ref: 'another' }),
+        readyPool({ pool_id: 'off', state: 'offline', ready: false }),
+      ]);
+      api.nodes.poolsOf.set('gpu-2', [readyPool({ pool_id: 'other', slots_free: 1 })]);
+      assert.equal((await post('drain', { deadline_ms: 5 })).statusCode, 404);
+      await register(api);
+      await beat(api);
+      await task('before');
+      assert.equal(api.nodes.run('before').nodeId, 'gpu-1');
+
+      const drained = await post('drain', { deadline_ms: 5 });
+      assert.equal(drained.statusCode, 202);
+      assert.deepEqual(drained.json(), {
+        ...{ node_id: 'gpu-1', state: 'draining' },
+        pools: [
+          { pool_id: 'default', operation_id: 'pool:default:drain', problem: null },
+          { pool_id: 'loads', operation_id: null, problem: 'POOL_CONFLICT' },
+        ],
+      });
+      const [drain, ...others] = api.records.drains;
+      assert.deepEqual(
+        [drain?.node_id, drain?.pool_id, drain?.deadline_ms, others],
+        ['gpu-1', 'default', 5, []],
+      );
+      await beat(api);
+      assert.deepEqual(await stateOf(api), ['draining']);
+      await task('after');
+      assert.equal(api.nodes.run('after').nodeId, 'gpu-2');
+      api.nodes.poolsOf.set('gpu-2', []);
+      atMs += 2_000; // What was kept of the other node is too old.
+      const refused = await task('nowhere');
+      assert.deepEqual([refused.statusCode, refused.json<{ code: string }>().code], [503, 'POOL_UNREADY']);
+      await register(api);
+      await beat(api);
+      assert.deepEqual(await stateOf(api), ['draining'], 'a worker that starts again drains on');
+
+      const resumed = await post('resume', undefined);
+      assert.deepEqual([resumed.statusCode, resumed.json()], [200, { node_id: 'gpu-1', state: 'online' }]);
+      assert.equal((await task('again')).statusCode, 202);
+      const asNode = await api.ask('POST', '/v2/nodes/gpu-1/drain', {
+        headers: TOKEN,
+        payload: { deadline_ms: 5 },
+      });
+      assert.equal(asNode.statusCode, 401);
+    },
+    { nodes: new MemoryNodes(['gpu-1', 'gpu-2']), now: () => atMs },
+  );
+});
