@@ -223,6 +223,35 @@ test('B-AD-008: neither a fault amid a stream nor a refusal of the request is tr
   }
 });
 
+test('B-INF-022: a task that meets a busy engine goes back to the head of its queue, and its client sees nothing of it', async () => {
+  const node: TestNode = await aNode({
+    // Before the task is back in the queue: nobody gives it another slot.
+    lookAtEngine: () => Promise.resolve(node.pools.get('default')?.scheduler.setSlots('r0', 0)),
+  });
+  const { engine, runs } = node;
+  for (const task of ['a', 'b']) await runs.attach(offerOf(task));
+  await engine.asked(1);
+  engine.refuse(503);
+  const giveUpAt = Date.now() + 5_000;
+  while (runs.mustView('a').state !== 'queued') {
+    assert.ok(Date.now() < giveUpAt, runs.mustView('a').state);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.deepEqual([runs.mustView('a').queue_position, runs.mustView('b').queue_position], [0, 1]);
+  const types = () =>
+    runs
+      .mustGet('a')
+      .framesFrom(0)
+      .map(({ type }) => type);
+  assert.deepEqual(types(), ['started']);
+  node.open(1);
+  await engine.asked(2);
+  engine.say('one');
+  engine.finish('EOS');
+  assert.equal((await endOf(node, 'a')).state, 'completed');
+  assert.deepEqual(types(), ['started', 'token', 'metrics', 'end']);
+});
+
 test('a busy engine is asked until the deadline: its task has no share of it to use up', async () => {
   const node = await aNode();
   const { engine, runs } = node;
