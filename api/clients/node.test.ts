@@ -221,7 +221,7 @@ describe('the link to a node', () => {
       seen.length = 0;
       const refusal = await both.pools('r', CALL).catch((err: unknown) => err);
       assert.ok(refusal instanceof DroverError);
-      const details = state === 'offline' ? { reason: 'NETWORK_PARTITION' } : undefined;
+      const details = state === 'offline' ? { cause_code: 'NETWORK_PARTITION' } : undefined;
       assert.deepEqual([refusal.code, refusal.extras.details], ['POOL_UNAVAILABLE', details], state);
       assert.equal(seen.length, 0);
     }

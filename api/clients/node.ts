@@ -382,7 +382,7 @@ function nodeAway(cause?: unknown): DroverError {
 function nodeSilent(): DroverError {
   return new DroverError('POOL_UNAVAILABLE', 'the node of the pool reports no more', {
     ...{ retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' },
-    details: { reason: NETWORK_PARTITION },
+    details: { cause_code: NETWORK_PARTITION },
   });
 }
 

@@ -103,6 +103,25 @@ describe('refusals', () => {
     });
   }
 
+  it('B-RERR-002: what is wrong at a node is told in the codes of tasks, whatever words the client speaks', async () => {
+    api.nodes.refusal = new DroverError('DISK_FULL', 'no room', { retry_after_ms: 2_000 });
+    try {
+      const answer = await submit(taskBody({ task_id: 't-full' }));
+      assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '2']);
+      const { code, retriable, details } = answer.json<Envelope & { details: unknown }>();
+      assert.deepEqual([code, retriable, details], ['POOL_UNAVAILABLE', true, { cause_code: 'DISK_FULL' }]);
+      const chat = { model: 'demo', messages: [{ role: 'user', content: 'a' }] };
+      for (const path of ['/v1/chat/completions', '/v1/messages']) {
+        const payload = { ...chat, max_tokens: 4 };
+        const dressed = await api.ask('POST', path, { payload });
+        const { error } = dressed.json<{ error: { code: string } }>();
+        assert.deepEqual([dressed.statusCode, error.code], [503, 'POOL_UNAVAILABLE'], path);
+      }
+    } finally {
+      api.nodes.refusal = undefined;
+    }
+  });
+
   it('B-DP-040: what is not JSON is said to be none, and not repeated', async () => {
     const answer = await submit('{"prompt": "canary-7f3a" oops');
     assert.equal(answer.statusCode, 400);

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { DroverError, retryAfterSeconds, type ErrorEnvelope } from '../../contracts/errors.js';
+import { asTaskError } from '../../contracts/task-errors.js';
 import { anthropicErrorOf, speaksAnthropic } from '../anthropic/anthropic-error.js';
 import { openAiErrorOf, speaksOpenAi } from '../openai/openai-error.js';
 import { invalidParams } from './invalid-params.js';
@@ -26,7 +27,8 @@ export const errors = fp<InvalidRequestLimit>(
   (app: FastifyInstance, limit, done) => {
     const invalid = createInvalidRequests(limit);
     const answerWithError = (err: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      const known = toDroverError(err);
+      const error = toDroverError(err);
+      const known = isOfTasks(request.url) ? asTaskError(error) : error;
       const waitMs = INVALID.has(statusOfAnswer(known)) ? invalid.note(clientOf(request)) : undefined;
       return answer(waitMs === undefined ? known : tooManyInvalid(waitMs), request, reply);
     };
@@ -89,6 +91,13 @@ function answer(known: DroverError, request: FastifyRequest, reply: FastifyReply
     .type('application/json; charset=utf-8')
     .serializer((body: unknown) => JSON.stringify(body))
     .send(inWordsOf(request.url, envelope));
+}
+
+/** True for a path that asks for work of an engine, by whichever protocol, or for what became of it. */
+function isOfTasks(url: string): boolean {
+  return /^\/v2\/tasks(?:[/?]|$)|^\/v1\/(?:chat\/completions|completions|responses|embeddings|rerank|messages)(?:[/?]|$)/.test(
+    url,
+  );
 }
 
 /** The body of an error as the clients of this path read it. */

@@ -2,6 +2,7 @@
 import type { EventStream } from '../plugins/sse.js';
 import type { DroverError } from '../../contracts/errors.js';
 import { closesStream, type Frame, type MetricsData } from '../../contracts/events.js';
+import { asTaskError } from '../../contracts/task-errors.js';
 import type { TaskTail } from './task-tail.js';
 
 /** How one reader is served. */
@@ -49,7 +50,7 @@ export function relayTask(tail: TaskTail, stream: EventStream, options: RelayOpt
     }
     tellPreparation();
     if (tail.failure !== undefined && !stream.isBlocked()) {
-      stream.write(options.renderFailure(tail.failure));
+      stream.write(options.renderFailure(asTaskError(tail.failure)));
       finish();
     }
   }

@@ -1,4 +1,5 @@
 /** Refused tasks in the metrics (B-DP-034, B-DP-035): one rejection each, and the queue's policy where it acted. */
+import { asTaskError } from '../../contracts/task-errors.js';
 import { engineKind } from '../../contracts/task.js';
 import type { Metrics } from '../../telemetry/metrics.js';
 import { toDroverError } from '../plugins/errors.js';
@@ -9,7 +10,7 @@ export type CountRefusal = (err: unknown, body: unknown) => void;
 /** Builds the counter. */
 export function refusalCounter(metrics: Metrics): CountRefusal {
   return (err, body) => {
-    const { code, extras } = toDroverError(err);
+    const { code, extras } = asTaskError(toDroverError(err));
     const engine = engineOf(body);
     metrics.tasksRejected.inc({ engine, reason: code });
     if (code === 'ADMISSION_REJECT') {

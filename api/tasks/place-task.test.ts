@@ -37,14 +37,14 @@ describe('placing a task', () => {
 
   it('B-NODE-036: where the nodes of a pool report no more, the refusal says why', async () => {
     const silent = new DroverError('POOL_UNAVAILABLE', 'silent', {
-      details: { reason: 'NETWORK_PARTITION' },
+      details: { cause_code: 'NETWORK_PARTITION' },
     });
     api.nodes.pools = () => Promise.reject(silent);
     const answer = await submit();
     const { code, details, retriable } = answer.json<Record<string, unknown>>();
     assert.deepEqual(
       [answer.statusCode, code, details, retriable],
-      [503, 'POOL_UNAVAILABLE', { reason: 'NETWORK_PARTITION' }, true],
+      [503, 'POOL_UNAVAILABLE', { cause_code: 'NETWORK_PARTITION' }, true],
     );
   });
 

@@ -61,9 +61,9 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
       board.placed(nodeId, poolId);
       return verdict.candidate;
     }
-    const reason =
+    const cause_code =
       verdict.problem === 'node_away' ? reports.find(({ problem }) => problem)?.problem : undefined;
-    throw refusalOf(verdict.problem, request, { ...verdict, reason });
+    throw refusalOf(verdict.problem, request, { ...verdict, cause_code });
   };
 
   function note(
@@ -202,7 +202,11 @@ const REFUSALS: Record<PlacementProblem, { code: ErrorCode; field?: string; mess
 function refusalOf(
   problem: PlacementProblem,
   { engine }: AskedTask['request'],
-  { poolId, ctxMax, reason }: { poolId: string | null; ctxMax: number | null; reason: string | undefined },
+  {
+    poolId,
+    ctxMax,
+    cause_code,
+  }: { poolId: string | null; ctxMax: number | null; cause_code: string | undefined },
 ): DroverError {
   const { code, field, message } = REFUSALS[problem];
   const text = problem === 'ctx_beyond_every_pool' ? `${message}, ${ctxMax} tokens` : message;
@@ -210,7 +214,7 @@ function refusalOf(
     ...(engine === undefined ? {} : { engine }),
     ...(poolId === null ? {} : { pool_id: poolId }),
     ...(field === undefined ? {} : { details: [{ field, problem: text }] }),
-    ...(reason === undefined ? {} : { details: { reason } }),
+    ...(cause_code === undefined ? {} : { details: { cause_code } }),
     ...(code === 'POOL_UNREADY' || code === 'POOL_UNAVAILABLE'
       ? { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' }
       : {}),

@@ -52,8 +52,8 @@ export function createPoolBoard(nodes: NodeLink, now: () => number): PoolBoard {
       };
     } catch (err) {
       if (!(err instanceof DroverError)) throw err;
-      const { reason } = Object(err.extras.details) as { reason?: unknown };
-      const problem = typeof reason === 'string' ? { problem: reason } : {};
+      const { cause_code } = Object(err.extras.details) as { cause_code?: unknown };
+      const problem = typeof cause_code === 'string' ? { problem: cause_code } : {};
       const lastPools = lastHeard.get(nodeId) ?? [];
       const known = { nodeId, drains: nodes.drains(nodeId), lastPools, atMs: now() };
       return { ...known, pools: undefined, placedSince: new Map(), ...problem };

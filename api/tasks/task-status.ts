@@ -1,5 +1,6 @@
 /** `GET /v2/tasks/{id}`: as the node sees the run, else as the record has it (design §2.5). */
 import { DroverError } from '../../contracts/errors.js';
+import { asTaskEnvelope } from '../../contracts/task-errors.js';
 import type { RunView } from '../../contracts/node.js';
 import type { TaskStatus } from '../../contracts/task.js';
 import type { Artifacts } from '../../store/artifacts.js';
@@ -23,7 +24,7 @@ export type ReadTaskStatus = (taskId: string, context: RequestContext) => Promis
 export function createTaskStatus(deps: StatusDeps): ReadTaskStatus {
   const { nodes, records, locator, artifacts } = deps;
   return async function readTaskStatus(taskId, context) {
-    const status = await readState(taskId, context);
+    const status = inCodesOfTasks(await readState(taskId, context));
     if (status.ended_at_ms === null) return status;
     const transcript = await artifacts.transcriptOf(taskId).catch(ignoreRefusal);
     return { ...status, transcript_artifact_id: transcript ?? null };
@@ -47,6 +48,10 @@ export function createTaskStatus(deps: StatusDeps): ReadTaskStatus {
 function ignoreRefusal(err: unknown): undefined {
   if (!(err instanceof DroverError)) throw err;
   return undefined;
+}
+
+function inCodesOfTasks(status: TaskStatus): TaskStatus {
+  return status.error === null ? status : { ...status, error: asTaskEnvelope(status.error) };
 }
 
 function notFound(): DroverError {

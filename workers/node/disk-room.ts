@@ -21,7 +21,8 @@ export function requireDiskRoom(folder: string, reserveBytes: number): void {
 
 /** What whoever asks for something that must be recorded is told; it may come again. */
 export function diskFull(cause?: unknown): DroverError {
-  const extras = { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry' };
+  const details = { cause_code: 'DISK_FULL' };
+  const extras = { retry_after_ms: RETRY_AFTER_MS, policy_label: 'retry', details };
   const message = "the node's disk is full: nothing can be recorded now";
   return new DroverError('POOL_UNAVAILABLE', message, extras, { cause });
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { DroverError } from '../../contracts/errors.js';
 import { ManualEngine, nodesOfTests, offerOf } from '../../testing/test-node.js';
 
 const aNode = nodesOfTests();
@@ -90,6 +91,17 @@ describe('a task on its way to an engine', () => {
     );
     const error = frames.at(-1);
     assert.equal(error?.type === 'error' && error.data.code, 'INTERNAL');
+  });
+
+  it('B-RERR-002: fails in the codes of tasks, with the one of its node beside it', async () => {
+    const { runs, engine } = await aNode();
+    await runs.attach(offerOf('t'));
+    await engine.asked(1);
+    engine.send(new DroverError('WORKER_UNHEALTHY', 'the engine is ill'));
+    const { error } = await runs.waitForEnd('t', AbortSignal.timeout(5_000));
+    const last = runs.mustGet('t').framesFrom(0).at(-1);
+    for (const told of [error, last?.type === 'error' ? last.data : null])
+      assert.deepEqual([told?.code, told?.details], ['POOL_UNAVAILABLE', { cause_code: 'WORKER_UNHEALTHY' }]);
   });
 
   it('B-DP-150: gets no frame at all without an engine: nobody but an engine makes up tokens', async () => {

@@ -1,5 +1,6 @@
 /** How a run ends when it does not complete: state, code and words by who asked and how far it had come (data-plane 4, 5). */
 import { DroverError, type ErrorEnvelope } from '../../contracts/errors.js';
+import { asTaskError } from '../../contracts/task-errors.js';
 import type { FullQueuePolicy } from './displacement.js';
 import type { Run, RunEnd } from './run.js';
 
@@ -57,7 +58,7 @@ export function droppedEnd(run: Run, policy_label: FullQueuePolicy): RunEnd {
 export function failedEnd(run: Run, err: unknown): RunEnd {
   const known =
     err instanceof DroverError ? err : new DroverError('INTERNAL', 'the run failed', {}, { cause: err });
-  return { state: 'failed', stopReason: 'ERROR', error: envelopeOf(run, known) };
+  return { state: 'failed', stopReason: 'ERROR', error: envelopeOf(run, asTaskError(known)) };
 }
 
 /** The end that the last frame tells, for a run whose worker died before it wrote the end record. */

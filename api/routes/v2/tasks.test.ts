@@ -79,6 +79,20 @@ describe('a task on record', () => {
       await other.close();
     });
 
+    it('B-RERR-002: tells a failure of its node in the codes of tasks', async () => {
+      api.nodes.runs.delete('t-1');
+      const record = api.records.tasks.get('t-1');
+      assert.ok(record);
+      Object.assign(record, { open: false, state: 'failed' });
+      const error = { code: 'DISK_FULL', message: 'no room', retriable: false, pool_id: 'default' } as const;
+      record.memo.outcome = { ...OUTCOME, state: 'failed', stop_reason: 'ERROR', error };
+      const { code, details, pool_id } = (await status()).error ?? assert.fail();
+      assert.deepEqual(
+        [code, details, pool_id],
+        ['POOL_UNAVAILABLE', { cause_code: 'DISK_FULL' }, 'default'],
+      );
+    });
+
     it('B-DP-220: of a task that has ended names its transcript', async () => {
       api.nodes.runs.delete('t-1');
       const record = api.records.tasks.get('t-1');
