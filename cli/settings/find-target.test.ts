@@ -47,6 +47,26 @@ describe('which API is spoken to, with which key', () => {
     assert.deepEqual(found(flags), flags);
   });
 
+  it("B-CLI-009: one configuration file counts, and all of it: the named one, else the user's, else the system's", async () => {
+    const [named, system] = [join(folder, 'named.yaml'), join(folder, 'system.yaml')];
+    const at = () => {
+      const { url, key } = findTarget({}, env, system);
+      return [url, key];
+    };
+    const none = 'http://127.0.0.1:8080';
+    assert.deepEqual(at(), [none, undefined]);
+    await writeFile(system, 'url: http://system:1\nkey: k-system\n', { mode: 0o600 });
+    assert.deepEqual(at(), ['http://system:1', 'k-system']);
+    // The user's has no url: that of the system does not fill the gap.
+    await configure('key: k-file\n');
+    assert.deepEqual(at(), [none, 'k-file']);
+    await writeFile(named, 'url: http://named:2\n');
+    env['DROVER_CLI_CONFIG'] = named;
+    assert.deepEqual(at(), ['http://named:2', undefined]);
+    env['DROVER_CLI_CONFIG'] = join(folder, 'nowhere.yaml');
+    assert.throws(at, { code: 'INVALID_CONFIG', message: /DROVER_CLI_CONFIG names, is not there/ });
+  });
+
   it('a kept key is sent to its own address alone', async () => {
     await keepState();
     await configure('url: http://file:1\nkey: k-file\n');

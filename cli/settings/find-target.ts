@@ -1,5 +1,5 @@
 /**
- * Which API is spoken to, with which key: what the command says, else the environment, else the user's file, else what
+ * Which API is spoken to, with which key: what the command says, else the environment, else the configuration file, else what
  * `npm start` keeps in the state folder. A key that belongs to one address is never sent to another.
  */
 import { readFileSync, statSync } from 'node:fs';
@@ -46,13 +46,14 @@ interface Source {
 
 /**
  * Finds the target.
+ * @param systemFile - default: the configuration of all users of this machine
  * @throws CliError INVALID_ARGUMENT, INVALID_CONFIG
  */
-export function findTarget(flags: TargetFlags, env: Environment): FoundTarget {
+export function findTarget(flags: TargetFlags, env: Environment, systemFile?: string): FoundTarget {
   const sources: Source[] = [
     { url: flags.url, key: flags.key, from: 'the command line', anywhere: true },
     { url: env['DROVER_URL'], key: env['DROVER_API_KEY'], from: 'the environment', anywhere: true },
-    userSource(configFile(env)),
+    fileSource(configFile(env, systemFile), env['DROVER_CLI_CONFIG'] ?? ''),
     stateSource(env),
   ].map((source) => ({ ...source, url: filled(source.url), key: filled(source.key) }));
   const named = sources.find(({ url }) => url !== undefined);
@@ -83,8 +84,11 @@ function checkedUrl(text: string, from: string): string {
   });
 }
 
-function userSource(path: string): Source {
+/** @param named - what `DROVER_CLI_CONFIG` says; what somebody has named must be there */
+function fileSource(path: string, named: string): Source {
   const text = textOf(path);
+  if (text === undefined && named !== '')
+    throw CliError.of('INVALID_CONFIG', `${path}, which DROVER_CLI_CONFIG names, is not there`);
   if (text === undefined) return { from: path, anywhere: false };
   const found = userFile.safeParse(parsedYaml(path, text) ?? {});
   if (!found.success) {

@@ -21,8 +21,22 @@ export function ownVersion(): string {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The configuration of all users of this machine. */
+export const SYSTEM_CONFIG_FILE = '/etc/drover/config.yaml';
+
+/**
+ * The one configuration file that counts: the one that `DROVER_CLI_CONFIG` names, whether or not it is there, else the first
+ * that is there of the user's and the system's. Nothing of another file is added to it (B-CLI-009).
+ */
+export function configFile(env: Environment, systemFile: string = SYSTEM_CONFIG_FILE): string {
+  const named = env['DROVER_CLI_CONFIG'];
+  if (named !== undefined && named !== '') return resolve(named);
+  const own = userConfigFile(env);
+  return !existsSync(own) && existsSync(systemFile) ? systemFile : own;
+}
+
 /** The user's configuration file, by the rules of XDG: a relative `XDG_CONFIG_HOME` does not count. */
-export function configFile(env: Environment): string {
+function userConfigFile(env: Environment): string {
   const home = env['XDG_CONFIG_HOME'];
   const base = home !== undefined && isAbsolute(home) ? home : join(env['HOME'] ?? homedir(), '.config');
   return join(base, 'drover', 'config.yaml');
