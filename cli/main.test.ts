@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { freePort } from '../testing/free-port.js';
+import { LIMITS } from './client/limits.js';
 import { CliRun } from '../testing/run-cli.js';
 import {
   endText,
@@ -116,12 +117,34 @@ describe('the process', () => {
     }
   });
 
-  it('B-EXIT-003: a silent stream ends with 124, and its task is cancelled', async () => {
+  it('B-EXIT-003, B-INF-040: a silent stream ends with 124 after 60 s or what is said, and its task is cancelled', async () => {
+    assert.equal(LIMITS.idleMs, 60_000);
     const server = await serve(chat((response) => openEvents(response, STARTED, tokenText(0, 'a'))));
     const run = drover(server.url, ['run', 'demo', 'hi', '--idle-timeout', '200ms']);
     assert.equal(await run.exitCode(), 124);
     assert.match(run.stderr, /TOKEN_STREAM_TIMEOUT/);
     assert.equal(server.to('/v2/tasks/t1/cancel').length, 1);
+  });
+
+  it('B-INF-039: a stream that closes without its end is an error that says how far it came, and keeps what came', async () => {
+    const server = await serve(
+      chat((response) => {
+        openEvents(response, STARTED, tokenText(0, 'Hel'), tokenText(1, 'lo'));
+        response.end();
+      }),
+    );
+    const args = ['run', 'demo', 'hi', '--max-tokens', '20', '--idle-timeout', '300ms'];
+    const told = drover(server.url, args);
+    assert.equal(await told.exitCode(), 1);
+    assert.equal(told.stdout, 'Hello');
+    assert.match(told.stderr, /error TOKEN_STREAM_ERROR: .*after 2 \/ 20 tokens/);
+    assert.doesNotMatch(told.stderr, /Hello/);
+    assert.match(told.stderr, /task_id: t1[^]*drover tasks attach/);
+    const asJson = drover(server.url, [...args, '--json']);
+    assert.equal(await asJson.exitCode(), 1);
+    const { code, details } = asJson.errorRecord as { code: string; details: Record<string, unknown> };
+    const { tokens, max_tokens, partial_text } = details;
+    assert.deepEqual([code, tokens, max_tokens, partial_text], ['TOKEN_STREAM_ERROR', 2, 20, 'Hello']);
   });
 
   it('B-INF-052: Ctrl-C asks for the cancel, and ends with 130', async () => {

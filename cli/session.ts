@@ -124,10 +124,10 @@ function openSession(runtime: Runtime, options: CommonOptions): Session {
 function limitsOf(options: CommonOptions): Limits {
   const { timeout, connectTimeout, firstEventTimeout, idleTimeout } = options;
   return {
+    ...LIMITS,
     quickMs: timeout,
     connectMs: connectTimeout,
     firstEventMs: firstEventTimeout,
     idleMs: idleTimeout,
-    acknowledgeMs: LIMITS.acknowledgeMs,
   };
 }

@@ -9,5 +9,6 @@ test('C-165: each kind of call has one schedule, by its name', () => {
   assert.deepEqual(spans(RETRY_PROFILES.cli), [100, 200, none, none, none, none, none]);
   assert.deepEqual(spans(RETRY_PROFILES.resume), [100, 200, 400, 800, 1_600, 2_000, 2_000]);
   assert.deepEqual(spans(RETRY_PROFILES.download), [100, 200, 400, 800, 1_600, none, none]);
+  assert.deepEqual(spans(RETRY_PROFILES['worker-busy']), [1_000, 2_000, 4_000, none, none, none, none]);
   assert.deepEqual(spans(RETRY_PROFILES['node-connect']), [200, 400, none, none, none, none, none]);
 });

@@ -14,6 +14,8 @@ export interface RetryProfile {
 export const RETRY_PROFILES = {
   /** Calls of the command line; a wait is drawn from its span. */
   cli: { attempts: 3, baseMs: 100, capMs: 2_000 },
+  /** What is refused because all are busy: asked again after 1, 2 and 4 s, and not before `Retry-After` (B-INF-021). */
+  'worker-busy': { attempts: 4, baseMs: 1_000, capMs: 4_000 },
   /** A stream that was cut is taken up as long as its idle limit allows; a wait is drawn from its span. */
   resume: { attempts: Infinity, baseMs: 100, capMs: 2_000 },
   /** A file of a model, each attempt from where the last one ended. */

@@ -45,14 +45,16 @@ const poolCount = z.object({ pools: z.array(z.unknown()) });
 export async function askChat(http: ApiHttp, ask: ChatAsk): Promise<ChatAnswer> {
   const starting = start(http.until(NEVER), ask);
   let taskId: string | undefined;
+  let text = '';
+  let tokens = 0;
   try {
     taskId = await orStopped(starting, http.stop);
-    let text = '';
     const end = await followTask(http, {
       ...{ taskId, maxTokens: ask.maxTokens, onNote: ask.onNote },
       ...(ask.onPreparation === undefined ? {} : { onPreparation: ask.onPreparation }),
       onToken: (token) => {
         text += token;
+        tokens += 1;
         return ask.onToken(token);
       },
     });
@@ -60,13 +62,13 @@ export async function askChat(http: ApiHttp, ask: ChatAsk): Promise<ChatAnswer> 
   } catch (err) {
     // Nobody reads on: what is on record must not run for nobody.
     if (isLeft(err)) await giveUp(http, taskId ?? (await withinAcknowledge(http, starting)), ask.onNote);
-    throw err;
+    throw tokens === 0 ? err : withPart(err, { text, tokens, maxTokens: ask.maxTokens, taskId });
   }
 }
 
 /** The id of the task; a key of its own makes the request repeatable, and keeps the task while no reader is there. */
 async function start(http: ApiHttp, ask: ChatAsk): Promise<string> {
-  const { model, messages, maxTokens, settings, sessionId } = ask;
+  const { model, messages, maxTokens, settings, sessionId, onNote } = ask;
   const body = {
     model,
     messages,
@@ -84,6 +86,7 @@ async function start(http: ApiHttp, ask: ChatAsk): Promise<string> {
         ...(sessionId === undefined ? {} : { 'x-session-id': sessionId }),
       },
       ...{ repeatable: true, headersOnly: true, limitMs: http.limits.connectMs },
+      onBusy: (message, delayMs) => onNote(`${message}; asks again in ${Math.ceil(delayMs / 1_000)} s`),
     })
     .catch(async (err: unknown) => {
       throw asStreamError(await orNoWorkers(http, err));
@@ -125,6 +128,20 @@ function asStreamError(err: unknown): unknown {
   if (!(err instanceof CliError) || code === undefined) return err;
   const suggestedAction = code === 'TOKEN_STREAM_TIMEOUT' ? WAIT_LONGER : nextStep(err.code);
   return CliError.of(code, err.message, { ...err.more, suggestedAction });
+}
+
+/** A stream that broke off says how far it had come; what it had said is not lost with it (B-INF-039). */
+function withPart(
+  err: unknown,
+  part: { text: string; tokens: number; maxTokens: number | undefined; taskId: string | undefined },
+): unknown {
+  if (!(err instanceof CliError) || !err.code.startsWith('TOKEN_STREAM_')) return err;
+  const { text: partial_text, tokens, maxTokens: max_tokens, taskId: task_id } = part;
+  const many = max_tokens === undefined ? `${tokens}` : `${tokens} / ${max_tokens}`;
+  return new CliError(err.code, `${err.message}, after ${many} tokens`, {
+    ...err.more,
+    details: { ...err.more.details, task_id, tokens, max_tokens, partial_text },
+  });
 }
 
 function orStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {

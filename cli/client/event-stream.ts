@@ -2,6 +2,7 @@
 import { createParser } from 'eventsource-parser';
 import { request, type Dispatcher } from 'undici';
 import { CliError, type StreamKind } from './cli-error.js';
+import { Pulse } from './pulse.js';
 import { asError, codeOf, headerOf, reasonOf, type ApiHttp } from './http.js';
 import { envelopeIn, errorOfEnvelope } from './refusal.js';
 import { isPassingStatus, readRetryAfterMs } from './retry.js';
@@ -55,7 +56,8 @@ export class StreamFailure extends Error {
 export async function* readEvents(http: ApiHttp, ask: StreamAsk): AsyncGenerator<StreamEvent> {
   const url = `${http.target.url}${ask.path}`;
   const watch = new SilenceWatch(ask, url);
-  const signal = AbortSignal.any([watch.signal, http.stop]);
+  const pulse = new Pulse(http);
+  const signal = AbortSignal.any([watch.signal, pulse.signal, http.stop]);
   try {
     watch.expectWithin(ask.limits.connectMs, false);
     const response = await request(url, {
@@ -68,13 +70,16 @@ export async function* readEvents(http: ApiHttp, ask: StreamAsk): AsyncGenerator
     });
     await requireStream(response, ask.kind, url);
     watch.expectWithin(ask.limits.firstEventMs ?? ask.limits.idleMs);
-    yield* eventsOf(response, ask.limits, watch);
+    pulse.begin();
+    yield* eventsOf(response, ask.limits, watch, pulse);
   } catch (err) {
     http.stop.throwIfAborted();
     if (watch.failure !== undefined) throw watch.failure;
+    if (pulse.signal.aborted) throw broken(ask.kind, url, pulse.signal.reason);
     throw err instanceof StreamFailure ? err : broken(ask.kind, url, err);
   } finally {
     watch.end();
+    pulse.end();
   }
 }
 
@@ -82,6 +87,7 @@ async function* eventsOf(
   { body }: Dispatcher.ResponseData,
   { idleMs, commentsCount }: StreamLimits,
   watch: SilenceWatch,
+  pulse: Pulse,
 ): AsyncGenerator<StreamEvent> {
   let ready: StreamEvent[] = [];
   const parser = createParser({
@@ -91,6 +97,7 @@ async function* eventsOf(
   });
   const decoder = new TextDecoder();
   for await (const bytes of body as AsyncIterable<Uint8Array>) {
+    pulse.begin();
     parser.feed(decoder.decode(bytes, { stream: true }));
     const events = ready;
     ready = [];

@@ -208,6 +208,36 @@ describe("a task's stream", () => {
     );
   });
 
+  it('B-INF-041: a network that is lost is noticed within 5 s, and the stream goes on once it is back', async () => {
+    assert.ok(LIMITS.pulseMs + LIMITS.pulseAnswerMs <= 5_000);
+    const notes: string[] = [];
+    let isLost = true;
+    const { end, scripted } = await follow(
+      (response, _request, count) => {
+        // Nothing more comes on the first connection, and nobody says that it is over.
+        if (count === 1) openEvents(response, STARTED, tokenText(0, 'a'));
+        else {
+          openEvents(response, tokenText(1, 'b'));
+          setTimeout(() => response.end(endText(2)), 300);
+        }
+      },
+      { pulseMs: 60, pulseAnswerMs: 60 },
+      {
+        onNote: (note) => {
+          notes.push(`${texts.join('')}: ${note}`);
+          isLost = false;
+        },
+        others: (response) => (isLost ? undefined : sendJson(response, 200, {})),
+      },
+    );
+    assert.deepEqual([texts, end?.tokens_out], [['a', 'b'], 2]);
+    assert.equal(notes.length, 1);
+    assert.match(notes[0] ?? '', /^a: .*the network is lost.*; connecting again$/);
+    // While it is there it is asked now and then, and the stream is left alone.
+    assert.ok(scripted.to('/healthz').length >= 2);
+    assert.equal(scripted.to(EVENTS).length, 2);
+  });
+
   it('an error outside the log that may pass is a reason to connect again', async () => {
     const away = { code: 'POOL_UNAVAILABLE', message: 'the node is away', retriable: true };
     const { end } = await follow((response, _request, count) => {

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { freePort } from '../../testing/free-port.js';
+import { selfSignedFiles } from '../../testing/self-signed.js';
 import { ScriptedServer, sendJson, type Answerer } from '../../testing/scripted-server.js';
 import { CliError, Interrupted } from './cli-error.js';
 import { ApiHttp, type Call } from './http.js';
 import { LIMITS, type Limits } from './limits.js';
+import { nextStep } from './next-step.js';
 
 const BUSY = { code: 'ADMISSION_REJECT', message: 'the queue is full', retriable: true };
 /** Every wait is drawn as short as it can be. */
@@ -50,6 +58,33 @@ describe('calls to a server with bad manners', () => {
     assert.equal(scripted.requests[0]?.headers['x-api-key'], 'k-1');
   });
 
+  it('B-INF-021, B-HTTP-011: those who are busy are asked again after 1, 2 and 4 s, or as late as they say, then given up', async () => {
+    const waits: number[] = [];
+    const pause = (ms: number) => Promise.resolve(void waits.push(ms));
+    const told: [string, number][] = [];
+    let retryAfter: Record<string, string> = {};
+    const { scripted } = await server((response) =>
+      sendJson(response, 503, { error: { code: 'ALL_SLOTS_BUSY', message: 'no slot is free' } }, retryAfter),
+    );
+    const stop = new AbortController().signal;
+    const deps = { ...NO_WAIT, pause };
+    const http = new ApiHttp({ url: scripted.url, key: undefined }, LIMITS, stop, deps);
+    closing.push(() => http.dispatcher.destroy());
+    const call: Call = {
+      ...{ method: 'POST', path: '/', body: {}, repeatable: true },
+      onBusy: (message, ms) => void told.push([message, ms]),
+    };
+    const error = await failure(http, call);
+    assert.deepEqual([error.code, error.exitCode, scripted.requests.length], ['ALL_SLOTS_BUSY', 1, 4]);
+    assert.deepEqual(waits, [1_000, 2_000, 4_000]);
+    assert.deepEqual(told[0], ['no slot is free', 1_000]);
+    retryAfter = { 'retry-after': '3' };
+    waits.length = 0;
+    await failure(http, call);
+    assert.deepEqual(waits, [3_000, 3_000, 4_000]);
+    assert.match(String(nextStep('ADMISSION_REJECT')), /drover ps.*try again later/);
+  });
+
   it('B-HTTP-009: a server that stays ill is asked three times, and its envelope is shown as it came', async () => {
     const envelope = { code: 'POOL_UNREADY', message: 'not yet', retriable: true, correlation_id: 'c-1' };
     const { scripted, http } = await server((response) => sendJson(response, 503, envelope));
@@ -73,7 +108,8 @@ describe('calls to a server with bad manners', () => {
   });
 
   it('B-HTTP-007: a POST is repeated only with a key of its own', async () => {
-    const { scripted, http } = await server((response) => sendJson(response, 503, BUSY));
+    const ill = { ...BUSY, code: 'TEMPORAL_UNAVAILABLE' };
+    const { scripted, http } = await server((response) => sendJson(response, 503, ill));
     await failure(http, { method: 'POST', path: '/once', body: {} });
     await failure(http, { method: 'POST', path: '/thrice', body: {}, repeatable: true });
     assert.deepEqual([scripted.to('/once').length, scripted.to('/thrice').length], [1, 3]);
@@ -111,6 +147,28 @@ describe('calls to a server with bad manners', () => {
     assert.equal((await failure(http, { path: '/ok' })).code, 'JSON_PARSE_ERROR');
     const { code, more } = await failure(http, { path: '/bad' });
     assert.deepEqual([code, more.details?.['actual']], ['HTTP_REQUEST_FAILED', 400]);
+  });
+
+  it('B-HTTP-001: a connection has 5 s to stand and a call 30 s to be answered, and a certificate must be trusted', async () => {
+    assert.deepEqual([LIMITS.reachMs, LIMITS.quickMs], [5_000, 30_000]);
+    // It takes the connection, and says nothing of what TLS needs.
+    const mute = createTcpServer((socket) => void socket.resume()).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    closing.push(() => once(mute.close(), 'close'));
+    const portOf = (listening: { address(): unknown }) => (listening.address() as AddressInfo).port;
+    const silent = client(`https://127.0.0.1:${portOf(mute)}`, { reachMs: 100 });
+    const late = await failure(silent, { method: 'POST', path: '/' });
+    assert.deepEqual([late.code, late.more.details?.['timeout_ms']], ['HTTP_TIMEOUT', 100]);
+    const folder = mkdtempSync(join(tmpdir(), 'drover-cli-tls-'));
+    const { certFile, keyFile } = selfSignedFiles(folder);
+    const files = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+    const secure = createServer(files, (_request, response) => response.end('{}')).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    closing.push(() => once(secure.close(), 'close'));
+    const error = await failure(client(`https://127.0.0.1:${portOf(secure)}`), { method: 'POST', path: '/' });
+    rmSync(folder, { recursive: true });
+    assert.equal(error.code, 'HTTP_CONNECTION_FAILED');
+    assert.match(error.message, /self-signed/);
   });
 
   it('B-CB-001: after five calls in vain the next fails at once', async () => {

@@ -1,12 +1,12 @@
 /** Quick calls to the API: a limit for all attempts together, repeated where that is harmless, behind a circuit. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request, type Dispatcher } from 'undici';
 import { Circuits } from './circuit.js';
 import { CliError } from './cli-error.js';
 import type { Limits } from './limits.js';
 import { errorOfAnswer } from './refusal.js';
 import { RETRY_PROFILES } from '../../domain/retry-profiles.js';
-import { isPassingStatus, readRetryAfterMs, retryDelayMs } from './retry.js';
+import { busyDelayMs, isBusy, isPassingStatus, readRetryAfterMs, retryDelayMs } from './retry.js';
 
 /** Whom we speak to. */
 export interface Target {
@@ -23,6 +23,8 @@ export interface Call {
   headers?: Record<string, string>;
   /** True where the call may be repeated though it is a POST: its body or header has a key of its own (B-HTTP-007). */
   repeatable?: boolean;
+  /** Told before it is asked again of those who are busy, and when. */
+  onBusy?: (message: string, delayMs: number) => void;
   /** Default: the limit of quick calls. */
   limitMs?: number;
   /** True where a success is known by its headers; the body is left. */
@@ -53,6 +55,8 @@ type Outcome = { answer: HttpAnswer } | Failure;
 export interface HttpDeps {
   random: () => number;
   now: () => number;
+  /** Waits; tests need not. */
+  pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** What the clients of a process share. */
@@ -107,7 +111,7 @@ export class ApiHttp {
   /** All attempts of a call. */
   private async untilAnswered(call: Call): Promise<Outcome> {
     const limitMs = call.limitMs ?? this.limits.quickMs;
-    const giveUpAt = this.deps.now() + limitMs;
+    let giveUpAt = this.deps.now() + limitMs;
     const repeatable = call.repeatable === true || call.method !== 'POST';
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.exchange(call, Math.max(1, giveUpAt - this.deps.now()), limitMs);
@@ -116,15 +120,23 @@ export class ApiHttp {
         ...{ attempt, retryAfterMs: outcome.retryAfterMs },
         remainingMs: giveUpAt - this.deps.now(),
       };
-      const delayMs = retryDelayMs(RETRY_PROFILES.cli, known, this.deps.random());
+      const { code, message } = outcome.error;
+      const delayMs = isBusy(code)
+        ? busyDelayMs(known)
+        : retryDelayMs(RETRY_PROFILES.cli, known, this.deps.random());
       if (delayMs === undefined) return outcome;
+      if (isBusy(code)) {
+        call.onBusy?.(message, delayMs);
+        giveUpAt += delayMs; // A server that refuses in good order is not silent.
+      }
       await this.wait(delayMs);
     }
   }
 
   /** Waits, unless the command shall end. */
   async wait(delayMs: number): Promise<void> {
-    await pause(delayMs, undefined, { signal: this.stop }).catch((err: unknown) => {
+    const { pause = pauseFor } = this.deps;
+    await pause(delayMs, this.stop).catch((err: unknown) => {
       this.stop.throwIfAborted();
       throw err;
     });
@@ -147,16 +159,17 @@ export class ApiHttp {
     const late = AbortSignal.timeout(remainingMs);
     const signal = AbortSignal.any([late, this.stop]);
     const failedTransport = { passing: true, ill: true };
-    const timedOut = () => ({
+    const timedOut = (what = 'answer', timeout_ms = limitMs) => ({
       ...failedTransport,
-      error: CliError.of('HTTP_TIMEOUT', `no answer within ${limitMs} ms`, {
-        details: { url, timeout_ms: limitMs },
+      error: CliError.of('HTTP_TIMEOUT', `no ${what} within ${timeout_ms} ms`, {
+        details: { url, timeout_ms },
       }),
     });
     const response = await request(url, { ...this.options(call, method), signal }).catch(asError);
     this.stop.throwIfAborted();
     if (response instanceof Error) {
-      if (late.aborted || codeOf(response) === 'UND_ERR_CONNECT_TIMEOUT') return timedOut();
+      if (late.aborted) return timedOut();
+      if (codeOf(response) === 'UND_ERR_CONNECT_TIMEOUT') return timedOut('connection', this.limits.reachMs);
       return { ...failedTransport, error: connectionFailed(this.target.url, url, response) };
     }
     const isSuccess = response.statusCode >= 200 && response.statusCode <= 299;
@@ -219,9 +232,13 @@ export class ApiHttp {
   }
 }
 
+function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  return delay(ms, undefined, { signal });
+}
+
 /** No limits of their own: ours are told apart by what is waited for. */
-function connections({ connectMs }: Limits): Dispatcher {
-  return new Agent({ connect: { timeout: connectMs }, headersTimeout: 0, bodyTimeout: 0 });
+function connections({ reachMs }: Limits): Dispatcher {
+  return new Agent({ connect: { timeout: reachMs }, headersTimeout: 0, bodyTimeout: 0 });
 }
 
 function leave({ statusCode: status, headers, body }: Dispatcher.ResponseData): HttpAnswer {

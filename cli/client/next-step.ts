@@ -3,6 +3,9 @@
 const GOES_ON =
   'what was watched goes on: "drover pools events POOL" shows it, or "drover nodes install NAME" once more';
 
+const BUSY =
+  'all are busy: "drover ps" shows what runs and waits; try again later, or give the pool more slots';
+
 const STEPS: Readonly<Record<string, string>> = {
   HTTP_CONNECTION_FAILED: 'start Drover with "drover up", or name its address with --url or DROVER_URL',
   HTTP_TIMEOUT: 'look with "drover doctor"; --timeout waits longer',
@@ -49,9 +52,9 @@ const STEPS: Readonly<Record<string, string>> = {
   MODEL_IN_USE: 'drain the pools that serve it first: "drover stop POOL"',
   TEMPORAL_UNAVAILABLE: 'look with "drover doctor"',
   STORE_UNAVAILABLE: 'look with "drover doctor"',
-  ADMISSION_REJECT: 'the queue is full: try again in a moment',
-  REPLICA_EXHAUSTED: 'every engine is busy: try again in a moment',
-  QUEUE_FULL_DROP_LRU: 'the queue is full: try again in a moment',
+  ADMISSION_REJECT: BUSY,
+  QUEUE_FULL_DROP_LRU: BUSY,
+  REPLICA_EXHAUSTED: BUSY,
   RATE_LIMITED: 'try again in a moment',
 };
 

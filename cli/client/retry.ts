@@ -1,5 +1,5 @@
 /** When a call is tried again, and how long after (nodes-and-workers 9). Pure: chance and time are arguments. */
-import { spanAfter, type RetryProfile } from '../../domain/retry-profiles.js';
+import { RETRY_PROFILES, spanAfter, type RetryProfile } from '../../domain/retry-profiles.js';
 
 /** What is known after an attempt has failed. */
 export interface FailedAttempt {
@@ -14,6 +14,26 @@ export interface FailedAttempt {
 /** True for a status that another attempt may change (B-HTTP-003, B-HTTP-004). */
 export function isPassingStatus(status: number): boolean {
   return status === 429 || status >= 500;
+}
+
+/** Refusals that say: all are busy, and the queue is full. */
+const BUSY: readonly string[] = [
+  ...['ADMISSION_REJECT', 'QUEUE_FULL_DROP_LRU', 'REPLICA_EXHAUSTED', 'NO_IDLE_WORKERS', 'ALL_SLOTS_BUSY'],
+];
+
+/** True for a refusal of this code where waiting for others to end is all that helps. */
+export function isBusy(code: string): boolean {
+  return BUSY.includes(code);
+}
+
+/**
+ * How long to wait before those who are busy are asked again (B-INF-021): the schedule's whole span, or longer where the server
+ * says so.
+ * @returns undefined where there is no other attempt, or the server asks for more time than all attempts have
+ */
+export function busyDelayMs({ attempt, retryAfterMs = 0, remainingMs }: FailedAttempt): number | undefined {
+  const span = spanAfter(RETRY_PROFILES['worker-busy'], attempt);
+  return span === undefined || retryAfterMs >= remainingMs ? undefined : Math.max(span, retryAfterMs);
 }
 
 /**

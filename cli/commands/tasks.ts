@@ -69,7 +69,11 @@ const submit: Work<SubmitOptions> = async (session, [model = '', given], options
   const body = requestOf(model, prompt, options);
   const accepted = await callAs(
     session,
-    { method: 'POST', path: '/v2/tasks', body, repeatable: true },
+    {
+      ...{ method: 'POST', path: '/v2/tasks', body, repeatable: true },
+      onBusy: (message, delayMs) =>
+        session.out.note(`${message}; asks again in ${Math.ceil(delayMs / 1_000)} s`),
+    },
     taskAccepted,
   );
   const { task_id, queue_position } = accepted;

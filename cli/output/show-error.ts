@@ -35,10 +35,13 @@ function inLines(record: ErrorRecord, output: Output): string[] {
 function detailLines(details: unknown, message: string): string[] {
   if (Array.isArray(details)) return details.map(fieldLine);
   if (typeof details !== 'object' || details === null) return [];
-  return Object.entries(details)
-    .filter(([, value]) => value !== undefined && typeof value !== 'object')
-    .filter(([, value]) => !message.includes(String(value)))
-    .map(([name, value]) => `${name}: ${String(value)}`);
+  return (
+    Object.entries(details)
+      .filter(([, value]) => value !== undefined && typeof value !== 'object')
+      // What had come of an answer stands on standard output.
+      .filter(([name, value]) => name !== 'partial_text' && !message.includes(String(value)))
+      .map(([name, value]) => `${name}: ${String(value)}`)
+  );
 }
 
 function fieldLine(detail: unknown): string {

@@ -64,7 +64,7 @@ async function watchedNode(
   return { node, engine, prepared, watch, counted, gone, logged };
 }
 
-test('B-SUPER-001, B-SUPER-004, B-SUPER-007, B-LIFE-012: an engine that exits takes its work away, is reaped, and its code and life are told', async (t) => {
+test('B-SUPER-001, B-SUPER-004, B-SUPER-007, B-LIFE-012, B-INF-039: an engine that exits takes its work away, is reaped, and its code and life are told', async (t) => {
   const { node, watch, counted, gone, logged, prepared, engine } = await watchedNode(t, [
     '--crash-after-ms',
     '1500',
