@@ -24,6 +24,7 @@ import type { Keys } from '../store/keys.js';
 import type { Models } from '../store/models.js';
 import type { NodeWorkers } from '../store/node-workers.js';
 import type { Nodes } from '../store/nodes.js';
+import type { Store } from '../store/open-store.js';
 import { readBuildInfo } from '../telemetry/build-info.js';
 import { declareMetrics } from '../telemetry/metrics.js';
 import type { NodeLink } from './clients/node-link.js';
@@ -114,6 +115,8 @@ export interface ApiDeps {
   codec: PayloadCodec;
   artifacts: Artifacts;
   models: Models;
+  /** Copies the database that these are in. */
+  backup: Store['backup'];
   /** The registry of nodes, and how they are visited. */
   registered: Nodes;
   visits: NodeVisits;
@@ -303,6 +306,7 @@ async function registerRoutes(
     board,
     drainPool,
     now,
+    backup: deps.backup,
   });
   const reloadPool = createReload(records, readPools);
   await app.register(poolRoutes, { readPools, preloadPool, drainPool, reloadPool });

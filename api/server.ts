@@ -95,6 +95,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     known,
     audit,
     models,
+    backup: store.backup,
     registered: createNodes({ db: store.db, now: Date.now }),
     visits: createNodeVisits(shared),
     installs: createNodeInstalls(shared),

@@ -23,6 +23,7 @@ async function describeApi(): Promise<string> {
     artifacts: neverCalled<ApiDeps['artifacts']>({}),
     nodeToken: () => '',
     models: neverCalled<ApiDeps['models']>({}),
+    backup: () => Promise.reject(new Error('nobody asks')),
     registered: neverCalled<ApiDeps['registered']>({}),
     nodeWorkers: neverCalled<ApiDeps['nodeWorkers']>({}),
     directory: neverCalled<ApiDeps['directory']>({ onLook: () => undefined }),

@@ -1,6 +1,7 @@
 /** All commands. */
 import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
+import { addCatalog } from './commands/catalog.js';
 import { addDoctor } from './commands/doctor.js';
 import { addKeys } from './commands/keys.js';
 import { addModels } from './commands/models.js';
@@ -31,6 +32,7 @@ export function createProgram(runtime: Runtime): Command {
   addRun(program, runtime);
   addPull(program, runtime);
   addModels(program, runtime);
+  addCatalog(program, runtime);
   addPools(program, runtime);
   addWorkers(program, runtime);
   addTasks(program, runtime);

@@ -90,7 +90,7 @@ const DAMAGE: [string, (file: Buffer) => Buffer][] = [
   ['the half of it', (file) => file.subarray(0, file.length / 2)],
 ];
 for (const [what, damage] of DAMAGE) {
-  test(`a SQLite file that holds ${what} is set aside for a new one, and told`, async () => {
+  test(`B-MODEL-026: a SQLite file that holds ${what} is set aside for a new one, and told`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'drover-store-'));
     await (await openStore({ folder })).close();
     const path = join(folder, 'drover.db');

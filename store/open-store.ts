@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, type Dialect } from 'kysely';
 import { DroverError } from '../contracts/errors.js';
+import { backUp, type StoreBackup } from './backup.js';
 import { migrate } from './migrate.js';
 import { postgresDialect } from './postgres.js';
 import { sqliteDialect } from './sqlite.js';
@@ -27,6 +28,8 @@ export interface StoreOptions {
 /** An open database. */
 export interface Store {
   db: Kysely<Tables>;
+  /** Copies all of it beside it. @throws DroverError STORE_UNAVAILABLE; INVALID_PARAMS for a database that is not in a file of ours */
+  backup: () => Promise<StoreBackup>;
   close: () => Promise<void>;
 }
 
@@ -42,20 +45,27 @@ const OWNER_ONLY = 0o700;
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { url, folder, onLost = () => undefined, onSetAside = () => undefined } = options;
-  if (url !== undefined) return openWith(() => postgresDialect(url, onLost));
+  if (url !== undefined) return openWith(() => postgresDialect(url, onLost), elsewhere);
   const path = fileIn(folder);
   const found = statSync(path, { throwIfNoEntry: false })?.ino;
+  const backup = path === folder ? elsewhere : () => backUp(path, Date.now());
   try {
-    return await openWith(() => sqliteDialect(path));
+    return await openWith(() => sqliteDialect(path), backup);
   } catch (err) {
     if (!isDamaged(err) || found === undefined) throw err;
     // In one turn, and only what was found bad: a process that starts beside us may have done it already.
     if (statSync(path, { throwIfNoEntry: false })?.ino === found) onSetAside(setDatabaseAside(path), err);
-    return openWith(() => sqliteDialect(path));
+    return openWith(() => sqliteDialect(path), backup);
   }
 }
 
-async function openWith(dialect: () => Dialect): Promise<Store> {
+function elsewhere(): Promise<never> {
+  const hint = 'PostgreSQL has its own: pg_dump --format=custom "$DATABASE_URL" > drover.dump';
+  const message = 'the database is not in a file of this installation';
+  return Promise.reject(new DroverError('INVALID_PARAMS', message, { hint }));
+}
+
+async function openWith(dialect: () => Dialect, backup: Store['backup']): Promise<Store> {
   const db = new Kysely<Tables>({ dialect: dialect() });
   try {
     await migrate(db);
@@ -63,7 +73,7 @@ async function openWith(dialect: () => Dialect): Promise<Store> {
     await db.destroy();
     throw storeAway(err) ?? err;
   }
-  return { db, close: () => db.destroy() };
+  return { db, backup, close: () => db.destroy() };
 }
 
 function isDamaged(err: unknown): boolean {

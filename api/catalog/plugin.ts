@@ -2,6 +2,8 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Settings } from '../../contracts/settings.js';
 import type { Metrics } from '../../telemetry/metrics.js';
+import type { Store } from '../../store/open-store.js';
+import { backupRoute } from '../routes/v2/backup.js';
 import { modelDownloadRoutes } from '../routes/v1/model-downloads.js';
 import { downloadRoutes } from '../routes/v2/downloads.js';
 import { modelStateRoutes } from '../routes/v2/model-state.js';
@@ -21,13 +23,14 @@ export interface CatalogOptions extends Pick<
   settings: Settings;
   records: TaskRecords;
   nodes: Pick<NodeLink, 'nodeIds'>;
+  backup: Store['backup'];
   metrics: Metrics;
   now: () => number;
 }
 
 /** Routes of the catalogue. */
 export const catalog: FastifyPluginAsync<CatalogOptions> = async (app, options) => {
-  const { settings, records, nodes, metrics, now, ...parts } = options;
+  const { settings, records, nodes, metrics, now, backup, ...parts } = options;
   const { DROVER_TRUST_POLICY: trustMode } = settings;
   const { models, files, board, gate } = parts;
   const verifier = createVerifier({ models, files, metrics, log: app.log, onVerified: gate.refresh });
@@ -37,6 +40,7 @@ export const catalog: FastifyPluginAsync<CatalogOptions> = async (app, options) 
   const inCatalog = { catalog: createCatalog({ ...shared, verifier, removal }) };
   await app.register(catalogRoutes, inCatalog);
   await app.register(modelStateRoutes, inCatalog);
+  await app.register(backupRoute, { backup });
   const fetched = { downloads: createDownloads({ ...shared, records, nodes }) };
   await app.register(downloadRoutes, fetched);
   await app.register(modelDownloadRoutes, fetched);

@@ -120,6 +120,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     codec,
     artifacts,
     models,
+    backup: store.backup,
     keys,
     sessionBook,
     known,

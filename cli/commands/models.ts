@@ -1,4 +1,4 @@
-/** `ls`, `show`, `rm`: models that pools serve, and those of the catalogue. */
+/** `ls`, `show`, `rm`, and `models …`: models that pools serve, and those of the catalogue. */
 import type { Command } from 'commander';
 import { modelEntry, modelList, type ModelEntry } from '../../contracts/model.js';
 import { poolList, type PoolHealth } from '../../contracts/pool.js';
@@ -20,17 +20,16 @@ interface ModelView {
 
 /** Adds the commands. */
 export function addModels(program: Command, runtime: Runtime): void {
-  program.command('ls').description('list models').action(acts(runtime, list));
-  program
-    .command('show')
-    .description('show a model')
-    .argument('<model>', 'its name')
-    .action(acts(runtime, show));
-  program
-    .command('rm')
-    .description('remove a model of the catalogue, with its files')
-    .argument('<model>', 'its id in the catalogue')
-    .action(acts(runtime, remove));
+  const models = program.command('models').description('the same as "ls", "show" and "rm"');
+  for (const command of [program.command('ls'), models.command('list').alias('ls')])
+    command.description('list models').action(acts(runtime, list));
+  for (const command of [program.command('show'), models.command('show')])
+    command.description('show a model').argument('<model>', 'its name').action(acts(runtime, show));
+  for (const command of [program.command('rm'), models.command('rm')])
+    command
+      .description('remove a model of the catalogue, with its files')
+      .argument('<model>', 'its id in the catalogue')
+      .action(acts(runtime, remove));
 }
 
 async function list(session: Session): Promise<void> {

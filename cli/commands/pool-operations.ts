@@ -31,7 +31,8 @@ interface PurgeOptions extends DrainOptions {
 
 /** How long running tasks may go on. */
 const DRAIN_MS = 60_000;
-const deadline = () =>
+/** The option that says how long running tasks may go on. */
+export const drainDeadline = () =>
   new Option('--deadline <time>', 'how long running tasks may go on')
     .argParser(duration)
     .default(DRAIN_MS, '1m');
@@ -52,7 +53,7 @@ export function addPoolOperations(program: Command, pools: Command, runtime: Run
   ])
     command
       .argument('<pool>', 'its id')
-      .addOption(deadline())
+      .addOption(drainDeadline())
       .option(...DETACH)
       .action(acts(runtime, drain));
   addReload(pools, runtime);
@@ -77,7 +78,7 @@ function addReload(pools: Command, runtime: Runtime): void {
         .choices(['auto', 'beside', 'in_place'])
         .default('auto'),
     )
-    .addOption(deadline())
+    .addOption(drainDeadline())
     .option(...DETACH)
     .action(acts(runtime, reload));
 }
@@ -93,7 +94,7 @@ function addPurge(pools: Command, runtime: Runtime): void {
     .option('--no-drain', 'stop the engine at once, where it must be stopped')
     .option('--force', 'models go even while a pool serves them')
     .option('--yes', 'do not ask')
-    .addOption(deadline())
+    .addOption(drainDeadline())
     .option(...DETACH)
     .action(acts(runtime, purge));
 }

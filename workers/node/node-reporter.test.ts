@@ -74,7 +74,7 @@ test('B-NAPI-005: a node that the API does not know any more registers again', a
   assert.deepEqual(asked(server), [REGISTER, BEAT, REGISTER, BEAT]);
 });
 
-test('B-NODE-036: an API that is lost is tried after 1, 2, 4, 8, 16 s and up to one more, round by round', async () => {
+test('B-NODE-036, B-HTTP-012: an API that is lost is tried after 1, 2, 4, 8, 16 s and up to one more, round by round', async () => {
   const { reporter, paused } = reporterTo(`http://127.0.0.1:${await freePort()}`, 8);
   reporter.start();
   assert.deepEqual(await paused(), [1_500, 2_500, 4_500, 8_500, 16_500, 10_000, 1_500, 2_500]);
