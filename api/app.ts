@@ -325,6 +325,7 @@ async function registerRoutes(
   await app.register(nodesOf, {
     ...{ settings, metrics, version, token: deps.nodeToken, keys: deps.known },
     ...{ registered, visits, installs, nodeWorkers, directory, board, readPools, drainPool },
+    ...{ links: nodes, records, addressOf },
   });
   await app.register(circuitRoutes, { resetCircuit: createResetCircuit(records, readPools) });
   const { DROVER_CODEC_SECRET: secret, DROVER_UI_ORIGIN: uiOrigin } = settings;

@@ -3,6 +3,7 @@ import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { addCatalog } from './commands/catalog.js';
 import { addDoctor } from './commands/doctor.js';
+import { addHealth } from './commands/health.js';
 import { addKeys } from './commands/keys.js';
 import { addModels } from './commands/models.js';
 import { addNodes } from './commands/nodes.js';
@@ -38,6 +39,7 @@ export function createProgram(runtime: Runtime): Command {
   addTasks(program, runtime);
   addNodes(program, runtime);
   addKeys(program, runtime);
+  addHealth(program, runtime);
   addDoctor(program, runtime);
   tab(program, { completionCommandName: 'completion' });
   return program;

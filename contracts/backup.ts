@@ -15,6 +15,3 @@ export const backupTaken = z
     }),
   })
   .meta({ id: 'CatalogBackup' });
-
-/** A backup's type. */
-export type BackupTaken = z.infer<typeof backupTaken>;

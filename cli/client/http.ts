@@ -5,6 +5,7 @@ import { Circuits } from './circuit.js';
 import { CliError } from './cli-error.js';
 import type { Limits } from './limits.js';
 import { errorOfAnswer } from './refusal.js';
+import { jsonErrorPosition } from '../../domain/json.js';
 import { RETRY_PROFILES } from '../../domain/retry-profiles.js';
 import { busyDelayMs, isBusy, isPassingStatus, readRetryAfterMs, retryDelayMs } from './retry.js';
 
@@ -25,6 +26,8 @@ export interface Call {
   repeatable?: boolean;
   /** Told before it is asked again of those who are busy, and when. */
   onBusy?: (message: string, delayMs: number) => void;
+  /** False where the API itself has tried as often as makes sense. */
+  again?: boolean;
   /** Default: the limit of quick calls. */
   limitMs?: number;
   /** True where a success is known by its headers; the body is left. */
@@ -112,7 +115,7 @@ export class ApiHttp {
   private async untilAnswered(call: Call): Promise<Outcome> {
     const limitMs = call.limitMs ?? this.limits.quickMs;
     let giveUpAt = this.deps.now() + limitMs;
-    const repeatable = call.repeatable === true || call.method !== 'POST';
+    const repeatable = call.again !== false && (call.repeatable === true || call.method !== 'POST');
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.exchange(call, Math.max(1, giveUpAt - this.deps.now()), limitMs);
       if ('answer' in outcome || !outcome.passing || !repeatable) return outcome;
@@ -221,6 +224,7 @@ export class ApiHttp {
         url,
         expected: 'JSON',
         actual: headerOf(headers, 'content-type') ?? 'no content type',
+        position: jsonErrorPosition(text),
       };
       const message = `the answer is not JSON: ${reasonOf(err)}`;
       return {

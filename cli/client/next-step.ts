@@ -47,6 +47,7 @@ const STEPS: Readonly<Record<string, string>> = {
   VERSION_MISMATCH: 'name a branch of the same version: "drover nodes update NAME --git-branch …"',
   SSH_KEY_NOT_FOUND:
     'name the file with --ssh-key; --key-elsewhere where it is on the machine of the control worker',
+  CONNECTION_TIMEOUT: 'see that the node worker runs there; "drover nodes install NAME" starts it',
   SSH_TIMEOUT: 'is the machine up? "drover nodes check NAME" tries again',
   SSH_CONNECTION_FAILED: 'see to it on the machine of the control worker, then "drover nodes check NAME"',
   MODEL_IN_USE: 'drain the pools that serve it first: "drover stop POOL"',

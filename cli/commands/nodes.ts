@@ -11,6 +11,7 @@ import {
 import { properties, table } from '../output/table.js';
 import { acts, duration, type Runtime, type Session, type Work } from '../session.js';
 import { nodeDrainCommands } from './node-drain.js';
+import { addNodeHealth } from './health.js';
 import { installCommand } from './node-install.js';
 import { nameOf, placeIn, placeOptions, type NamedNode, type PlaceOptions } from './node-options.js';
 import { callAs, readAs } from './read-as.js';
@@ -32,7 +33,9 @@ const DRAIN_MARGIN_MS = 20_000;
 export function addNodes(program: Command, runtime: Runtime): void {
   const nodes = program
     .command('nodes')
-    .description('registered nodes: add, list, show, update, remove, check, install, drain, resume');
+    .description(
+      'registered nodes: add, list, show, update, remove, check, install; drain, resume and health of those that report',
+    );
   const setup = program.command('setup').description('the same as "nodes", with names as options');
   const named = (verb: string, alias?: string) => [
     nodes.command(verb).argument('<name>', 'its name'),
@@ -62,6 +65,7 @@ export function addNodes(program: Command, runtime: Runtime): void {
       .action(acts(runtime, remove));
   for (const command of named('check'))
     command.description('reach a registered node by SSH').action(acts(runtime, check));
+  addNodeHealth(nodes, runtime);
   for (const command of [
     ...named('install'),
     setup.command('install').requiredOption('--node <name>', 'its name'),

@@ -64,6 +64,37 @@ test('B-CLI-006: workers are listed, and those of a node are asked for their hea
   assert.equal((await run(['workers', 'health', '--node', 'n-1'], well)).code, 0);
 });
 
+test('B-NODE-035, B-NODE-031: every part is told with its health, and a node that does not answer ends the question with its advice', async () => {
+  const api = { status: 'healthy', version: '0.1.0', problem: null };
+  const worker = { worker_id: 'n-1:tea:r0', status: 'unhealthy', state: 'crashed', problem: 'it fell' };
+  const node = { node_id: 'n-1', status: 'healthy', problem: null, workers: [worker] };
+  const { code, cli } = await run(['health'], {
+    'GET /v2/health': { status: 'unhealthy', api, nodes: [node] },
+  });
+  assert.equal(code, 1);
+  assert.match(
+    cli.stdout,
+    /api +http.* healthy +-\nnode +n-1 +healthy +-\nworker +n-1:tea:r0 +unhealthy +it fell/,
+  );
+  assert.match(cli.stderr, /CHECK_FAILED: 1 of 3 parts/);
+  const answer = {
+    code: 'CONNECTION_TIMEOUT',
+    message: 'silent',
+    hint: 'see that the node worker runs there',
+  };
+  const asked = await run(['nodes', 'health', 'n-1'], {
+    'GET /v2/nodes/n-1/health': { ...answer, status: 504 },
+  });
+  // A time-out of any kind is 124 (C-164), and the API has tried often enough.
+  assert.deepEqual([asked.code, asked.server.requests.length], [124, 1]);
+  assert.match(asked.cli.stderr, /CONNECTION_TIMEOUT: silent[^]*next: see that the node worker runs/);
+  const alive = { status: 'alive', version: '0.1.0', api_version: 'v1' };
+  const well = await run(['nodes', 'health', 'n-1'], {
+    'GET /v2/nodes/n-1/health': { ...alive, status: 'alive' },
+  });
+  assert.deepEqual([well.code, well.cli.stdout], [0, 'n-1 is alive, version 0.1.0\n']);
+});
+
 test('B-CLI-006: a worker is shut down by draining its pool, unless that has others, too', async () => {
   const routes = {
     [`GET /v2/workers/${idOf(WORKER)}`]: WORKER,
