@@ -1,19 +1,18 @@
 /** `pools events` and `logs`: what was done to a pool, step by step, and with `--follow` what is done as it happens. */
 import type { Command } from 'commander';
-import { poolEvents } from '../../contracts/operation.js';
-import { workerList } from '../../contracts/worker-report.js';
 import { CliError } from '../client/cli-error.js';
-import type { StreamEvent } from '../client/event-stream.js';
-import type { Taken } from '../client/follow.js';
-import { dataOf } from '../client/task-reader.js';
 import { acts, type Runtime, type Session, type Work } from '../session.js';
-import { followProgress } from './follow-progress.js';
-import { clock, endLine, historyOf, inWords, readOperations } from './pool-history.js';
-import { readAs } from './read-as.js';
+import { tellNode } from './node-events.js';
+import { followPool } from './follow-pool.js';
+import { historyOf, readOperations } from './pool-history.js';
 
 interface EventOptions {
   follow?: boolean;
+  node?: string;
 }
+
+/** The pool that `npm start` makes. */
+const DEFAULT_POOL = 'default';
 
 /** Adds the commands. */
 export function addPoolEvents(program: Command, pools: Command, runtime: Runtime): void {
@@ -22,15 +21,19 @@ export function addPoolEvents(program: Command, pools: Command, runtime: Runtime
     program.command('logs').description('the same as "pools events"'),
   ]) {
     command
-      .argument('[pool]', 'its id', 'default')
+      .argument('[pool]', 'its id; without it "default"')
+      .option('--node <id>', 'all pools of this node, instead')
       .option('-f, --follow', 'go on with what happens, until Ctrl-C')
       .action(acts(runtime, tell));
   }
 }
 
-const tell: Work<EventOptions> = async (session, [pool = ''], { follow = false }) => {
-  if (follow) await followPool(session, pool);
-  else await tellPast(session, pool);
+const tell: Work<EventOptions> = async (session, [pool], { follow = false, node }) => {
+  if (node !== undefined && pool !== undefined)
+    throw CliError.of('INVALID_ARGUMENT', 'give either a pool or --node');
+  if (node !== undefined) await tellNode(session, node, follow);
+  else if (follow) await followPool(session, pool ?? DEFAULT_POOL);
+  else await tellPast(session, pool ?? DEFAULT_POOL);
 };
 
 async function tellPast(session: Session, pool: string): Promise<void> {
@@ -39,51 +42,4 @@ async function tellPast(session: Session, pool: string): Promise<void> {
   if (operations.length === 0)
     await session.http.json({ path: `/v2/pools/${encodeURIComponent(pool)}/health` });
   await session.out.show({ operations }, () => historyOf(operations));
-}
-
-async function followPool(session: Session, pool: string): Promise<void> {
-  await followProgress(session, {
-    kind: 'SSE_CONNECTION',
-    path: `/v2/pools/${encodeURIComponent(pool)}/events`,
-    take: (event) => takeEvent(session, event),
-  }).catch(async (err: unknown) => {
-    throw await orNoWorkers(session, err);
-  });
-}
-
-/** Of a pool that is not known there is nothing to tell; where there is no engine at all, that is why (B-LOAD-005). */
-async function orNoWorkers(session: Session, err: unknown): Promise<unknown> {
-  if (!(err instanceof CliError) || err.more.details?.['cause_code'] !== 'POOL_NOT_FOUND') return err;
-  const found = await readAs(session, '/v2/workers/list', workerList).catch(() => undefined);
-  if (found === undefined || found.workers.length > 0) return err;
-  return CliError.of('NO_WORKERS_FOR_SSE', 'no engine is there whose events could be told', {
-    details: { operation: 'events', expected: '1 engine or more', actual: 0, cause_code: 'POOL_NOT_FOUND' },
-    correlationId: err.more.correlationId,
-  });
-}
-
-async function takeEvent({ out }: Session, event: StreamEvent): Promise<Taken> {
-  const line = lineOf(event);
-  if (line === undefined) return 'nothing';
-  if (out.json)
-    await out.line(JSON.stringify({ type: event.event, data: JSON.parse(event.data) as unknown }));
-  else await out.line(line);
-  return 'new';
-}
-
-function lineOf(event: StreamEvent): string | undefined {
-  switch (event.event) {
-    case 'step': {
-      const { at_ms, kind, step, doing } = dataOf(event, poolEvents.step);
-      return inWords({ at_ms, kind, step, text: doing });
-    }
-    case 'end':
-      return inWords(endLine(dataOf(event, poolEvents.end)));
-    case 'status': {
-      const { state, active_leases, metrics } = dataOf(event, poolEvents.status);
-      return `${clock(Date.now())}  pool     ${state}: ${active_leases} running, ${metrics.queue_depth} waiting`;
-    }
-    default:
-      return undefined;
-  }
 }

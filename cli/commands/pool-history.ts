@@ -19,12 +19,15 @@ export async function readOperations(session: Session, pool: string): Promise<Op
   return found.filter((known) => known !== undefined);
 }
 
-/** Their lines, in the order of time. */
-export function historyOf(operations: readonly Operation[]): string[] {
+/** Their lines, in the order of time. @param before - what stands before each */
+export function historyOf(
+  operations: readonly Operation[],
+  before: (operation: Operation) => string = () => '',
+): string[] {
   return operations
-    .flatMap(linesOf)
-    .sort((a, b) => a.at_ms - b.at_ms)
-    .map(inWords);
+    .flatMap((known) => linesOf(known).map((line) => ({ line, before: before(known) })))
+    .sort((a, b) => a.line.at_ms - b.line.at_ms)
+    .map((told) => `${told.before}${inWords(told.line)}`);
 }
 
 async function readOperation(
