@@ -41,6 +41,7 @@ const STEPS: Readonly<Record<string, string>> = {
   NODE_NOT_FOUND_IN_REGISTRY:
     'add it: "drover nodes add NAME --ssh-host … --ssh-user … --ssh-key … --git-repo … --install-path …"; "drover nodes list" says which there are',
   DUPLICATE_NODE: 'change it with "drover nodes update NAME", or remove it first: "drover nodes remove NAME"',
+  NODE_NOT_REGISTERED: '"drover health" says which nodes there are',
   NODE_IN_USE: '"drover nodes remove NAME --force" drains its pools first',
   NODE_INSTALL_FAILED:
     'see to it on the node, then "drover nodes install NAME" again: every step may be repeated',
