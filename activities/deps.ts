@@ -59,6 +59,8 @@ export interface PoolKeeper {
   claims(): DeviceClaim[];
   /** Pools whose engine loads now. */
   loading(): string[];
+  /** Its engine or model is being fetched or built: not live, not ready (B-POOL-002). */
+  provisioning(prepared: PreparedEngine): void;
   /** A preload began: not live, not ready. */
   starting(prepared: PreparedEngine): void;
   /** Health, probe and handoff are done: bind the engine, clear `last_error`, take work. */
@@ -202,6 +204,14 @@ export interface ModelDeps {
   bytesPerSecond: number | null;
 }
 
+/** Engines that the node makes available before it starts them. */
+export interface EngineDeps {
+  /** Where they are built and kept, a folder each. */
+  dir: string;
+  /** Whether packages of the system may be installed for them (B-PREFLIGHT-021). */
+  mayInstall: boolean;
+}
+
 /** Everything that node activities use. */
 export interface NodeActivityDeps {
   nodeId: string;
@@ -213,6 +223,7 @@ export interface NodeActivityDeps {
   log: Logger;
   audit: Audit;
   models: ModelDeps;
+  engines: EngineDeps;
   /** Time between SIGTERM and SIGKILL, default 5,000 ms (B-PROC-012). */
   stopGraceMs: number;
   /** Pools that may load at once (B-PRELOAD-074). */

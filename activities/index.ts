@@ -33,8 +33,12 @@ import { liftDrainActivity } from './pool/lift-drain.js';
 import { markPoolDrainingActivity } from './pool/mark-pool-draining.js';
 import { markPoolFailedActivity } from './pool/mark-pool-failed.js';
 import { markPoolOfflineActivity } from './pool/mark-pool-offline.js';
+import { markPoolProvisioningActivity } from './pool/mark-pool-provisioning.js';
 import { markPoolReadyActivity } from './pool/mark-pool-ready.js';
 import { markPoolStartingActivity } from './pool/mark-pool-starting.js';
+import { planEngineActivity } from './provision/plan-engine.js';
+import { recordEngineActivity } from './provision/record-engine.js';
+import { takeEngineStepActivity } from './provision/take-engine-step.js';
 
 /**
  * Builds the activities of one node; call it once a worker process, for they share what the worker started.
@@ -49,6 +53,10 @@ export function createNodeActivities(deps: NodeActivityDeps, room: EngineRoom = 
     stopEngine: stopEngineActivity(deps, room),
     writeHandoff: writeHandoffActivity(deps),
     removeHandoff: removeHandoffActivity(deps),
+    markPoolProvisioning: markPoolProvisioningActivity(deps),
+    planEngine: planEngineActivity(deps),
+    takeEngineStep: takeEngineStepActivity(deps),
+    recordEngine: recordEngineActivity(deps),
     markPoolStarting: markPoolStartingActivity(deps),
     markPoolReady: markPoolReadyActivity(deps),
     markPoolFailed: markPoolFailedActivity(deps),

@@ -175,6 +175,49 @@ describe('the pools of the configuration file', () => {
     assert.deepEqual([launch.model_ref, launch.model_name, launch.engine_version], ['big@7', 'big', 'b7']);
   });
 
+  it('an entry may have its engine built, downloaded or installed before it is started', () => {
+    const launched = (provisioning: string, more = '') =>
+      launchOf(only(`pools: [{ id: a, model: /m.gguf${more}, provisioning: ${provisioning} }]`), EMBEDDED);
+    const source = launched(
+      '{ mode: source, repository: "https://github.com/ggml-org/llama.cpp", ref: b6000, flags: [--jinja] }',
+    );
+    assert.deepEqual([source.binary_path, source.provisioning_mode], ['{engine_path}', 'source']);
+    assert.deepEqual(source.provisioning, {
+      ...{
+        mode: 'source',
+        repository: 'https://github.com/ggml-org/llama.cpp',
+        ref: 'b6000',
+        build_flags: [],
+      },
+    });
+    assert.deepEqual([source.flags[0], source.flags.at(-1)], ['--model', '--jinja']);
+    const sha256 = '0'.repeat(64);
+    const binary = launched(`{ mode: binary, url: "https://e.test/v1/serve", sha256: "${sha256}" }`);
+    assert.deepEqual(binary.provisioning, { mode: 'binary', url: 'https://e.test/v1/serve', sha256 });
+    const package_ = launched('{ mode: package, package: llama.cpp, program: llama-server }');
+    assert.deepEqual([package_.binary_path, package_.provisioning_mode], ['{engine_path}', 'package']);
+    const refused = [
+      ['{ mode: package, package: llama.cpp }', /both package and program/],
+      ['{ mode: binary, path: /opt/serve, sha256: 1 }', /sha256/],
+      ['{ mode: binary, url: "https://e.test/serve" }', /either the path .* or url and sha256/],
+      [`{ mode: binary, url: "https://e.test/e.zip", sha256: "${sha256}" }`, /program must name the program/],
+      ['{ mode: source, repository: "https://me:secret@e.test/r", ref: v1 }', /repository must not hold/],
+      ['{ mode: source, repository: "ext::sh -c id", ref: v1 }', /repository must be an address/],
+      ['{ mode: source, repository: "https://e.test/r", ref: --upload-pack=id }', /ref must be/],
+      [
+        '{ mode: source, repository: "https://e.test/r", ref: v1, build_flags: [-P] }',
+        /build_flags\[0\] must be -D/,
+      ],
+      [
+        '{ mode: source, repository: "https://e.test/r", ref: v1, program: ../../id }',
+        /program must be a path/,
+      ],
+    ] as const;
+    for (const [provisioning, problem] of refused) assert.throws(() => launched(provisioning), problem);
+    const vllm = '{ mode: source, repository: "https://e.test/r", ref: v1 }';
+    assert.throws(() => launched(vllm, ', engine: vllm'), /program must name the program/);
+  });
+
   it('only what an engine depends on changes its digest', () => {
     const digest = (more = '') => digestOf(only(`pools: [{ id: a, model: /m.gguf${more} }]`));
     for (const same of ['preload: false', 'drain_deadline_ms: 5', 'supervision: { min_ms: 9 }', 'slots: 4'])
@@ -193,7 +236,7 @@ pools:
     model: /m.gguf
     modle: /n.gguf
     tensor_split: auto
-    provisioning: { mode: source }
+    provisioning: { mode: container }
     supervision: { cap_ms: 1 }
   - id: v
     model: /m
@@ -204,7 +247,7 @@ pools:
       /^drover.yaml:4: pools\[0\]\.model must be an absolute path or a reference by hf:, https: or s3:$/,
       /^drover.yaml:5: pools\[0\]\.slots /,
       /^drover.yaml:8: pools\[1\]\.modle is no field of a pool$/,
-      /^drover.yaml:10: pools\[1\]\.provisioning\.mode .*package.*binary/,
+      /^drover.yaml:10: pools\[1\]\.provisioning\.mode .*package.*binary.*source/,
     ];
     for (const pattern of expected)
       assert.ok(

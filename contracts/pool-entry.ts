@@ -3,12 +3,20 @@ import { createHash } from 'node:crypto';
 import { basename, isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../domain/canonical-json.js';
+import { ENGINE_PLACE, wishProblem } from '../domain/engine-provision.js';
 import { splitWishProblem } from '../domain/hetero-split.js';
 import { serverFlags } from '../domain/launch-flags.js';
 import { mustBeFetched, shownRef } from '../domain/model-source.js';
 import { MODEL_PLACE } from '../domain/reload.js';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
 import { LONGEST_DRAIN_MS, poolSleep, poolTimeouts, preparedEngine, type PreparedEngine } from './pool.js';
+import {
+  downloadFields,
+  engineProvisioning,
+  packageFields,
+  sourceFields,
+  type EngineProvisioning,
+} from './provisioning.js';
 import { restartWishes, withWishes } from './supervision.js';
 import { engineKind, poolId } from './task.js';
 
@@ -21,15 +29,36 @@ const launched = {
   env: z.record(z.string(), z.string()).default({}),
 };
 
+/** Brought along, or a package of the node's system; a program that is there, or is downloaded; built from its source. */
 const provisioning = z.discriminatedUnion(
   'mode',
   [
-    z.strictObject({ mode: z.literal('package'), ...launched }),
-    z.strictObject({ mode: z.literal('binary'), path: absolutePath, ...launched }),
+    z
+      .strictObject({
+        mode: z.literal('package'),
+        ...z.strictObject(packageFields).partial().shape,
+        ...launched,
+      })
+      .refine(({ package: name, program, version }) => {
+        const isSaid = name !== undefined;
+        return isSaid === (program !== undefined) && (isSaid || version === undefined);
+      }, 'must name both package and program, or neither for the engine that Drover brings along'),
+    z
+      .strictObject({
+        mode: z.literal('binary'),
+        path: absolutePath.optional(),
+        ...z.strictObject(downloadFields).partial().shape,
+        ...launched,
+      })
+      .refine(({ path, url, sha256, program }) => {
+        if (path === undefined) return url !== undefined && sha256 !== undefined;
+        return url === undefined && sha256 === undefined && program === undefined;
+      }, 'must have either the path of a program, or url and sha256 of one to download'),
+    z.strictObject({ mode: z.literal('source'), ...sourceFields, ...launched }),
   ],
   {
     error:
-      'must have the mode package (the engine that Drover brings along) or binary (a program, by its path)',
+      'must have the mode package (the engine that Drover brings along, or a package), binary (a program, by its path or address) or source (a repository)',
   },
 );
 
@@ -69,7 +98,10 @@ const entryFields = z.strictObject({
 /** One pool of the file. */
 export const poolEntry = entryFields.superRefine((entry, ctx) => {
   const refuse = (path: string[], message: string) => ctx.addIssue({ code: 'custom', path, message });
-  if (entry.provisioning.mode === 'package' && entry.engine !== 'llamacpp')
+  const wish = wishOf(entry.provisioning);
+  const unnamed = wish === undefined ? undefined : wishProblem(wish, entry.engine);
+  if (unnamed !== undefined) refuse(unnamed.field, unnamed.problem);
+  if (isBroughtAlong(entry.provisioning) && entry.engine !== 'llamacpp')
     refuse(['provisioning'], `must name the program of a ${entry.engine} engine: mode binary and its path`);
   const launch = { ...entry, device_mask: maskOf(entry), flags: entry.provisioning.flags, split_plan: null };
   const problem = splitWishProblem(launch);
@@ -88,6 +120,18 @@ export const poolEntries = z.array(poolEntry).superRefine((entries, ctx) => {
       ctx.addIssue({ code: 'custom', path: [at, 'id'], message: 'is the id of a pool above it, too' });
   }
 });
+
+type Provided = PoolEntry['provisioning'];
+
+function isBroughtAlong(provided: Provided): boolean {
+  return provided.mode === 'package' && provided.package === undefined;
+}
+
+/** What a node has to do before the engine is there; undefined where it is, or nobody could say. */
+function wishOf({ flags: _f, env: _e, ...provided }: Provided): EngineProvisioning | undefined {
+  const isThere = isBroughtAlong({ ...provided, flags: [], env: {} }) || 'path' in provided;
+  return isThere ? undefined : engineProvisioning.safeParse(provided).data;
+}
 
 /** How the engine that Drover brings along is run. */
 export interface EmbeddedProgram {
@@ -115,7 +159,9 @@ export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedE
   const { id: pool_id, engine, engine_version, model, ctx: ctx_max, slots: slots_total, port } = entry;
   const { backend, share_devices, tensor_split, timeouts, provisioning: provided } = entry;
   const { sampler_profile_version } = entry;
-  const isPackage = provided.mode === 'package';
+  const isEmbedded = isBroughtAlong(provided);
+  const wish = wishOf(provided);
+  const path = 'path' in provided ? provided.path : undefined;
   const host = '127.0.0.1';
   const alias = entry.model_name ?? basename(shownRef(model), '.gguf');
   const isRemote = mustBeFetched(model);
@@ -139,8 +185,9 @@ export function launchOf(entry: PoolEntry, embedded: EmbeddedProgram): PreparedE
     ...(entry.idle_ttl_ms === undefined ? {} : { idle_ttl_ms: entry.idle_ttl_ms }),
     ...(sampler_profile_version === undefined ? {} : { sampler_profile_version }),
     ...{ slots_total, ctx_max, env: provided.env, provisioning_mode: provided.mode },
-    binary_path: isPackage ? embedded.binary : provided.path,
-    flags: [...(isPackage ? [embedded.main] : []), ...known, ...provided.flags],
+    ...(wish === undefined ? {} : { provisioning: wish }),
+    binary_path: isEmbedded ? embedded.binary : (path ?? ENGINE_PLACE),
+    flags: [...(isEmbedded ? [embedded.main] : []), ...known, ...provided.flags],
     model_path,
     model_ref: isRemote ? model : (entry.model_ref ?? `file:${model}`),
     model_name: entry.model_name ?? null,

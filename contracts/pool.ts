@@ -4,12 +4,14 @@
  */
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { ENGINE_PLACE, provisioningProblem } from '../domain/engine-provision.js';
 import { splitWishProblem } from '../domain/hetero-split.js';
 import { POOL_STATES } from '../domain/pool.js';
 import { MODEL_PLACE, placeProblem } from '../domain/reload.js';
 import { maySleep, ON_DEMAND_TTL_MS } from '../domain/sleep.js';
 import type { RestartPolicy } from '../domain/restart-policy.js';
 import { layersLoaded } from './loading.js';
+import { engineProvisioning } from './provisioning.js';
 import { oneLine, plainText } from './safe-text.js';
 import { restartWishes } from './supervision.js';
 import { engineKind, LONGEST_RUN_MS, poolId, workload } from './task.js';
@@ -79,7 +81,14 @@ export const preparedEngine = z
       .default(null)
       .meta({ description: 'its entry in the catalog of engines' }),
     provisioning_mode: z.enum(['external', 'source', 'container', 'package', 'binary']).default('binary'),
-    binary_path: absolutePath,
+    provisioning: engineProvisioning.optional().meta({
+      description: `how the engine comes to be on the node, where binary_path is ${ENGINE_PLACE}`,
+    }),
+    binary_path: z
+      .union([absolutePath, z.literal(ENGINE_PLACE)], {
+        error: `must be an absolute path or ${ENGINE_PLACE}`,
+      })
+      .meta({ description: `${ENGINE_PLACE}: what provisioning makes available` }),
     flags: z.array(z.string()).default([]),
     host: z.string().default('127.0.0.1'),
     port: z.int().min(1).max(65535),
@@ -128,6 +137,8 @@ export const preparedEngine = z
   .superRefine((launch, ctx) => {
     const message = splitWishProblem(launch);
     if (message !== undefined) ctx.addIssue({ code: 'custom', path: ['tensor_split'], message });
+    const engine = provisioningProblem(launch);
+    if (engine !== undefined) ctx.addIssue({ code: 'custom', path: engine.field, message: engine.problem });
     const place = placeProblem(launch);
     if (place !== undefined) ctx.addIssue({ code: 'custom', path: [place.field], message: place.problem });
   })

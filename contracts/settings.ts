@@ -370,6 +370,20 @@ export const settingsSchema = z.object({
     .describe(
       'What a node worker that is root does without `DROVER_NODE_ENGINE_USER`: `warn` that engines are root too, or `refuse` to start.',
     ),
+  DROVER_NODE_ENGINE_CACHE_DIR: z
+    .string()
+    .min(1)
+    .default('~/.cache/drover/engines')
+    .transform((p) => resolve(p.replace(/^~(?=\/|$)/, homedir())))
+    .describe(
+      'Folder of the engines that nodes build or download, one folder a node in it; `DROVER_NODE_ENGINE_USER` must be able to read it.',
+    ),
+  DROVER_NODE_PACKAGE_INSTALL: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'Whether a node may install packages with `apt-get`: the tools that an engine is built with, and engines that are packages. It takes root.',
+    ),
   DROVER_NODE_GPU_DISCOVERY_INTERVAL_MS: ms(10_000, 100).describe(
     'How often a node asks the driver for its GPUs and their memory.',
   ),

@@ -18,6 +18,8 @@ export const POOL_FAILURES = {
   HealthTimeout: { retryable: true },
   EngineExited: { retryable: false },
   ModelUnavailable: { retryable: false },
+  /** The engine could not be built, downloaded or installed (B-PROV-012). */
+  ProvisionFailed: { retryable: false },
   HandoffWriteFailed: { retryable: true },
   /** The folder of the node's spawn records cannot be used (B-API-013). */
   RegistryUnavailable: { retryable: true },

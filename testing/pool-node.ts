@@ -79,6 +79,7 @@ function nodeIn(
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as LoggedLine) }),
     audit: noAudit,
     models: modelsIn(folder),
+    engines: { dir: join(folder, 'engine-cache'), mayInstall: false },
     stopGraceMs: 5_000,
     engineUser: null,
     parallelPreloads: 4,

@@ -27,6 +27,7 @@ export const ALL_STEPS: readonly PreloadActivity[] = [
 
 const ALL_ACTIVITIES: readonly PreloadActivity[] = [
   ...ALL_STEPS,
+  ...(['markPoolProvisioning', 'planEngine', 'takeEngineStep', 'recordEngine'] as const),
   'removeHandoff',
   'stopEngine',
   'markPoolFailed',

@@ -1,13 +1,17 @@
 /** Typed in-memory activities of a node, for tests of the preload's story: they do nothing and remember everything. */
 import type { NodeActivities } from '../activities/index.js';
 import { poolFailure } from '../activities/failures.js';
-import type { PreloadPoolInput } from '../contracts/pool.js';
-import { preparedEngine } from '../contracts/pool.js';
+import { preparedEngine, type PreloadPoolInput, type PreparedEngine } from '../contracts/pool.js';
+import type { ProvidedEngine, ProvisionStep } from '../domain/engine-provision.js';
 import type { PoolFailureType } from '../domain/pool-failure.js';
 
 /** The activities that a preload may use. */
 export type PreloadTwin = Pick<
   NodeActivities,
+  | 'markPoolProvisioning'
+  | 'planEngine'
+  | 'takeEngineStep'
+  | 'recordEngine'
   | 'preflight'
   | 'markPoolStarting'
   | 'spawnEngine'
@@ -39,12 +43,34 @@ export function preloadInput(nodeId: string, changes: Partial<PreloadPoolInput> 
   return { node_id: nodeId, correlation_id: 'corr-1', health_timeout_ms: 120_000, prepared, ...changes };
 }
 
+/** The steps of a build. */
+export const BUILD_STEPS: ProvisionStep[] = ['git-clone', 'cmake-configure', 'cmake-build'];
+
+/** What a node that builds has in the end. */
+export const BUILT: ProvidedEngine = {
+  id: 'llamacpp-source-0000000000000000',
+  path: '/engines/llama-server',
+  digest: `sha256:${'0'.repeat(64)}`,
+  version: 'llamacpp-source:b4711-cpu',
+};
+
+/** A launch whose engine has yet to be built. */
+export function unbuilt(prepared: PreparedEngine): PreparedEngine {
+  const repository = 'https://git.test/engine';
+  const provisioning = { mode: 'source' as const, repository, ref: 'b4711', build_flags: [] };
+  return { ...prepared, binary_path: '{engine_path}', backend: 'cpu', provisioning };
+}
+
 /** A node where every step succeeds, but for those in `changes`. */
 export function preloadTwin(changes: Partial<PreloadTwin> = {}) {
   const calls: PreloadActivity[] = [];
   const errors: string[] = [];
   const engine = { pid: 4_711, start_ticks: '99', url: 'http://127.0.0.1:8001' };
   const steps: PreloadTwin = {
+    markPoolProvisioning: () => Promise.resolve(true),
+    planEngine: () => Promise.resolve({ engine_id: BUILT.id, present: null, steps: BUILD_STEPS }),
+    takeEngineStep: () => Promise.resolve(),
+    recordEngine: () => Promise.resolve(BUILT),
     preflight: (prepared) => Promise.resolve({ prepared, serving: null }),
     markPoolStarting: () => Promise.resolve(),
     spawnEngine: () => Promise.resolve(engine),
@@ -67,6 +93,10 @@ export function preloadTwin(changes: Partial<PreloadTwin> = {}) {
     return note as PreloadTwin[K];
   };
   const activities: PreloadTwin = {
+    markPoolProvisioning: noted('markPoolProvisioning'),
+    planEngine: noted('planEngine'),
+    takeEngineStep: noted('takeEngineStep'),
+    recordEngine: noted('recordEngine'),
     preflight: noted('preflight'),
     markPoolStarting: noted('markPoolStarting'),
     spawnEngine: noted('spawnEngine'),

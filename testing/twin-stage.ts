@@ -85,7 +85,7 @@ export async function openTwinStage(
     Worker.create({
       ...shared,
       taskQueue: nodeModelsQueue(TWIN_NODE),
-      activities: { fetchModelFile: play('fetchModelFile') },
+      activities: { fetchModelFile: play('fetchModelFile'), takeEngineStep: play('takeEngineStep') },
     }),
   ]);
   const running = workers.map((worker) => worker.run());

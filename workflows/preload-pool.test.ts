@@ -244,7 +244,7 @@ test('a model that is elsewhere is fetched first, and the engine is started with
     { node_id: TWIN_NODE, model_ref: 'hf:org/repo/m.gguf', correlation_id: 'corr-1' },
   ]);
   assert.deepEqual(launched, [['/cache/m.gguf', ['--model', '/cache/m.gguf']]]);
-  assert.deepEqual(await scheduled(run), ['stageModel', ...ALL_STEPS]);
+  assert.deepEqual(await scheduled(run), ['markPoolProvisioning', 'stageModel', ...ALL_STEPS]);
 });
 
 test('a model that cannot be had fails the preload with its code, before anything is started', async () => {
@@ -260,6 +260,6 @@ test('a model that cannot be had fails the preload with its code, before anythin
   assert.equal(failure.type, 'PRELOAD_FAILED');
   assert.match(failure.message, /preload failed: the server has no such model/);
   const [{ step, cause }] = failure.details as [{ step: string; cause: unknown }];
-  assert.deepEqual([step, cause], ['fetch', { cause_code: 'MODEL_NOT_FOUND' }]);
-  assert.deepEqual(twin.calls, ['markPoolFailed']);
+  assert.deepEqual([step, cause], ['model-fetch', { cause_code: 'MODEL_NOT_FOUND' }]);
+  assert.deepEqual(twin.calls, ['markPoolProvisioning', 'markPoolFailed']);
 });

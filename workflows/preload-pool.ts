@@ -14,6 +14,7 @@ import {
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { SpawnedEngine } from '../activities/engine/spawn-engine.js';
 import type { PreloadPoolInput, PreloadResult, PreparedEngine } from '../contracts/pool.js';
+import { isEngineStep, isUnprovided, type EngineStep } from '../domain/engine-provision.js';
 import { shownRef } from '../domain/model-source.js';
 import { isRefusal } from '../domain/pool-failure.js';
 import { isUnfetched, withFetchedModel } from '../domain/reload.js';
@@ -22,18 +23,22 @@ import { onNode } from './parts/activities.js';
 import { whenStaged } from './parts/catalog-activities.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { Progress } from './parts/progress.js';
+import { provideEngine } from './parts/provide-engine.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
 import { tellReady } from './parts/tell-supervisor.js';
 import { CorrelationId, Engine, ModelRef, NodeId, PoolId } from './search-attributes.js';
 
 /** The steps in their order, as the current details and the failure of a run name them. */
-type PreloadStep = 'asleep' | 'fetch' | 'preflight' | 'spawn' | 'health' | 'probe' | 'handoff' | 'ready';
+type PreloadStep =
+  'asleep' | EngineStep | 'model-fetch' | 'preflight' | 'run' | 'health' | 'probe' | 'handoff' | 'ready';
 
 /** One run: what was asked, where it stands, how to reach the node, what to undo. */
 interface Run {
   input: PreloadPoolInput;
   node: ReturnType<typeof onNode>;
   progress: Progress<PreloadStep>;
+  /** Whether the pool is shown as provisioning: one that is serves no more, one that is not has an engine; null: not asked. */
+  isShown: boolean | null;
 }
 
 /** Preloads one replica; see the module. */
@@ -41,7 +46,7 @@ export async function preloadPool(input: PreloadPoolInput): Promise<PreloadResul
   index(input);
   const { pool_id, replica_id } = input.prepared;
   const progress = new Progress<PreloadStep>('preload', 'preflight', { pool_id, replica_id });
-  const run: Run = { input, node: onNode(input.node_id), progress };
+  const run: Run = { input, node: onNode(input.node_id), progress, isShown: null };
   try {
     const result =
       input.asleep === true ? await layAsleep(run) : await withUndo((undoBy) => bringUp(run, undoBy));
@@ -74,7 +79,7 @@ async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {
   const { input, node } = run;
   const startedAtMs = Date.now();
   undoBy('record the error', (failure) => recordError(run, failure));
-  const launch = await fetched(run);
+  const launch = await fetched(run, await provided(run));
   enter(run, 'preflight', `looking at the node ${input.node_id}`);
   const { prepared, serving } = await node
     .quick('check binary, model, memory, GPU and port')
@@ -91,12 +96,23 @@ async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {
   return { pool_id: prepared.pool_id, pid: engine.pid, handoff_path };
 }
 
+/** The launch with its engine on the node's disk: one that is not there is made available first. */
+async function provided(run: Run): Promise<PreparedEngine> {
+  const { prepared } = run.input;
+  const isMissing = isUnprovided(prepared) || isUnfetched(prepared);
+  if (isMissing && patched('preload-shows-provisioning')) {
+    const show = run.node.quick('show that the pool is being made ready');
+    run.isShown = await show.markPoolProvisioning(prepared);
+  }
+  return provideEngine(run.node, prepared, (step, doing) => enter(run, step, doing));
+}
+
 /** The launch with its model on the node's disk: one that has to come from elsewhere is fetched first. */
-async function fetched(run: Run): Promise<PreparedEngine> {
-  const { node_id, correlation_id, prepared } = run.input;
+async function fetched(run: Run, prepared: PreparedEngine): Promise<PreparedEngine> {
+  const { node_id, correlation_id } = run.input;
   if (!isUnfetched(prepared)) return prepared;
   const { model_ref } = prepared;
-  enter(run, 'fetch', `fetching ${shownRef(model_ref)}`);
+  enter(run, 'model-fetch', `fetching ${shownRef(model_ref)}`);
   const order = { node_id, model_ref, correlation_id };
   const { local_path } = await whenStaged('have the model fetched').stageModel(order);
   return withFetchedModel(prepared, local_path);
@@ -106,7 +122,7 @@ async function fetched(run: Run): Promise<PreparedEngine> {
 async function startEngine(run: Run, prepared: PreparedEngine, undoBy: RegisterUndo): Promise<SpawnedEngine> {
   const { input, node } = run;
   const { pool_id, replica_id } = prepared;
-  enter(run, 'spawn', `starting ${prepared.binary_path}`);
+  enter(run, 'run', `starting ${prepared.binary_path}`);
   await node.quick('show the pool as starting').markPoolStarting(prepared);
   undoBy('stop the engine', () =>
     node
@@ -152,7 +168,9 @@ function enter(run: Run, step: PreloadStep, doing: string): void {
 
 /** Puts the failure where the pool is shown, unless the pool was not touched and goes on as it was. */
 async function recordError(run: Run, { cause, failedUndos }: Failure): Promise<void> {
-  if (run.progress.step === 'preflight' && leavesPoolAlone(run, cause)) return;
+  const { step } = run.progress;
+  if (run.isShown === false && (step === 'model-fetch' || isEngineStep(step))) return;
+  if (run.isShown !== true && step === 'preflight' && leavesPoolAlone(run, cause)) return;
   const left = failedUndos.map((what) => `; could not ${what}`).join('');
   const { prepared } = run.input;
   await run.node.quickCleanup('record the error').markPoolFailed({

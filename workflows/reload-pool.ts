@@ -15,6 +15,7 @@ import {
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { ReloadOutcome, ReloadPoolInput, PreparedEngine } from '../contracts/pool.js';
 import { replicaBefore, replicaBeside } from '../domain/identity.js';
+import type { EngineStep } from '../domain/engine-provision.js';
 import { mustBeFetched, shownRef } from '../domain/model-source.js';
 import { isUnfetched, withFetchedModel } from '../domain/reload.js';
 import { onNode } from './parts/activities.js';
@@ -22,11 +23,12 @@ import { whenStaged } from './parts/catalog-activities.js';
 import { explainFailure, type Explanation } from './parts/explain-failure.js';
 import { endsInTime } from './parts/leases.js';
 import { Progress } from './parts/progress.js';
+import { provideEngine } from './parts/provide-engine.js';
 import { withUndo, type Failure, type RegisterUndo } from './parts/saga.js';
 import { CorrelationId, ModelRef, NodeId, PoolId } from './search-attributes.js';
 
 /** The steps as the current details and the failure of a run name them (B-RELOAD-020). */
-type ReloadStep = 'plan' | 'stage' | 'drain' | 'stop_old' | 'start_new' | 'health' | 'publish';
+type ReloadStep = EngineStep | 'plan' | 'stage' | 'drain' | 'stop_old' | 'start_new' | 'health' | 'publish';
 
 /** Failures of the look at the node that say no more than: not beside the old engine. */
 const NO_ROOM = ['InsufficientRam', 'InsufficientVram', 'SpawnFailed'];
@@ -79,7 +81,7 @@ async function exchange(run: Run, undoBy: RegisterUndo): Promise<string | null> 
   enter(run, 'plan', 'looking at what serves');
   undoBy('tell how it went', (failure) => endFailed(run, failure));
   const staged_path = await stage(run);
-  const prepared = launchWith(input.prepared, staged_path);
+  const prepared = await provided(run, launchWith(input.prepared, staged_path));
   const asked = { pool_id, new_model_ref, prepared, ...(staged_path === undefined ? {} : { staged_path }) };
   const plan = await node.quick('look at what serves').planReload(asked);
   run.newEngineVersion = plan.next.engine_version;
@@ -105,6 +107,12 @@ async function stage(run: Run): Promise<string | undefined> {
   enter(run, 'stage', `fetching ${shownRef(model_ref)}`);
   const order = { node_id, model_ref, correlation_id };
   return (await whenStaged('have the model fetched').stageModel(order)).local_path;
+}
+
+/** The new launch with its engine on the node's disk; the pool serves meanwhile. */
+async function provided(run: Run, launch: ReloadPoolInput['prepared']): Promise<ReloadPoolInput['prepared']> {
+  if (launch === undefined) return undefined;
+  return provideEngine(run.node, launch, (step, doing) => enter(run, step, doing));
 }
 
 function refToFetch({ new_model_ref, prepared }: ReloadPoolInput): string | undefined {

@@ -1,7 +1,6 @@
 /** The node's GPUs: which tools are on the PATH now, and what the driver says when it is asked (B-PREFLIGHT-001..015). */
-import { access, constants, stat } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
 import type { DeviceQuery } from '../../domain/gpu.js';
+import { onPath } from '../process/on-path.js';
 import { runTool, type ToolResult } from '../process/run.js';
 import { GPU_LIST, GPU_QUERY, parseGpuList, parseGpuQuery } from './nvidia-smi.js';
 
@@ -43,21 +42,4 @@ export async function queryDevices(
 function problemOf({ stdout, stderr, outcome }: ToolResult): string {
   const said = `${stdout}\n${stderr}`.trim().split('\n')[0] ?? '';
   return said === '' ? outcome : `${outcome}: ${said}`;
-}
-
-async function onPath(program: string, env: Environment): Promise<string | undefined> {
-  for (const folder of (env['PATH'] ?? '').split(delimiter).filter((part) => part !== '')) {
-    const path = join(folder, program);
-    if (await isProgram(path)) return path;
-  }
-  return undefined;
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -353,6 +353,7 @@ export class Stack {
       TEMPORAL_NAMESPACE: this.namespace,
       DROVER_STATE_DIR: this.stateDir,
       DROVER_MODEL_CACHE_DIR: this.modelCache,
+      DROVER_NODE_ENGINE_CACHE_DIR: join(this.stateDir, 'engine-cache'),
       DROVER_SSH_KNOWN_HOSTS: this.knownHosts,
       DROVER_API_KEYS: this.key,
       DROVER_NODE_ID: this.nodeId,

@@ -1,14 +1,16 @@
 /** Preloads to record: what their node does, and what else happens to them. */
-import { CONTROL_QUEUE, nodeQueue, poolWorkflowId } from '../../domain/identity.js';
+import { CONTROL_QUEUE, nodeModelsQueue, nodeQueue, poolWorkflowId } from '../../domain/identity.js';
 import type { preloadPool } from '../../workflows/preload-pool.js';
 import { eventually } from '../changes.js';
-import { failing, preloadInput, preloadTwin, stillLoading } from '../preload-twin.js';
+import { failing, preloadInput, preloadTwin, stillLoading, unbuilt } from '../preload-twin.js';
 import { historyOf, NODE, type Scenario } from './stage.js';
 
 interface Preload {
   healthTimeoutMs?: number;
   /** Cancelled once it polls. */
   cancelled?: boolean;
+  /** Its engine is built first. */
+  built?: boolean;
 }
 
 /** By the name of their history. */
@@ -24,6 +26,14 @@ export const preloadScenarios: Readonly<Record<string, Scenario>> = {
   'preload-without-gpu': preload(() =>
     preloadTwin({ preflight: failing('GpuRequired', 'GPU-only enforcement: nvcc/nvidia-smi not found') }),
   ),
+  'preload-built': preload(() => preloadTwin(), { built: true }),
+  'preload-not-built': preload(
+    () =>
+      preloadTwin({
+        takeEngineStep: failing('ProvisionFailed', 'git-clone ended with exit code 128:\nfatal'),
+      }),
+    { built: true },
+  ),
   'preload-cancelled': preload(() => slowly(Infinity), { cancelled: true }),
 };
 
@@ -36,18 +46,21 @@ function slowly(polls: number) {
 
 function preload(
   makeTwin: () => ReturnType<typeof preloadTwin>,
-  { healthTimeoutMs = 120_000, cancelled = false }: Preload = {},
+  { healthTimeoutMs = 120_000, cancelled = false, built = false }: Preload = {},
 ): Scenario {
   return async (stage) => {
     const twin = makeTwin();
     const control = await stage.workflowsAnd(CONTROL_QUEUE);
     const node = await stage.activities(nodeQueue(NODE), twin.activities);
-    return control.runUntil(
+    const makers = await stage.activities(nodeModelsQueue(NODE), twin.activities);
+    const input = preloadInput(NODE, { health_timeout_ms: healthTimeoutMs });
+    const launch = built ? unbuilt(input.prepared) : input.prepared;
+    const playing = makers.runUntil(
       node.runUntil(async () => {
         const handle = await stage.workflows.start<typeof preloadPool>('preloadPool', {
           taskQueue: CONTROL_QUEUE,
           workflowId: poolWorkflowId('gpu-0', 'preload'),
-          args: [preloadInput(NODE, { health_timeout_ms: healthTimeoutMs })],
+          args: [{ ...input, prepared: launch }],
         });
         if (cancelled) {
           await eventually(
@@ -59,5 +72,6 @@ function preload(
         return historyOf(handle);
       }),
     );
+    return control.runUntil(playing);
   };
 }

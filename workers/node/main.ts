@@ -160,6 +160,10 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     log,
     audit,
     models: modelDeps(settings, downloads),
+    engines: {
+      dir: join(settings.DROVER_NODE_ENGINE_CACHE_DIR, nodeId),
+      mayInstall: settings.DROVER_NODE_PACKAGE_INSTALL,
+    },
     stopGraceMs,
     engineUser: engineUser(settings, log),
     parallelPreloads: settings.DROVER_NODE_PARALLEL_PRELOADS,

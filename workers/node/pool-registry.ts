@@ -178,6 +178,12 @@ export class PoolRegistry implements PoolKeeper {
     return [...this.pools.values()].filter(({ state }) => state === 'starting').map(({ poolId }) => poolId);
   }
 
+  provisioning(prepared: PreparedEngine): void {
+    const pool = this.ensure(prepared.pool_id);
+    this.nowServes(pool, prepared);
+    this.move(pool, 'provisioning');
+  }
+
   starting(prepared: PreparedEngine): void {
     const pool = this.ensure(prepared.pool_id);
     this.nowServes(pool, prepared);

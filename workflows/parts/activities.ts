@@ -64,6 +64,17 @@ const FETCHING = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 } satisfies ActivityOptions;
 
+/**
+ * One step of making an engine: a build for CUDA takes an hour on a small node. A node that is away is waited for, since what
+ * it has made is kept, but not for longer than somebody would remember the preload. A cancel waits until nothing runs.
+ */
+const MAKING = {
+  ...FETCHING,
+  startToCloseTimeout: '6h',
+  scheduleToCloseTimeout: '24h',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumAttempts: 5 },
+} satisfies ActivityOptions;
+
 /** Answers at once, and a node that is away is waited for: nothing is decided without it. */
 const PATIENT = {
   startToCloseTimeout: '20s',
@@ -104,6 +115,8 @@ export function onNode(nodeId: string) {
     watching: on({ ...WATCHING, taskQueue: nodeRunsQueue(nodeId) }),
     /** In a slot of the downloads. */
     fetching: on({ ...FETCHING, taskQueue: nodeModelsQueue(nodeId) }),
+    /** In a slot of the downloads. */
+    making: on({ ...MAKING, taskQueue: nodeModelsQueue(nodeId) }),
     cleanup: on(CLEANUP),
     quickCleanup: on(QUICK_CLEANUP),
   };
