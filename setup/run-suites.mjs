@@ -24,7 +24,7 @@ if (names.length === 0 || unknown.length > 0) {
 /** Unit tests need no server, so nothing is fetched for them. */
 const needsParts = names.some((name) => name !== 'unit');
 /** What one suite needs beside that. */
-const PREPARE = { engines: prepareEnginesSuite, dialects: prepareDialectsSuite };
+const PREPARE = { pools: preparePoolsSuite, engines: prepareEnginesSuite, dialects: prepareDialectsSuite };
 const results = [];
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (interrupted = true));
@@ -43,6 +43,17 @@ async function runNamed(name, parts) {
   const env = { ...parts, ...(await PREPARE[name]?.()) };
   const result = await suites[name](join(folder, name), env);
   return { ...result, seconds: ((Date.now() - startedAt) / 1000).toFixed(1) };
+}
+
+/** What a node builds an engine with. */
+async function preparePoolsSuite() {
+  for (const [name, program] of [
+    ['cmake', 'cmake'],
+    ['make', 'make'],
+    ['g++', 'gcc'],
+  ])
+    if (onPath(program) === undefined) await installDebianPackage(name, program, print);
+  return {};
 }
 
 /** Another server in OpenAI's words, which takes minutes to build. */

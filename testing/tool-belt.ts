@@ -44,18 +44,24 @@ else
   mkdir -p "$4"
 fi`;
 
-/** A git repository below `folder` with these files on its branch `main`. @returns its address */
+/**
+ * A git repository below `folder` with a commit for each of these, under its tag; `main` is at the last.
+ * @returns its address
+ */
 export async function sourceRepository(
   folder: string,
-  files: Readonly<Record<string, string>>,
+  tagged: Readonly<Record<string, Readonly<Record<string, string>>>>,
 ): Promise<string> {
   const work = join(folder, 'origin');
   await mkdir(work, { recursive: true });
   const git = (...args: string[]) => runToEnd('git', ['-C', work, ...args]);
-  await git('init', '--quiet', '--initial-branch', 'main');
-  for (const [name, text] of Object.entries(files)) await writeFile(join(work, name), text);
-  await git('add', '--all');
   const author = ['-c', 'user.name=origin', '-c', 'user.email=origin@drover.test'];
-  await git(...author, 'commit', '--quiet', '--message', 'an engine');
+  await git('init', '--quiet', '--initial-branch', 'main');
+  for (const [tag, files] of Object.entries(tagged)) {
+    for (const [name, text] of Object.entries(files)) await writeFile(join(work, name), text);
+    await git('add', '--all');
+    await git(...author, 'commit', '--quiet', '--message', tag);
+    await git('tag', tag);
+  }
   return `file://${work}`;
 }

@@ -27,15 +27,20 @@ export function planEngineActivity(deps: Deps) {
       }
       if (!engines.mayInstall) {
         const message = `the package ${wish.package} is not installed on the node, which may not install it (DROVER_NODE_PACKAGE_INSTALL)`;
-        throw poolFailure('ProvisionFailed', message, { pool_id });
+        const cause = { cause_code: 'PACKAGE_NOT_INSTALLED', package: wish.package };
+        throw poolFailure('ProvisionFailed', message, { pool_id, cause });
       }
     }
     // What is installed may be upgraded or removed, whatever a record says.
     const present = wish.mode === 'package' ? undefined : await recorded(folder);
     if (present !== undefined) return { engine_id, present, steps: [] };
     const mayInstall = engines.mayInstall && (await onPath(PACKAGE_MANAGER, env())) !== undefined;
-    const tools = planTools(await missingTools(order, env()), mayInstall);
-    if (!tools.ok) throw poolFailure('ProvisionFailed', tools.problem, { pool_id });
+    const missing = await missingTools(order, env());
+    const tools = planTools(missing, mayInstall);
+    if (!tools.ok) {
+      const cause = { cause_code: 'TOOLS_MISSING', missing };
+      throw poolFailure('ProvisionFailed', tools.problem, { pool_id, cause });
+    }
     const first = tools.packages.length > 0 ? (['package-install'] as const) : [];
     return { engine_id, present: null, steps: [...first, ...stepsOf(wish)] };
   };

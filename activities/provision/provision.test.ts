@@ -46,7 +46,7 @@ async function sourceWorkshop(t: TestContext, files: Record<string, string> = {}
   const shop = await workshop(t);
   for (const tool of ['make', 'gcc']) await shop.belt.put(tool, NOTHING);
   await shop.belt.put('cmake', SCRIPTED_CMAKE);
-  const repository = await sourceRepository(shop.folder, { 'engine.sh': ENGINE, ...files });
+  const repository = await sourceRepository(shop.folder, { v1: { 'engine.sh': ENGINE, ...files } });
   return { ...shop, order: (changes = {}) => sourceOrder(repository, changes) };
 }
 

@@ -99,7 +99,7 @@ async function carryOut(
     );
     if (exit.code === 0) continue;
     const tail = lastLines((await logTail(logFile)).replaceAll(`${folder.work}/`, ''));
-    const cause = { cause_code: 'ENGINE_STEP_FAILED', step, output_tail: tail };
+    const cause = { cause_code: 'ENGINE_STEP_FAILED', step, exit_code: exit.code, output_tail: tail };
     const details = { pool_id, exit_code: exit.code, signal: exit.signal, cause };
     const message = stepFailure(step, exit, tail);
     throw poolFailure('ProvisionFailed', message, details, { retryable: PASSING.includes(step) });

@@ -51,7 +51,9 @@ export class DownloadView {
 
   /** Puts the model of the pool at the hub. */
   async serveDemo(ref: string): Promise<void> {
-    this.serve(ref, {}, await readFile(this.world.stack.prepared?.model_path ?? ''));
+    const { stack } = this.world;
+    const { model_path } = stack.prepared ?? (await stack.prepareEngine());
+    this.serve(ref, {}, await readFile(model_path));
   }
 
   /** Puts a model into the bucket of the installation. */
