@@ -373,7 +373,7 @@ export const settingsSchema = z.object({
   DROVER_NODE_ENGINE_CACHE_DIR: z
     .string()
     .min(1)
-    .default('~/.cache/drover/engines')
+    .default('~/.cache/engines')
     .transform((p) => resolve(p.replace(/^~(?=\/|$)/, homedir())))
     .describe(
       'Folder of the engines that nodes build or download, one folder a node in it; `DROVER_NODE_ENGINE_USER` must be able to read it.',

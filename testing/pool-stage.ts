@@ -43,7 +43,7 @@ const ACTIVITIES = [
   ...(['markPoolDraining', 'awaitLeases', 'endLeases', 'stopEngine', 'markPoolOffline'] as const),
   ...(['liftDrain', 'planReload', 'preflight', 'spawnEngine', 'awaitEngineReady', 'probeEngine'] as const),
   ...(['writeHandoff', 'switchEngine', 'markPoolReloading', 'markPoolReady', 'endReload'] as const),
-  ...(['deleteEngineDirs', 'deregisterPool'] as const),
+  ...(['deleteEngineDirs', 'deregisterPool', 'planEngine', 'recordEngine'] as const),
 ] as const;
 
 /** Opens a stage; one a test file, since it takes seconds. */

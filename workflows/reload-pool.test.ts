@@ -6,7 +6,7 @@ import { eventually } from '../testing/changes.js';
 import { stillLeased } from '../testing/drain-twin.js';
 import { openPoolStage, type PoolStage } from '../testing/pool-stage.js';
 import { failureOf } from '../testing/twin-stage.js';
-import { failing } from '../testing/preload-twin.js';
+import { BUILT, failing, preloadInput, preloadTwin, unbuilt } from '../testing/preload-twin.js';
 import type { CatalogActivities } from '../activities/catalog-activities.js';
 import { reloadTwin, type ReloadTwin } from '../testing/reload-twin.js';
 import { operationStepsQuery } from './messages.js';
@@ -234,4 +234,31 @@ test('B-CP-031: a model that cannot be fetched leaves the old engine serving', a
   const failure = await failed(await stage.reload('unfetched', { ...twin.activities, stageModel }, changes));
   assert.match(failure.message, /there is no such model \(404\)/);
   assert.deepEqual(twin.calls, ['endReload']);
+});
+
+test('a reload has its new engine built while the old one serves, and leaves it serving when that fails', async () => {
+  for (const works of [true, false]) {
+    const { planEngine, recordEngine, takeEngineStep } = preloadTwin(
+      works ? {} : { takeEngineStep: failing('ProvisionFailed', 'git-clone ended with exit code 128') },
+    ).activities;
+    const planned: unknown[] = [];
+    const twin = reloadTwin(0);
+    const { planReload } = twin.activities;
+    const run = await stage.reload(
+      `built-${String(works)}`,
+      {
+        ...{ ...twin.activities, planEngine, recordEngine, takeEngineStep },
+        planReload: (asked) => {
+          planned.push(asked.prepared?.binary_path);
+          return planReload(asked);
+        },
+      },
+      { prepared: unbuilt(preloadInput('node-1').prepared) },
+    );
+    if (works) await run.result();
+    else assert.match((await failureOf(run)).message, /git-clone ended with exit code 128/);
+    assert.deepEqual(planned, works ? [BUILT.path] : []);
+    assert.deepEqual(twin.calls.at(-1), 'endReload');
+    assert.equal(twin.calls.length > 1, works);
+  }
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -13,6 +13,7 @@ import { ModelServer } from '../../testing/model-server.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import { runToEnd } from '../../testing/run-to-end.js';
 import { SCRIPTED_CMAKE, sourceRepository, toolBelt, type ToolBelt } from '../../testing/tool-belt.js';
+import type { NodeActivityDeps } from '../deps.js';
 import { processStartTicks } from '../process/process-identity.js';
 import { takeEngineStepActivity } from './take-engine-step.js';
 
@@ -27,7 +28,11 @@ interface Workshop {
   cache: string;
 }
 
-async function workshop(t: TestContext, { mayInstall = false, alone = false } = {}): Promise<Workshop> {
+async function workshop(
+  t: TestContext,
+  { mayInstall = false, alone = false } = {},
+  changes: Partial<NodeActivityDeps> = {},
+): Promise<Workshop> {
   const folder = await mkdtemp(join(tmpdir(), 'drover-workshop-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const belt = await toolBelt(folder);
@@ -37,13 +42,17 @@ async function workshop(t: TestContext, { mayInstall = false, alone = false } = 
     DROVER_NODE_TOKEN: 'a secret',
     HOME: '/elsewhere',
   });
-  const node = await poolNode(t, { engines: { dir: cache, mayInstall }, env });
+  const node = await poolNode(t, { engines: { dir: cache, mayInstall }, env, ...changes });
   return { node, belt, folder, cache };
 }
 
 /** A workshop with the tools that a build takes, and an engine's source. */
-async function sourceWorkshop(t: TestContext, files: Record<string, string> = {}) {
-  const shop = await workshop(t);
+async function sourceWorkshop(
+  t: TestContext,
+  files: Record<string, string> = {},
+  changes: Partial<NodeActivityDeps> = {},
+) {
+  const shop = await workshop(t, {}, changes);
   for (const tool of ['make', 'gcc']) await shop.belt.put(tool, NOTHING);
   await shop.belt.put('cmake', SCRIPTED_CMAKE);
   const repository = await sourceRepository(shop.folder, { v1: { 'engine.sh': ENGINE, ...files } });
@@ -124,6 +133,18 @@ test('a build stays below the cache, and sees nothing of the environment that it
   const names = [...variables.keys()].filter((name) => !ofShells.includes(name)).sort();
   assert.deepEqual(names, ['DROVER_SPAWN_TOKEN', 'HOME', 'LANG', 'PATH', 'TMPDIR']);
   for (const name of ['HOME', 'TMPDIR']) assert.ok(variables.get(name)?.startsWith(`${cache}/`), name);
+});
+
+test('a build runs as whom engines run as, and cannot lead the worker elsewhere', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root can build as another user');
+  const engineUser = { uid: 65_534, gid: 65_534 };
+  const { node, folder, cache, order } = await sourceWorkshop(t, {}, { engineUser });
+  await chmod(folder, 0o755);
+  await runToEnd('chown', ['-R', '65534:65534', join(folder, 'origin'), join(folder, 'bin')]);
+  const { path, id } = await make(node, order());
+  assert.equal((await stat(path)).uid, engineUser.uid);
+  for (const name of ['engine.json', 'cmake-build.done', 'cmake-build.log', '.'])
+    assert.equal((await stat(join(cache, id, name))).uid, 0, name);
 });
 
 test('every tool that is missing is named, not the first alone (B-PREFLIGHT-020)', async (t) => {

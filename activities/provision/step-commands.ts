@@ -45,7 +45,7 @@ const LOCK_WAIT_S = 120;
 export function commandsOf({ step, provisioning, target, folder, packages }: StepPlace): StepCommand[] {
   if (step === 'package-install') return installCommands(packages);
   if (provisioning.mode === 'binary')
-    return step === 'unpack' ? [unpackCommand(provisioning.url, folder)] : [];
+    return step === 'unpack' ? unpackCommands(provisioning.url, folder) : [];
   if (provisioning.mode !== 'source') return [];
   const { source, build } = folder;
   if (step === 'git-clone') return cloneCommands(provisioning, source);
@@ -73,11 +73,14 @@ function cloneCommands(
   ];
 }
 
-function unpackCommand(url: string, { files, unpacked }: EngineFolder): StepCommand {
+/** Its folder is made by whoever fills it. */
+function unpackCommands(url: string, { files, unpacked }: EngineFolder): StepCommand[] {
   const archive = join(files, nameOf(url));
-  return archiveTools(url)?.includes('unzip') === true
-    ? { command: 'unzip', args: ['-q', archive, '-d', unpacked] }
-    : { command: 'tar', args: ['-xf', archive, '-C', unpacked, '--no-same-owner'] };
+  const unpack =
+    archiveTools(url)?.includes('unzip') === true
+      ? { command: 'unzip', args: ['-q', archive, '-d', unpacked] }
+      : { command: 'tar', args: ['-xf', archive, '-C', unpacked, '--no-same-owner'] };
+  return [{ command: 'mkdir', args: [unpacked] }, unpack];
 }
 
 function installCommands(packages: readonly string[]): StepCommand[] {

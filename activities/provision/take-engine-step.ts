@@ -4,7 +4,7 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { EngineStepOrder } from '../../contracts/provisioning.js';
 import { isDownloadFailure } from '../../domain/download.js';
 import {
@@ -82,7 +82,6 @@ async function carryOut(
   const { step, provisioning, pool_id } = order;
   deps.log.info({ event: 'engine_step', pool_id, step, engine_catalog_id: order.engine_id }, step);
   if (step === 'download') return download(deps, order, folder);
-  if (step === 'unpack') await mkdir(folder.unpacked, { recursive: true });
   const logFile = folder.log(step);
   await rm(logFile, { force: true });
   const packages = step === 'package-install' ? await packagesOf(deps, order) : [];
