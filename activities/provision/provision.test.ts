@@ -97,6 +97,22 @@ test('an engine is built from its source, and what was built is built once (B-PR
   assert.equal((await belt.calls('cmake')).length, 4);
 });
 
+test('an engine that was made is on record with what it was made from (B-CAT-055)', async (t) => {
+  const { node, cache, order } = await sourceWorkshop(t);
+  const { id, path, digest } = await make(node, order({ build_flags: ['-DX=1'] }));
+  const record = JSON.parse(await readFile(join(cache, id, 'engine.json'), 'utf8')) as { created_ms: number };
+  const { repository } = order().provisioning as { repository: string };
+  assert.deepEqual(
+    { ...record, created_ms: 0 },
+    {
+      ...{ id, digest, engine: 'llamacpp', version: 'llamacpp-source:main-cpu' },
+      ...{ build_ref: `${repository}@main`, build_flags: ['-DCMAKE_BUILD_TYPE=Release', '-DX=1'] },
+      ...{ artifacts: [path], created_ms: 0 },
+    },
+  );
+  assert.ok(Math.abs(Date.now() - record.created_ms) < 60_000);
+});
+
 test('an engine whose program is gone is made again', async (t) => {
   const { node, order } = await sourceWorkshop(t);
   const made = await make(node, order());

@@ -14,7 +14,12 @@ import type { DroverWorld } from '../support/world.js';
 /** What the scenario has of its source, and what it saw of its pool. */
 interface SourceWorld extends DroverWorld {
   repository: string;
-  seen: { state: string; ready: boolean }[];
+  seen: Map<string, SeenState[]>;
+}
+
+interface SeenState {
+  state: string;
+  ready: boolean;
 }
 
 /** Long enough for a compiler on a busy machine. */
@@ -71,24 +76,38 @@ When(
 );
 
 When(
-  'the pool is preloaded with the engine at {string} and the model {string}, and somebody watches',
-  async function (this: SourceWorld, ref: string, modelRef: string) {
-    const prepared = await launchAt(this, ref, modelRef);
-    const answer = await this.http.send('POST', PRELOAD_PATH, { body: { prepared, wait_ms: 0 } });
-    assert.equal(answer.status, 202, answer.text);
-    this.seen = [];
-    await eventually(
-      () => `the pool to serve; it was ${JSON.stringify(this.seen.at(-1))}`,
-      async () => {
-        const { json } = await this.client.request('GET', `/v2/pools/${POOL}/health`);
-        const { state, ready } = poolHealth.parse(json);
-        if (this.seen.at(-1)?.state !== state) this.seen.push({ state, ready });
-        return state === 'ready' ? true : undefined;
-      },
-      BUILD_LIMIT_MS,
+  'the pool(s) {names} is/are preloaded at once with the engine at {string} and the model {string}',
+  async function (this: SourceWorld, pools: string[], ref: string, modelRef: string) {
+    await Promise.all(
+      pools.map(async (pool_id) => {
+        const prepared = { ...(await launchAt(this, ref, modelRef)), pool_id };
+        const body = { prepared, wait_ms: 0 };
+        const answer = await this.client.request('POST', `/v2/pools/${pool_id}/preload`, { body });
+        assert.equal(answer.status, 202, answer.text);
+      }),
+    );
+    this.seen = new Map(
+      await Promise.all(pools.map(async (pool) => [pool, await lifeOf(this, pool)] as const)),
     );
   },
 );
+
+/** The states through which a pool goes until it serves. */
+async function lifeOf({ client }: SourceWorld, pool: string): Promise<SeenState[]> {
+  const seen: SeenState[] = [];
+  await eventually(
+    () => `the pool ${pool} to serve; it was ${JSON.stringify(seen)}`,
+    async () => {
+      const { status, json } = await client.request('GET', `/v2/pools/${pool}/health`);
+      if (status === 404) return undefined; // Nothing has been done to it yet.
+      const { state, ready } = poolHealth.parse(json);
+      if (seen.at(-1)?.state !== state) seen.push({ state, ready });
+      return ready ? true : undefined;
+    },
+    BUILD_LIMIT_MS,
+  );
+  return seen;
+}
 
 Then(
   'the preload is refused with {string} and what the compiler said',
@@ -101,15 +120,15 @@ Then(
 );
 
 Then(
-  'it was seen as {string}, not ready, before it served {string}',
+  'each was seen as {string}, not ready, before it served {string}',
   async function (this: SourceWorld, state: string, modelRef: string) {
-    assert.deepEqual(
-      this.seen.find((seen) => seen.state === state),
-      { state, ready: false },
-    );
-    const { json } = await this.client.request('GET', `/v2/pools/${POOL}/health`);
-    const { model_ref, ready } = poolHealth.parse(json);
-    assert.deepEqual([model_ref, ready], [modelRef, true]);
+    for (const [pool, seen] of this.seen) {
+      const then = seen.find((moment) => moment.state === state);
+      assert.deepEqual(then, { state, ready: false }, pool);
+      const { json } = await this.client.request('GET', `/v2/pools/${pool}/health`);
+      const { model_ref, ready } = poolHealth.parse(json);
+      assert.deepEqual([model_ref, ready], [modelRef, true]);
+    }
   },
 );
 
@@ -121,10 +140,14 @@ Then('the steps of the preload were {names}', async function (this: SourceWorld,
   );
 });
 
-Then('its engine is {string}, as it was built', async function (this: SourceWorld, version: string) {
-  const { json } = await this.client.request('GET', `/v2/pools/${POOL}/health`);
-  const { engine_version, engine_catalog_id, engine_digest } = poolHealth.parse(json);
-  assert.equal(engine_version, version);
-  assert.match(engine_catalog_id ?? '', /^llamacpp-source-[0-9a-f]{16}$/);
-  assert.match(engine_digest ?? '', /^sha256:[0-9a-f]{64}$/);
+Then('all have one engine, {string}, as it was built', async function (this: SourceWorld, version: string) {
+  const engines = new Set<string>();
+  for (const pool of this.seen.keys()) {
+    const { json } = await this.client.request('GET', `/v2/pools/${pool}/health`);
+    const { engine_version, engine_catalog_id, engine_digest } = poolHealth.parse(json);
+    assert.equal(engine_version, version);
+    assert.match(engine_digest ?? '', /^sha256:[0-9a-f]{64}$/);
+    engines.add(`${engine_catalog_id} ${engine_digest}`);
+  }
+  assert.equal(engines.size, 1);
 });
