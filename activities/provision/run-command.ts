@@ -1,6 +1,6 @@
 /** Runs one program of a step: in a group of its own, which ends with the step, or with the next worker's try at it. */
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseJson } from '../../domain/json.js';
 import { SPAWN_TOKEN_VARIABLE } from '../process/process-identity.js';
@@ -8,6 +8,7 @@ import { spawnDetached, type ProcessExit } from '../process/spawn-detached.js';
 import { stopGroup } from '../process/stop-group.js';
 import { removeFile } from '../remove-file.js';
 import { writeAtomically } from '../write-atomically.js';
+import { engineFolder } from './engine-folder.js';
 import type { StepCommand } from './step-commands.js';
 
 /** Where and how it runs. */
@@ -58,6 +59,12 @@ export async function endLeftCommand(runningFile: string, stopGraceMs: number): 
   const left = text === undefined ? undefined : runningProgram.safeParse(parseJson(text)).data;
   if (left !== undefined) await stopGroup({ ...left, graceMs: stopGraceMs });
   await removeFile(runningFile);
+}
+
+/** Ends all that a worker before this one was running when it died: nobody may ever try those steps again. */
+export async function endLeftCommands(dir: string, stopGraceMs: number): Promise<void> {
+  const engines = await readdir(dir).catch(() => []);
+  await Promise.all(engines.map((id) => endLeftCommand(engineFolder(dir, id).running, stopGraceMs)));
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

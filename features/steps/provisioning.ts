@@ -3,7 +3,6 @@ import { Given, Then, When } from '@cucumber/cucumber';
 import assert from 'node:assert/strict';
 import { operation } from '../../contracts/operation.js';
 import { poolHealth } from '../../contracts/pool.js';
-import { ENGINE_PLACE } from '../../domain/engine-provision.js';
 import { eventually } from '../../testing/changes.js';
 import { sourceRepository } from '../../testing/tool-belt.js';
 import { POOL, PRELOAD_WAIT_MS } from '../support/engines.js';
@@ -61,7 +60,7 @@ async function launchAt({ stack, repository }: SourceWorld, ref: string, model_r
   return {
     ...prepared,
     ...{ model_ref, model_path: '{model_path}', engine_version: 'unknown' },
-    ...{ provisioning_mode: 'source', binary_path: ENGINE_PLACE },
+    ...{ provisioning_mode: 'source', binary_path: '{engine_path}' },
     provisioning: { mode: 'source', repository, ref, build_flags },
     flags: flags.slice(1).map((flag) => (flag === model_path ? '{model_path}' : flag)),
   };

@@ -10,6 +10,7 @@ import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js
 import { createEngineRoom, type EngineRoom } from '../../activities/engine/engine-room.js';
 import { freeMemoryBytes } from '../../activities/process/free-memory.js';
 import { oomKills } from '../../activities/process/oom-kills.js';
+import { endLeftCommands } from '../../activities/provision/run-command.js';
 import { poolFields } from '../../activities/pool/pool-fields.js';
 import { processStartTicks } from '../../activities/process/process-identity.js';
 import type { Settings } from '../../contracts/settings.js';
@@ -225,6 +226,7 @@ async function start(settings: Settings, log: Logger): Promise<RunningProcess> {
     rememberPools(activities.paths, pools.all(), log);
   });
   await adoptEngines(activities, pools, log);
+  await endLeftCommands(activities.engines.dir, activities.stopGraceMs);
   engines.start();
   for (const pool_id of settings.DROVER_NODE_POOLS)
     if (pools.register(pool_id))
