@@ -35,7 +35,7 @@ export type ServedEngine = Pick<
 > & {
   [K in 'engine_version' | 'backend' | 'slots_total' | 'model_ref' | 'model_path' | 'ctx_max']:
     PreparedEngine[K] | null;
-} & Partial<Pick<PreparedEngine, 'flags' | 'sampler_profile_version'>>;
+} & Partial<Pick<PreparedEngine, 'device_chosen' | 'flags' | 'sampler_profile_version'>>;
 
 /** A replica's engine that is up: where it answers and which process it is. */
 export interface RunningEngine {
@@ -212,6 +212,14 @@ export interface EngineDeps {
   mayInstall: boolean;
 }
 
+/** How the machine is measured. */
+export interface MachineProbe {
+  /** Memory that a new process could have. */
+  freeMemoryBytes: () => number;
+  /** Processes that the system has ended for want of memory, since boot. */
+  oomKills: () => Promise<number>;
+}
+
 /** Everything that node activities use. */
 export interface NodeActivityDeps {
   nodeId: string;
@@ -236,6 +244,10 @@ export interface NodeActivityDeps {
   backends: readonly string[];
   /** Memory that a model needs at least where the CPU runs it, by its size (B-WPRE-001). */
   ramFactor: number;
+  /** Degrees Celsius above which no engine is started on a GPU (B-WPRE-013). */
+  gpuMaxCelsius: number;
+  /** Measures the machine; tests hand in figures of their own (B-WPRE-017). GPUs are asked of the driver's tool on the PATH. */
+  machine: MachineProbe;
   /** Whom engines run as; null: whoever the worker runs as (B-SEC-001). */
   engineUser: { uid: number; gid: number } | null;
   /** Environment of the worker at the time of the call, for PATH look-ups (B-PREFLIGHT-004). */

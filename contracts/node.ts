@@ -213,6 +213,7 @@ export const nodeDevices = z.object({
       compute_capability: z.string().nullable(),
       vram_total_bytes: z.int().nullable(),
       vram_free_bytes: z.int().nullable(),
+      temperature_celsius: z.int().nullable().default(null),
       mig_devices: z.array(z.string()).readonly(),
     }),
   ),

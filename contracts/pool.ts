@@ -108,6 +108,10 @@ export const preparedEngine = z
     device_mask: plainText(256).nullable().default(null).meta({
       description: 'GPUs by index, `GPU0`, UUID or MIG name, comma-separated, in the order for the engine',
     }),
+    device_chosen: z.string().optional().meta({
+      description:
+        'the GPU of an engine whose launch names none, written by preflight; what is given is replaced',
+    }),
     share_devices: z.boolean().default(false).meta({
       description: 'may have the devices of its mask together with pools that say the same (B-DEVICE-015)',
     }),

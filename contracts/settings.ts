@@ -347,6 +347,13 @@ export const settingsSchema = z.object({
     .max(10)
     .default(1.5)
     .describe('Memory that a model needs at least where the CPU runs it, as a multiple of its size.'),
+  DROVER_NODE_GPU_MAX_CELSIUS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(150)
+    .default(80)
+    .describe('Temperature of a GPU above which no engine is started on it, in degrees Celsius.'),
   DROVER_NODE_BACKENDS: backends
     .default([...BACKENDS])
     .describe(

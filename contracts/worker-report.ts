@@ -20,7 +20,10 @@ export const workerReport = z
     model_ref: z.string().nullable(),
     model_name: z.string().nullable(),
     backend: z.string().nullable(),
-    device: z.string().nullable().meta({ description: 'its device mask' }),
+    device: z
+      .string()
+      .nullable()
+      .meta({ description: 'its device mask, or the device that was chosen for it' }),
     state: z.enum(WORKER_STATES),
     slots_total: z.int(),
     slots_available: z.int(),

@@ -22,6 +22,7 @@ function gpu(index: string, changes: Partial<GpuDevice> = {}): GpuDevice {
     compute_capability: '9.0',
     vram_total_bytes: 80,
     vram_free_bytes: 70,
+    temperature_celsius: 34,
     mig_devices: [],
     ...changes,
   };

@@ -67,6 +67,8 @@ export function missingDevices(mask: string, devices: readonly GpuDevice[]): str
 export interface DeviceClaim {
   pool_id: string;
   device_mask: string | null;
+  /** What preflight chose for a pool without a mask: a guess of its own, which nobody else has to respect. */
+  device_chosen?: string | undefined;
   /** The pool may have its devices together with others that say the same. */
   share_devices: boolean;
 }
@@ -91,6 +93,26 @@ export function claimProblem(wanted: DeviceClaim, held: readonly DeviceClaim[]):
     );
   }
   return undefined;
+}
+
+/** The launch with the device that was chosen for it instead of the one that it had. */
+export function withChosenDevice<T extends { device_chosen?: string | undefined }>(
+  launch: T,
+  device_chosen: string | undefined,
+): T {
+  const { device_chosen: _before, ...asked } = launch;
+  return { ...asked, ...(device_chosen === undefined ? {} : { device_chosen }) } as T;
+}
+
+/** Numbers of the GPUs that other pools compute on, whether they named them or were given them. */
+export function takenDevices(
+  poolId: string,
+  held: readonly DeviceClaim[],
+  devices: readonly GpuDevice[],
+): string[] {
+  const others = held.filter(({ pool_id }) => pool_id !== poolId);
+  const masks = others.flatMap(({ device_mask, device_chosen }) => device_mask ?? device_chosen ?? []);
+  return masks.flatMap((mask) => gpusOfMask(mask, devices)).map(({ index }) => index);
 }
 
 /** A device by a mask's name for it: an index or a UUID stands for the whole GPU, a MIG name for its slice. */

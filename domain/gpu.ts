@@ -9,6 +9,7 @@ export interface GpuDevice {
   compute_capability: string | null;
   vram_total_bytes: number | null;
   vram_free_bytes: number | null;
+  temperature_celsius: number | null;
   /** Names of its MIG slices; none where it is not cut up (B-DEVICE-016). */
   mig_devices: readonly string[];
 }

@@ -21,6 +21,7 @@ function gpus(...freeGib: (number | null)[]): GpuDevice[] {
     compute_capability: null,
     vram_total_bytes: null,
     vram_free_bytes: free === null ? null : free * GIB,
+    temperature_celsius: 34,
     mig_devices: [],
   }));
 }

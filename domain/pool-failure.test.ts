@@ -7,6 +7,7 @@ test('B-ERROR-023: the failures of pools have the types that operators know', ()
     'GpuRequired',
     'InsufficientVram',
     'InsufficientRam',
+    'GpuTooHot',
     'SpawnFailed',
     'HealthTimeout',
     'EngineExited',

@@ -11,6 +11,8 @@ export const POOL_FAILURES = {
   /** No GPU where one is demanded, or not the devices of the mask. */
   GpuRequired: { retryable: false },
   InsufficientVram: { retryable: true },
+  /** A GPU is hotter than it may be when an engine is started on it. */
+  GpuTooHot: { retryable: true },
   InsufficientRam: { retryable: true },
   /** The system would not start the engine, or no port is free for it. */
   SpawnFailed: { retryable: false },

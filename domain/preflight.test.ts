@@ -2,13 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { preparedEngine } from '../contracts/pool.js';
 import type { GpuDevice } from './gpu.js';
-import {
-  estimateMemoryBytes,
-  judgePreflight,
-  moveToPort,
-  portCandidates,
-  type PreflightFacts,
-} from './preflight.js';
+import { judgePreflight } from './preflight.js';
+import type { PreflightFacts } from './preflight-facts.js';
+import { chosenGpu, estimateMemoryBytes } from './preflight-memory.js';
 
 const GIB = 1024 ** 3;
 
@@ -19,6 +15,7 @@ const gpu0: GpuDevice = {
   compute_capability: '9.0',
   vram_total_bytes: 80 * GIB,
   vram_free_bytes: 70 * GIB,
+  temperature_celsius: 34,
   mig_devices: [],
 };
 const gpu1: GpuDevice = { ...gpu0, index: '1', vram_free_bytes: 2 * GIB };
@@ -39,6 +36,8 @@ function facts(changes: Partial<PreflightFacts> = {}): PreflightFacts {
     gpuTools: ['nvidia-smi'],
     gpu: { devices: [gpu0, gpu1] },
     backends: ['cuda', 'cpu', 'metal', 'vulkan'],
+    takenDevices: [],
+    gpuMaxCelsius: 80,
     ramFreeBytes: 16 * GIB,
     ramFactor: 1.5,
     port: { wanted: 8001, fixed: false, movable: true, free: 8001 },
@@ -200,6 +199,73 @@ describe('preflight', () => {
     );
   });
 
+  test('B-WPRE-013: a GPU that is hotter than it may be gets no engine, and the refusal has both figures', () => {
+    const hot = { ...gpu0, temperature_celsius: 81 };
+    const warm = { ...gpu0, temperature_celsius: 80 };
+    const verdict = refusalOf({ gpu: { devices: [hot] }, device_mask: '0' });
+    assert.equal(verdict.type, 'GpuTooHot');
+    assert.match(verdict.message, /device 0 has 81 °C, above the 80 °C/);
+    const { cause_code, temperature_celsius, limit_celsius, device }: Record<string, unknown> =
+      verdict.cause ?? {};
+    assert.deepEqual([cause_code, temperature_celsius, limit_celsius, device], ['GPU_TOO_HOT', 81, 80, '0']);
+    assert.deepEqual(judgePreflight(facts({ gpu: { devices: [warm] }, device_mask: '0' })), { ok: true });
+    assert.equal(refusalOf({ gpu: { devices: [warm] }, gpuMaxCelsius: 79 }).type, 'GpuTooHot');
+    const silent = { ...gpu0, temperature_celsius: null };
+    assert.deepEqual(judgePreflight(facts({ gpu: { devices: [silent] } })), { ok: true });
+    const beside = { devices: [hot, { ...gpu0, index: '1' }] };
+    assert.deepEqual(judgePreflight(facts({ gpu: beside, device_mask: '1' })), { ok: true });
+  });
+
+  test('B-WPRE-012: a launch without a device gets the GPU with the most free memory of those that will do', () => {
+    const gpus = [4, 70, 60, 80].map((gib, at) => ({
+      ...gpu0,
+      index: String(at),
+      vram_free_bytes: gib * GIB,
+      temperature_celsius: at === 3 ? 90 : 40,
+    }));
+    const chosen = (changes: Partial<PreflightFacts> = {}) =>
+      chosenGpu(facts({ gpu: { devices: gpus }, ...changes }))?.index;
+    assert.equal(chosen(), '1');
+    assert.equal(chosen({ takenDevices: ['1'] }), '2', "what is no other pool's comes first");
+    assert.equal(chosen({ takenDevices: ['0', '1', '2', '3'] }), '1');
+    assert.equal(chosen({ model: { path: '/m.gguf', bytes: 65 * GIB } }), undefined);
+    const full = refusalOf({ gpu: { devices: gpus.slice(0, 3) }, model: { path: '/m', bytes: 65 * GIB } });
+    assert.deepEqual([full.cause?.['device'], full.cause?.['available_mb']], ['1', 70 * 1024]);
+    for (const named of [
+      { device_mask: '2' },
+      { flags: ['--device', 'CUDA2'] },
+      { env: { CUDA_VISIBLE_DEVICES: '2' } },
+      { tensor_split: 'auto' as const },
+      { engine: 'vllm' },
+      { backend: 'cpu' as const },
+    ])
+      assert.equal(chosen(named), undefined, JSON.stringify(named));
+  });
+
+  test('B-WPRE-016: all that is wrong is reported together, and only that may pass which all of it may', () => {
+    const port = { wanted: 8001, fixed: true, movable: true, free: undefined };
+    const verdict = refusalOf({
+      ...{ port, device_mask: 'GPU1', gpuMaxCelsius: 20 },
+      binary: { path: '/opt/nope', problem: 'ENOENT: no such file or directory' },
+    });
+    assert.deepEqual([verdict.type, verdict.retryable], ['SpawnFailed', false]);
+    const reasons = (verdict.cause?.['reasons'] ?? []) as { cause_code: string; message: string }[];
+    assert.deepEqual(
+      reasons.map(({ cause_code }) => cause_code),
+      ['WORKER_BINARY_NOT_FOUND', 'VRAM_EXHAUSTED', 'GPU_TOO_HOT', 'PORT_BIND_FAILED'],
+    );
+    assert.equal(verdict.message, reasons.map(({ message }) => message).join('; '));
+    assert.equal(verdict.cause?.cause_code, 'WORKER_BINARY_NOT_FOUND');
+    assert.equal(refusalOf({ port, device_mask: 'GPU1' }).retryable, true);
+  });
+
+  test('what rests on a failed check is not judged: no memory of a model, and no GPU, that is not there', () => {
+    const model = { path: '/m.gguf', bytes: 0, problem: 'ENOENT: no such file or directory' };
+    assert.equal(refusalOf({ model, backend: 'cpu' }).cause?.['reasons'], undefined);
+    const unknown = refusalOf({ device_mask: '7,1', gpuMaxCelsius: 20 });
+    assert.deepEqual([unknown.type, unknown.cause], ['GpuRequired', undefined]);
+  });
+
   test('B-WRK-002, B-WRK-003: a binary that is not there is told from one that may not be run', () => {
     const causeOf = (problem: string) => refusalOf({ binary: { path: '/opt/nope', problem } }).cause;
     const missing = causeOf('ENOENT: no such file or directory');
@@ -247,30 +313,4 @@ describe('preflight', () => {
       assert.deepEqual(verdict.cause, { cause_code: 'PORT_BIND_FAILED', port: 8001 });
     });
   }
-});
-
-describe('the port', () => {
-  test('B-PREFLIGHT-023: candidates go upward from the wanted one, 200 at most and never beyond the last port', () => {
-    const candidates = portCandidates(8001, false);
-    assert.equal(candidates.length, 200);
-    assert.deepEqual(candidates.slice(0, 3), [8001, 8002, 8003]);
-    assert.deepEqual(portCandidates(65_534, false), [65_534, 65_535]);
-    assert.deepEqual(portCandidates(8001, true), [8001]);
-  });
-
-  test('another port is told to the engine by the flag that named the first, and by no other', () => {
-    const launch = {
-      port: 80,
-      flags: ['--ctx-size', '80', '--port', '80', '--http-port=80', '--threads=80'],
-    };
-    assert.deepEqual(moveToPort(launch, 81), {
-      port: 81,
-      flags: ['--ctx-size', '80', '--port', '81', '--http-port=81', '--threads=80'],
-    });
-    assert.equal(moveToPort(launch, 80), launch);
-  });
-
-  test('an engine whose flags name no port cannot be moved', () => {
-    assert.equal(moveToPort({ port: 80, flags: ['--model', '80'] }, 81), undefined);
-  });
 });

@@ -10,6 +10,7 @@ export interface FakeGpu {
   name?: string;
   totalMib?: number;
   freeMib?: number;
+  celsius?: number;
   /** Names of its slices. */
   mig?: readonly string[];
 }
@@ -58,11 +59,12 @@ export async function fakeGpus(t: TestContext, gpus: readonly FakeGpu[]): Promis
 }
 
 function queryOf(gpus: readonly FakeGpu[]): string {
-  const header = 'index, uuid, name, compute_cap, memory.total [MiB], memory.free [MiB], mig.mode.current';
+  const header =
+    'index, uuid, name, compute_cap, memory.total [MiB], memory.free [MiB], temperature.gpu, mig.mode.current';
   const rows = gpus.map(
-    ({ index, name = 'NVIDIA H100 80GB HBM3', totalMib = 81_559, freeMib = 80_000, mig }) => {
+    ({ index, name = 'NVIDIA H100 80GB HBM3', totalMib = 81_559, freeMib = 80_000, celsius = 34, mig }) => {
       const mode = mig === undefined ? 'Disabled' : 'Enabled';
-      return `${index}, GPU-${index}, ${name}, 9.0, ${totalMib} MiB, ${freeMib} MiB, ${mode}`;
+      return `${index}, GPU-${index}, ${name}, 9.0, ${totalMib} MiB, ${freeMib} MiB, ${celsius}, ${mode}`;
     },
   );
   return [header, ...rows, ''].join('\n');

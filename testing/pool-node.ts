@@ -12,6 +12,8 @@ import { adapterFor } from '../activities/engine/adapters/engine-adapter.js';
 import { createEngineRoom, type EngineRoom } from '../activities/engine/engine-room.js';
 import { modelFolder } from '../activities/model/model-folder.js';
 import { createNodeActivities, type NodeActivities } from '../activities/index.js';
+import { freeMemoryBytes } from '../activities/process/free-memory.js';
+import { oomKills } from '../activities/process/oom-kills.js';
 import { endLeftEngine, findLeftEngines } from '../activities/process/adopt.js';
 import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
 import { noAudit } from '../security/audit/audit-log.js';
@@ -87,6 +89,8 @@ function nodeIn(
     adapterOf: adapterFor,
     backends: ['cuda', 'cpu', 'metal', 'vulkan'],
     ramFactor: 1.5,
+    gpuMaxCelsius: 80,
+    machine: { freeMemoryBytes, oomKills },
     env: () => process.env,
     now: Date.now,
     closing: new AbortController().signal,

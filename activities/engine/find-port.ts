@@ -1,6 +1,6 @@
 /** The port an engine will listen on: the wanted one, else the next that is free (B-PREFLIGHT-023). */
 import { createServer } from 'node:net';
-import { portCandidates } from '../../domain/preflight.js';
+import { portCandidates } from '../../domain/engine-port.js';
 
 /** What is wanted. */
 export interface PortWish {

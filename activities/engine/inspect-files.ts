@@ -1,7 +1,7 @@
 /** The files that a launch names: is the binary a program, is the model a model (B-PREFLIGHT-022, B-PREP-001). */
 import { access, constants, open, stat } from 'node:fs/promises';
 import type { PreparedEngine } from '../../contracts/pool.js';
-import type { FileFacts, PreflightFacts } from '../../domain/preflight.js';
+import type { FileFacts, PreflightFacts } from '../../domain/preflight-facts.js';
 import { systemReason } from '../failures.js';
 import { readGgufHeader } from './gguf-header.js';
 

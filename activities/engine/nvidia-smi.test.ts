@@ -49,12 +49,23 @@ test('B-PREFLIGHT-014 B-PREFLIGHT-015: a device has id, name, compute capability
       compute_capability: '12.0',
       vram_total_bytes: 8_151 * MIB,
       vram_free_bytes: 7_705 * MIB,
+      temperature_celsius: null,
       mig_devices: [],
     },
   ]);
   const [h200] = parseGpuQuery(H200).devices;
   assert.equal(h200?.uuid, 'GPU-78aaaccb-3af1-11b3-b1f8-3828c251d9f2');
   assert.equal(h200.vram_total_bytes, 144_384 * MIB);
+});
+
+test('B-WPRE-017: a temperature is what the driver says, and unknown where it says nothing', () => {
+  const told = (cell: string) => {
+    const csv = `index, name, temperature.gpu\n0, NVIDIA H100, ${cell}\n`;
+    return parseGpuQuery(csv).devices[0]?.temperature_celsius;
+  };
+  assert.equal(told('47'), 47);
+  assert.equal(told('[N/A]'), null);
+  assert.equal(told('N/A'), null);
 });
 
 test('several devices keep the order of the driver, and one that is not cut up has no MIG', () => {

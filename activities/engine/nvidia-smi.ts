@@ -6,7 +6,7 @@ import type { GpuDevice } from '../../domain/gpu.js';
 
 /** The question, units included in the answer. */
 export const GPU_QUERY = [
-  '--query-gpu=index,uuid,name,compute_cap,memory.total,memory.free,mig.mode.current',
+  '--query-gpu=index,uuid,name,compute_cap,memory.total,memory.free,temperature.gpu,mig.mode.current',
   '--format=csv',
 ] as const;
 
@@ -61,6 +61,7 @@ function deviceOf(row: Row): GpuDevice | undefined {
     compute_capability: valueOf(row, 'compute_cap'),
     vram_total_bytes: bytesOf(row, 'memory.total'),
     vram_free_bytes: bytesOf(row, 'memory.free'),
+    temperature_celsius: numberOf(row, 'temperature.gpu'),
     mig_devices: [],
   };
 }
@@ -68,6 +69,12 @@ function deviceOf(row: Row): GpuDevice | undefined {
 function valueOf(row: Row, name: string): string | null {
   const text = row.get(name)?.text ?? '';
   return text === '' || text === 'N/A' || text.startsWith('[') ? null : text;
+}
+
+/** Whole degrees, without a unit. */
+function numberOf(row: Row, name: string): number | null {
+  const text = valueOf(row, name) ?? '';
+  return /^-?\d+$/.test(text) ? Number(text) : null;
 }
 
 function bytesOf(row: Row, name: string): number | null {

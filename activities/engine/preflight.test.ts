@@ -1,24 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { ApplicationFailure } from '@temporalio/common';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { fakeGpus } from '../../testing/fake-gpus.js';
+import { failureOf, resize, takePort } from '../../testing/launch-checks.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import { findGpuTools } from './gpu-tools.js';
-
-async function failureOf(result: Promise<unknown>): Promise<ApplicationFailure> {
-  const err = await result.then(
-    () => assert.fail('preflight passed'),
-    (cause: unknown) => cause,
-  );
-  assert.ok(err instanceof ApplicationFailure, String(err));
-  return err;
-}
 
 /** A folder with these programs, to be a PATH. */
 async function programs(t: TestContext, scripts: Record<string, string>): Promise<string> {
@@ -33,19 +22,6 @@ async function programs(t: TestContext, scripts: Record<string, string>): Promis
 async function nodeWithPath(t: TestContext, scripts: Record<string, string>): Promise<PoolNode> {
   const PATH = await programs(t, scripts);
   return poolNode(t, { env: () => ({ PATH }) });
-}
-
-/** Makes a model larger, sparsely. */
-async function resize(path: string, mib: number): Promise<void> {
-  const file = await open(path, 'r+');
-  await file.truncate(mib * 1024 ** 2);
-  await file.close();
-}
-
-async function takePort(t: TestContext, port: number): Promise<void> {
-  const server = createServer().listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
 }
 
 test('B-PREP-002: a minimal launch passes with its defaults filled in, and nothing is started', async (t) => {

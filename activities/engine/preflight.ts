@@ -2,18 +2,15 @@
 import { preparedEngine, type PreloadResult, type PreparedEngine } from '../../contracts/pool.js';
 import { withSplit } from '../../domain/hetero-split.js';
 import { withKnownFlags } from '../../domain/launch-flags.js';
-import {
-  judgePreflight,
-  moveToPort,
-  splitOf,
-  type PreflightFacts,
-  type PreflightVerdict,
-} from '../../domain/preflight.js';
+import { takenDevices, withChosenDevice } from '../../domain/device-mask.js';
+import { moveToPort } from '../../domain/engine-port.js';
+import { judgePreflight } from '../../domain/preflight.js';
+import type { PreflightFacts, PreflightRefusal } from '../../domain/preflight-facts.js';
+import { chosenGpu, splitOf } from '../../domain/preflight-memory.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
 import { engineFields, narration } from '../pool/pool-fields.js';
 import { replicaFiles } from '../replica-files.js';
-import { freeMemoryBytes } from '../process/free-memory.js';
 import { isSameProcess } from '../process/process-identity.js';
 import { readSpawnRecord } from '../process/spawn-record.js';
 import type { EngineRoom } from './engine-room.js';
@@ -24,8 +21,6 @@ import { requireFreeDevices } from './require-free-devices.js';
 import { requireSameSet } from './require-same-set.js';
 import { requireTurn } from './require-turn.js';
 import { isSameLaunch } from './same-launch.js';
-
-type Refusal = Extract<PreflightVerdict, { ok: false }>;
 
 /** What a preload goes on with. */
 export interface PreflightResult {
@@ -71,11 +66,12 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
 function tellRefusal(
   { log }: NodeActivityDeps,
   wanted: PreparedEngine,
-  { type, message, cause: { cause_code, ...figures } = { cause_code: type } }: Refusal,
+  { type, message, cause: { cause_code, ...figures } = { cause_code: type } }: PreflightRefusal,
 ): void {
-  const { required_mb: needs, available_mb: has } = figures as Record<string, unknown>;
-  const human =
-    typeof needs === 'number' && typeof has === 'number'
+  const { required_mb: needs, available_mb: has, reasons } = figures as Record<string, unknown>;
+  const human = Array.isArray(reasons)
+    ? `Refuses the engine for ${reasons.length} reasons, of which the first is ${cause_code}`
+    : typeof needs === 'number' && typeof has === 'number'
       ? `Refuses the engine: it needs ${needs} MB, and ${has} MB are there`
       : `Refuses the engine: ${cause_code}`;
   const story = narration('preflight', wanted.pool_id, human);
@@ -83,8 +79,34 @@ function tellRefusal(
   log.warn({ ...line, ...engineFields(wanted), last_error: message }, 'preflight refused');
 }
 
-/** The launch with the plan of its split, where it asked for one; the verdict has passed it. */
-function planned({ log }: NodeActivityDeps, prepared: PreparedEngine, facts: PreflightFacts): PreparedEngine {
+/** The launch with all that preflight chooses for it; the verdict has passed it. */
+function planned(deps: NodeActivityDeps, prepared: PreparedEngine, facts: PreflightFacts): PreparedEngine {
+  return withDevice(deps, withSplitPlan(deps, prepared, facts), facts);
+}
+
+/** With a GPU, where the launch names none (B-WPRE-012). */
+function withDevice(
+  { log }: NodeActivityDeps,
+  prepared: PreparedEngine,
+  facts: PreflightFacts,
+): PreparedEngine {
+  const chosen = chosenGpu(facts);
+  if (chosen === undefined) return prepared;
+  const { index: device_chosen, name, vram_free_bytes } = chosen;
+  const human = `Chooses GPU ${device_chosen}, which has the most memory free`;
+  const story = narration('preflight', prepared.pool_id, human);
+  const launch = withChosenDevice(prepared, device_chosen);
+  const line = { event: 'device_chosen', ...story, ...engineFields(launch), device_chosen };
+  log.info({ ...line, device_name: name, vram_free_bytes }, 'a device was chosen');
+  return launch;
+}
+
+/** With the plan of its split, where it asked for one. */
+function withSplitPlan(
+  { log }: NodeActivityDeps,
+  prepared: PreparedEngine,
+  facts: PreflightFacts,
+): PreparedEngine {
   const split = splitOf(facts);
   if (!split.ok || split.plan === null) return prepared;
   const { plan } = split;
@@ -105,7 +127,8 @@ function planned({ log }: NodeActivityDeps, prepared: PreparedEngine, facts: Pre
 
 function parseLaunch(input: PreparedEngine): PreparedEngine {
   const parsed = preparedEngine.safeParse(input);
-  if (parsed.success) return withSplit(withKnownFlags(startedHere(parsed.data)), null);
+  if (parsed.success)
+    return withChosenDevice(withSplit(withKnownFlags(startedHere(parsed.data)), null), undefined);
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw poolFailure('INVALID_PARAMS', problems.join('; '), { pool_id: input.pool_id });
 }
@@ -137,11 +160,13 @@ async function findRunning(
 }
 
 async function gatherFacts(
-  { env, backends, ramFactor }: NodeActivityDeps,
+  { env, backends, ramFactor, gpuMaxCelsius, machine, pools }: NodeActivityDeps,
   wanted: PreparedEngine,
   port: PreflightFacts['port'],
 ): Promise<PreflightFacts> {
   const tools = wanted.backend === 'cuda' ? await findGpuTools(env()) : new Map<string, string>();
+  const gpu = await queryDevices(tools, env());
+  const devices = gpu !== undefined && 'devices' in gpu ? gpu.devices : [];
   return {
     pool_id: wanted.pool_id,
     backend: wanted.backend,
@@ -155,9 +180,10 @@ async function gatherFacts(
     model: await inspectModel(wanted),
     context_tokens: wanted.ctx_max * wanted.slots_total,
     gpuTools: [...tools.keys()],
-    gpu: await queryDevices(tools, env()),
-    ...{ backends, ramFactor },
-    ramFreeBytes: freeMemoryBytes(),
+    gpu,
+    takenDevices: takenDevices(wanted.pool_id, pools.claims(), devices),
+    ...{ backends, ramFactor, gpuMaxCelsius },
+    ramFreeBytes: machine.freeMemoryBytes(),
     port,
   };
 }

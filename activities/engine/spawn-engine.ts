@@ -164,11 +164,15 @@ async function spawn(launch: Launch): Promise<DetachedProcess> {
 
 /** Exactly what an engine sees; orchestrator secrets never are among it. A mask is not overruled by `env` (B-DEVICE-012). */
 export function engineEnvironment(
-  prepared: Pick<PreparedEngine, 'env' | 'device_mask' | 'backend' | 'engine' | 'flags' | 'tensor_split'>,
+  prepared: Pick<
+    PreparedEngine,
+    'env' | 'device_mask' | 'device_chosen' | 'backend' | 'engine' | 'flags' | 'tensor_split'
+  >,
   worker: Readonly<Record<string, string | undefined>>,
   token: string,
 ): Record<string, string> {
-  const { env, device_mask, backend } = prepared;
+  const { env, backend } = prepared;
+  const device_mask = prepared.device_mask ?? prepared.device_chosen ?? null;
   const base = SAFE_BASE.flatMap((name): [string, string][] => {
     const value = worker[name];
     return value === undefined ? [] : [[name, value]];

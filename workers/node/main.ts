@@ -172,6 +172,8 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     adapterOf,
     backends: settings.DROVER_NODE_BACKENDS,
     ramFactor: settings.DROVER_NODE_RAM_FACTOR,
+    gpuMaxCelsius: settings.DROVER_NODE_GPU_MAX_CELSIUS,
+    machine: { freeMemoryBytes, oomKills },
     env: () => process.env,
     now: Date.now,
     closing: closing.signal,

@@ -121,7 +121,14 @@ test('OC-POOL-3030: preloads, memory of devices and of the node, resets of drive
   const { pools, devices, text } = nodeMetrics({ memory });
   pools.preloadEnded('a', 'vllm', null);
   pools.preloadEnded('a', 'vllm', 'HealthTimeout');
-  const gpu = { index: '0', uuid: null, name: 'a GPU', compute_capability: '9.0', mig_devices: [] };
+  const gpu = {
+    index: '0',
+    uuid: null,
+    name: 'a GPU',
+    compute_capability: '9.0',
+    temperature_celsius: 34,
+    mig_devices: [],
+  };
   devices([{ ...gpu, vram_total_bytes: 8, vram_free_bytes: 4 }]);
   pools.crashed('a', 'driver_reset', { device: 'GPU0', modelRef: 'm' });
   pools.restarted('a', 'driver_reset');

@@ -39,10 +39,16 @@ function withLoading(report: WorkerReport, loading: readonly LoadingWorker[]): W
 
 function reportOfLoading(node_id: string, worker: LoadingWorker): WorkerReport {
   const { worker_id, url, prepared, loading } = worker;
-  const { pool_id, replica_id, engine, model_ref, model_name, backend, device_mask, slots_total } = prepared;
+  const { pool_id, replica_id, engine, model_ref, model_name, backend, slots_total } = prepared;
   return {
     ...{ worker_id, node_id, pool_id, replica_id, url, engine, model_ref, model_name, backend },
-    ...{ device: device_mask, state: 'loading' as const, slots_total, slots_available: 0, pid: null },
+    ...{
+      device: prepared.device_mask ?? prepared.device_chosen ?? null,
+      state: 'loading' as const,
+      slots_total,
+      slots_available: 0,
+      pid: null,
+    },
     ...{ last_activity_ms: null, last_error: null },
     ...(loading === undefined ? {} : { loading }),
   };
@@ -73,7 +79,7 @@ function reportOf(nodeId: string, pool: Pool, prepared: ServedEngine, replica?: 
       model_ref: prepared.model_ref,
       model_name: prepared.model_name ?? null,
       backend: prepared.backend ?? null,
-      device: prepared.device_mask ?? null,
+      device: prepared.device_mask ?? prepared.device_chosen ?? null,
       ...{ state, slots_total },
       slots_available: takesTasks ? Math.max(0, slots_total - leases) : 0,
       pid: engine?.pid ?? null,

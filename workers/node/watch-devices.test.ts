@@ -50,6 +50,7 @@ test('B-PREFLIGHT-015 B-METRICS-003 B-METRICS-004: the snapshot and the gauges s
     compute_capability: '9.0',
     vram_total_bytes: 100 * MIB,
     vram_free_bytes: 40 * MIB,
+    temperature_celsius: 34,
     mig_devices: [],
   });
   assert.deepEqual(await series('device_vram_total_bytes'), [
