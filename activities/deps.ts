@@ -218,6 +218,8 @@ export interface MachineProbe {
   freeMemoryBytes: () => number;
   /** Processes that the system has ended for want of memory, since boot. */
   oomKills: () => Promise<number>;
+  /** Percent of the last seconds in which a process waited for a disk; undefined where nobody knows. */
+  ioPressurePercent: () => Promise<number | undefined>;
 }
 
 /** Everything that node activities use. */

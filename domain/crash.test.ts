@@ -35,6 +35,12 @@ const rows: readonly [string, Partial<CrashFacts>, kind: string, reason: string]
     'out_of_memory',
     'out_of_memory(vram)',
   ],
+  [
+    'B-SUPER-009: memory of the host that ran out under an engine that gave up itself',
+    { exit_code: 134, signal: null, log_tail: "terminate called after throwing 'std::bad_alloc'" },
+    'out_of_memory',
+    'out_of_memory(host)',
+  ],
   ['B-SUPER-009: a kill while nothing ran out of memory', { signal: 'SIGKILL' }, 'signal', 'signal(SIGKILL)'],
   [
     'B-SUPER-015: a device that has fallen off the bus',

@@ -39,7 +39,10 @@ const DRIVER_RESET =
   /uncorrectable ECC|ECC error|\bXid\b|fallen off the bus|GPU is lost|driver reset|device reset/i;
 /** Device memory that ran out; CUDA reports it as one of its errors (B-SUPER-009). */
 const VRAM_FULL =
-  /CUDA error: out of memory|CUDA out of memory|cudaMalloc failed|cudaErrorMemoryAllocation|failed to allocate (CUDA|ROCm|Vulkan)/i;
+  /CUDA error: out of memory|CUDA out of memory|cudaMalloc failed|cudaErrorMemoryAllocation|(failed|unable) to allocate (CUDA|ROCm|Vulkan)/i;
+/** Memory of the host that ran out, as C++, Node and llama.cpp say it before they give up. */
+const RAM_FULL =
+  /std::bad_alloc|JavaScript heap out of memory|Cannot allocate memory|(failed|unable) to allocate CPU\w* buffer|insufficient memory \(attempted/i;
 const CUDA_ERROR = /CUDA error/;
 
 /** Classifies a crash. */
@@ -58,11 +61,14 @@ export function classifyCrash(facts: CrashFacts): Crash {
 
 /** Classifies a restart that failed by what it failed with: the words hold the end of the engine's log. */
 export function classifyFailedRestart(type: string, message: string): Crash {
+  const told = /out_of_memory\((?:host|vram)\)/.exec(message)?.[0];
+  if (told !== undefined) return { kind: 'out_of_memory', reason: told };
   return toldByLog(message) ?? { kind: 'restart_failed', reason: `restart_failed(${type})` };
 }
 
 function toldByLog(text: string): Crash | undefined {
   if (DRIVER_RESET.test(text)) return { kind: 'driver_reset', reason: 'driver_reset' };
   if (VRAM_FULL.test(text)) return { kind: 'out_of_memory', reason: 'out_of_memory(vram)' };
+  if (RAM_FULL.test(text)) return { kind: 'out_of_memory', reason: 'out_of_memory(host)' };
   return CUDA_ERROR.test(text) ? { kind: 'cuda_error', reason: 'cuda_error' } : undefined;
 }

@@ -13,6 +13,7 @@ import { createEngineRoom, type EngineRoom } from '../activities/engine/engine-r
 import { modelFolder } from '../activities/model/model-folder.js';
 import { createNodeActivities, type NodeActivities } from '../activities/index.js';
 import { freeMemoryBytes } from '../activities/process/free-memory.js';
+import { ioPressurePercent } from '../activities/process/io-pressure.js';
 import { oomKills } from '../activities/process/oom-kills.js';
 import { endLeftEngine, findLeftEngines } from '../activities/process/adopt.js';
 import { preparedEngine, type PreparedEngine } from '../contracts/pool.js';
@@ -33,11 +34,11 @@ export interface PoolNode {
   room: EngineRoom;
   pools: PoolRegistry;
   logged: readonly LoggedLine[];
-  /** Runs one activity as one try of a workflow's step; `attempt` and the workflow's run can be chosen. */
+  /** Runs one activity as one try of a workflow's step; `attempt`, the workflow's run and `more` arguments can be chosen. */
   run<K extends keyof NodeActivities>(
     name: K,
     input: Parameters<NodeActivities[K]>[0],
-    info?: { attempt?: number; runId?: string; scheduledAtMs?: number },
+    info?: { attempt?: number; runId?: string; scheduledAtMs?: number; more?: readonly unknown[] },
   ): ReturnType<NodeActivities[K]>;
   /** A worker that knows nothing of what this one did, on the same folders. */
   restarted(): PoolNode;
@@ -90,7 +91,7 @@ function nodeIn(
     backends: ['cuda', 'cpu', 'metal', 'vulkan'],
     ramFactor: 1.5,
     gpuMaxCelsius: 80,
-    machine: { freeMemoryBytes, oomKills },
+    machine: { freeMemoryBytes, oomKills, ioPressurePercent },
     env: () => process.env,
     now: Date.now,
     closing: new AbortController().signal,
@@ -103,7 +104,7 @@ function nodeIn(
     room,
     pools,
     logged,
-    run(name, input, { attempt = 1, runId = 'run-1', scheduledAtMs = Date.now() } = {}) {
+    run(name, input, { attempt = 1, runId = 'run-1', scheduledAtMs = Date.now(), more = [] } = {}) {
       const environment = new MockActivityEnvironment(
         {
           attempt,
@@ -114,7 +115,7 @@ function nodeIn(
         { logger: new DefaultLogger('ERROR', () => undefined) },
       );
       const activity: ActivityFunction = activities[name];
-      return environment.run(activity, input) as ReturnType<NodeActivities[typeof name]>;
+      return environment.run(activity, input, ...more) as ReturnType<NodeActivities[typeof name]>;
     },
     restarted: () => nodeIn(folder, changes),
     prepared: (flags = [], launch = {}) => prepareFake(folder, flags, launch),

@@ -84,11 +84,11 @@ export function preloadTwin(changes: Partial<PreloadTwin> = {}) {
     ...changes,
   };
   const noted = <K extends PreloadActivity>(name: K): PreloadTwin[K] => {
-    const step = steps[name] as (input: unknown) => Promise<unknown>;
-    const note = (input: unknown): Promise<unknown> => {
+    const step = steps[name] as (input: unknown, ...more: unknown[]) => Promise<unknown>;
+    const note = (input: unknown, ...more: unknown[]): Promise<unknown> => {
       calls.push(name);
       if (name === 'markPoolFailed') errors.push((input as { last_error: string }).last_error);
-      return step(input);
+      return step(input, ...more);
     };
     return note as PreloadTwin[K];
   };

@@ -46,11 +46,13 @@ export async function openTwinStage(
   const env = place?.env ?? (await timeSkippingEnvironment());
   const workflowBundle = place?.workflowBundle ?? (await bundleWorkflows());
   const twins = new Map<string, PlayedActivities>();
-  const play = (name: keyof PlayedActivities) => (input: unknown) => {
-    const twin = twins.get(Context.current().info.workflowExecution?.workflowId ?? '');
-    const activity = twin?.[name] as ((given: unknown) => Promise<unknown>) | undefined;
-    return activity?.(input) ?? Promise.reject(new Error(`nobody plays ${name}`));
-  };
+  const play =
+    (name: keyof PlayedActivities) =>
+    (...input: unknown[]) => {
+      const twin = twins.get(Context.current().info.workflowExecution?.workflowId ?? '');
+      const activity = twin?.[name] as ((...given: unknown[]) => Promise<unknown>) | undefined;
+      return activity?.(...input) ?? Promise.reject(new Error(`nobody plays ${name}`));
+    };
   const shared = { connection: env.nativeConnection, dataConverter: testDataConverter };
   const { maxCachedWorkflows } = place ?? {};
   const cache = maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows };

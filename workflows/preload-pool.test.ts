@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
+import { poolFailure } from '../activities/failures.js';
 import type { PoolFailureType } from '../domain/pool-failure.js';
 import {
   ALL_STEPS,
@@ -201,6 +202,21 @@ test('B-PRELOAD-070: a failure that may pass is tried again after 1 s and 2 s, e
   assert.equal(started?.attempt, 3);
   const took = await tookMs(run);
   assert.ok(took >= 3_000 && took < 30_000, `${took} ms`);
+});
+
+test('B-WPRE-005: what preflight read of the memory goes with the spawn, which looks again', async () => {
+  const read = { required_bytes: 6, available_bytes: 10 };
+  let given: unknown;
+  const twin = preloadTwin({
+    preflight: (prepared) => Promise.resolve({ prepared, serving: null, ram: read }),
+    spawnEngine: (_, ram) => {
+      given = ram;
+      return Promise.reject(poolFailure('InsufficientRam', 'memory decreased', { pool_id: 'gpu-0' }));
+    },
+  });
+  const failure = await failureOf(await stage.preload(twin));
+  assert.equal(failure instanceof ApplicationFailure && failure.type, 'InsufficientRam');
+  assert.deepEqual(given, read);
 });
 
 test('an answer that was lost does not start the story again: only the step is tried again', async () => {

@@ -12,6 +12,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
+import type { PreflightResult } from '../activities/engine/preflight.js';
 import type { SpawnedEngine } from '../activities/engine/spawn-engine.js';
 import type { PreloadPoolInput, PreloadResult, PreparedEngine } from '../contracts/pool.js';
 import { isEngineStep, isUnprovided, type EngineStep } from '../domain/engine-provision.js';
@@ -81,12 +82,12 @@ async function bringUp(run: Run, undoBy: RegisterUndo): Promise<PreloadResult> {
   undoBy('record the error', (failure) => recordError(run, failure));
   const launch = await fetched(run, await provided(run));
   enter(run, 'preflight', `looking at the node ${input.node_id}`);
-  const { prepared, serving } = await node
+  const { prepared, serving, ram } = await node
     .quick('check binary, model, memory, GPU and port')
     .preflight(launch);
   if (serving !== null) return serving;
 
-  const engine = await startEngine(run, prepared, undoBy);
+  const engine = await startEngine(run, { prepared, ram }, undoBy);
   const handoff_path = await publish(run, { prepared, engine }, undoBy);
 
   enter(run, 'ready', 'giving the pool work');
@@ -119,7 +120,11 @@ async function fetched(run: Run, prepared: PreparedEngine): Promise<PreparedEngi
 }
 
 /** Spawn, health, probe: readiness is a process that is ours, says it is healthy, and generates (design §5). */
-async function startEngine(run: Run, prepared: PreparedEngine, undoBy: RegisterUndo): Promise<SpawnedEngine> {
+async function startEngine(
+  run: Run,
+  { prepared, ram }: Pick<PreflightResult, 'prepared' | 'ram'>,
+  undoBy: RegisterUndo,
+): Promise<SpawnedEngine> {
   const { input, node } = run;
   const { pool_id, replica_id } = prepared;
   enter(run, 'run', `starting ${prepared.binary_path}`);
@@ -129,7 +134,7 @@ async function startEngine(run: Run, prepared: PreparedEngine, undoBy: RegisterU
       .cleanup('stop the engine')
       .stopEngine({ pool_id, replica_id, reason: 'preload failed', if_missing: 'stopped' }),
   );
-  const engine = await node.quick(`start the engine on port ${prepared.port}`).spawnEngine(prepared);
+  const engine = await node.quick(`start the engine on port ${prepared.port}`).spawnEngine(prepared, ram);
 
   enter(run, 'health', `polling ${engine.url}${prepared.health_path} of pid ${engine.pid}`);
   const health = node.polled(input.health_timeout_ms)('poll the health every 500 ms');

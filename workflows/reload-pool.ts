@@ -13,6 +13,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
+import type { PreflightResult } from '../activities/engine/preflight.js';
 import type { ReloadOutcome, ReloadPoolInput, PreparedEngine } from '../contracts/pool.js';
 import { replicaBefore, replicaBeside } from '../domain/identity.js';
 import type { EngineStep } from '../domain/engine-provision.js';
@@ -52,6 +53,9 @@ interface Exchange {
   current: StartingEngine;
   next: PreparedEngine;
 }
+
+/** What preflight lets through. */
+type Launch = Pick<PreflightResult, 'prepared' | 'ram'>;
 
 /** Reloads one pool; see the module. */
 export async function reloadPool(input: ReloadPoolInput): Promise<ReloadOutcome> {
@@ -94,7 +98,7 @@ async function exchange(run: Run, undoBy: RegisterUndo): Promise<string | null> 
     await exchangeInPlace(run, plan, undoBy);
     return null;
   }
-  await exchangeBeside(run, { ...plan, next: beside }, undoBy);
+  await exchangeBeside(run, plan.current, beside, undoBy);
   return replicaBefore(plan.current.prepared.replica_id);
 }
 
@@ -127,13 +131,12 @@ function launchWith(
 }
 
 /** The launch beside the old engine; undefined where only the room is missing. A model that is not there fails here. */
-async function launchBeside({ node }: Run, next: PreparedEngine): Promise<PreparedEngine | undefined> {
+async function launchBeside({ node }: Run, next: PreparedEngine): Promise<Launch | undefined> {
   const replica_id = replicaBeside(next.replica_id);
   try {
-    const { prepared } = await node
+    return await node
       .quick('check binary, model, memory, GPU and port beside the old engine')
       .preflight({ ...next, replica_id });
-    return prepared;
   } catch (err) {
     if (isCancellation(err)) throw err;
     const where = { node_id: '', step: 'stage', pool_id: next.pool_id };
@@ -143,12 +146,17 @@ async function launchBeside({ node }: Run, next: PreparedEngine): Promise<Prepar
   }
 }
 
-async function exchangeBeside(run: Run, { current, next }: Exchange, undoBy: RegisterUndo): Promise<void> {
+async function exchangeBeside(
+  run: Run,
+  current: StartingEngine,
+  next: Launch,
+  undoBy: RegisterUndo,
+): Promise<void> {
   const { node, input } = run;
-  undoBy('stop the new engine', () => stop(run, next.replica_id, 'reload failed'));
+  undoBy('stop the new engine', () => stop(run, next.prepared.replica_id, 'reload failed'));
   const started = await bringUp(run, next);
   enter(run, 'publish', 'giving the new engine the work');
-  const named = { ...started, prepared: { ...next, replica_id: current.prepared.replica_id } };
+  const named = { ...started, prepared: { ...next.prepared, replica_id: current.prepared.replica_id } };
   const { correlation_id } = input;
   undoBy('write the handoff of the old engine', () =>
     node.quickCleanup('write the handoff of the old engine').writeHandoff({ ...current, correlation_id }),
@@ -184,8 +192,8 @@ async function exchangeInPlace(run: Run, { current, next }: Exchange, undoBy: Re
   await node.cleanup('take the engine from its tasks').endLeases({ pool_id, replica_id });
   await stop(run, replica_id, 'reload');
   undoBy('stop the new engine', () => stop(run, replica_id, 'reload failed'));
-  const { prepared } = await node.quick('check binary, model, memory, GPU and port').preflight(next);
-  const started = await bringUp(run, prepared);
+  const launch = await node.quick('check binary, model, memory, GPU and port').preflight(next);
+  const started = await bringUp(run, launch);
   enter(run, 'publish', 'giving the pool work');
   await node.quick('write the handoff').writeHandoff({ ...started, correlation_id });
   const duration_ms = Date.now() - run.startedAtMs;
@@ -203,10 +211,10 @@ async function drainOld({ node, input }: Run, replica_id: string): Promise<void>
 }
 
 /** Spawn, health, probe, as in a preload (B-RELOAD-005). */
-async function bringUp(run: Run, prepared: PreparedEngine): Promise<StartingEngine> {
+async function bringUp(run: Run, { prepared, ram }: Launch): Promise<StartingEngine> {
   const { node, input } = run;
   enter(run, 'start_new', `starting ${prepared.binary_path}`);
-  const engine = await node.quick(`start the new engine on port ${prepared.port}`).spawnEngine(prepared);
+  const engine = await node.quick(`start the new engine on port ${prepared.port}`).spawnEngine(prepared, ram);
   enter(run, 'health', `polling ${engine.url}${prepared.health_path} of pid ${engine.pid}`);
   await node
     .polled(input.health_timeout_ms)('poll the health every 500 ms')

@@ -224,6 +224,61 @@ test('an engine that answers that it loads is not silent, called back or not', a
   assert.deepEqual([failure.type, failure.nonRetryable], ['HealthTimeout', false]);
 });
 
+for (const { how, flags, kills, reason } of [
+  {
+    how: 'its GPU',
+    flags: ['--error-line', 'CUDA error: out of memory', '--exit-at-start', '1'],
+    kills: [0, 0],
+    reason: 'out_of_memory(vram)',
+  },
+  { how: 'the host', flags: ['--kill-at-start', 'SIGKILL'], kills: [3, 4], reason: 'out_of_memory(host)' },
+  { how: 'nobody', flags: ['--kill-at-start', 'SIGKILL'], kills: [3, 3], reason: undefined },
+] as const) {
+  test(`B-WRK-015: the memory of ${how} that ran out while a model loaded is what the preload failed for`, async (t) => {
+    const [before, after] = kills;
+    let killed: number = before;
+    const { machine } = (await poolNode(t)).deps;
+    const node = await poolNode(t, { machine: { ...machine, oomKills: () => Promise.resolve(killed) } });
+    const starting = await started(node, flags);
+    killed = after;
+    const failure = await eventually(
+      () => 'the engine to end',
+      async () => {
+        const seen = await failureOf(node.run('awaitEngineReady', starting));
+        return seen.type === 'EngineExited' ? seen : undefined;
+      },
+    );
+    const { cause_code, reason: told } = detailsOf(failure).cause ?? {};
+    const code = reason === undefined ? 'INIT_CRASH' : 'OOM_DETECTED';
+    assert.deepEqual([cause_code, told], [code, reason]);
+    assert.equal(failure.message.includes('out_of_memory'), reason !== undefined);
+  });
+}
+
+test('B-MODEL-028: a disk that is saturated while a model loads is told once, and the load goes on', async (t) => {
+  let pressure: number | undefined = 79.9;
+  const { machine } = (await poolNode(t)).deps;
+  const ioPressurePercent = () => Promise.resolve(pressure);
+  const node = await poolNode(t, { machine: { ...machine, ioPressurePercent } });
+  const starting = await started(node, ['--never-ready']);
+  await answering(starting);
+  const told = () => node.logged.filter(({ event }) => event === 'disk_saturated');
+  const poll = async () => {
+    const failure = await failureOf(node.run('awaitEngineReady', starting));
+    assert.deepEqual([failure.type, failure.nonRetryable], ['HealthTimeout', false]);
+  };
+  await poll();
+  pressure = undefined;
+  await poll();
+  assert.deepEqual(told(), []);
+  pressure = 80;
+  await poll();
+  await poll();
+  const [line, ...others] = told();
+  assert.deepEqual([line?.['level'], line?.['pool_id'], line?.['io_pressure_percent']], [40, 'gpu-0', 80]);
+  assert.deepEqual(others, []);
+});
+
 test('B-LOAD-010: a model that is stuck fails the preload with LOADING_TIMEOUT, its last layer and the time', async (t) => {
   const loading = { layers_loaded: 12, layers_total: 28, vram_mb: 900 };
   const node = await poolNode(t, { now: () => 121_500, workers: heardOf(undefined, loading) });

@@ -7,14 +7,15 @@ import type { ApplicationFailure } from '@temporalio/common';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure, type PoolFailureDetails } from '../failures.js';
-import { engineFields } from '../pool/pool-fields.js';
+import { classifyCrash } from '../../domain/crash.js';
+import { engineFields, narration } from '../pool/pool-fields.js';
 import { replicaFiles } from '../replica-files.js';
 import { portOwner } from '../process/port-owner.js';
 import { processStartTicks } from '../process/process-identity.js';
 import type { ProcessExit } from '../process/spawn-detached.js';
 import { readSpawnRecord } from '../process/spawn-record.js';
 import type { EngineRoom } from './engine-room.js';
-import { logTail } from './log-tail.js';
+import { logTail, ownTail } from './log-tail.js';
 import { pollHealth, type HealthAnswer } from './poll-health.js';
 import type { SpawnedEngine } from './spawn-engine.js';
 
@@ -32,6 +33,9 @@ const POLL_TIMEOUT_MS = 2_000;
 /** From its spawn until a worker's HTTP server is up; its model may take longer (C-158). */
 const UP_LIMIT_MS = 30_000;
 
+/** Somebody waits for the disk nearly all the time: it gives no more. */
+const DISK_SATURATED_PERCENT = 80;
+
 /** Builds the activity `awaitEngineReady`. */
 export function awaitEngineReadyActivity(deps: NodeActivityDeps, room: EngineRoom) {
   /**
@@ -44,11 +48,28 @@ export function awaitEngineReadyActivity(deps: NodeActivityDeps, room: EngineRoo
     try {
       const answer = await Promise.race([askEngine(deps, starting, exit.signal), exit.happened]);
       if (!(await isAlive(starting.engine)) || answer === 'exited') throw await exited(deps, room, starting);
-      if (!answer.healthy) throw notYet(deps, starting, answer);
+      if (answer.healthy) return;
+      await tellOfDisk(deps, room, starting);
+      throw notYet(deps, starting, answer);
     } finally {
       exit.stopWatching();
     }
   };
+}
+
+/** A model that comes slowly from a disk that gives no more is no failure, yet worth a word (B-MODEL-028). */
+async function tellOfDisk(
+  { log, machine }: NodeActivityDeps,
+  room: EngineRoom,
+  { prepared, engine: { pid, start_ticks: startTicks } }: StartingEngine,
+): Promise<void> {
+  const io_pressure_percent = await machine.ioPressurePercent();
+  if (io_pressure_percent === undefined || io_pressure_percent < DISK_SATURATED_PERCENT) return;
+  if (!room.isFirstWordOnDisk({ pid, startTicks })) return;
+  const human = `Waits for the disk, which is saturated, while the ${prepared.engine} engine loads`;
+  const story = narration('health', prepared.pool_id, human);
+  const line = { event: 'disk_saturated', ...story, ...engineFields(prepared), pid, io_pressure_percent };
+  log.warn(line, 'the disk is saturated while a model loads');
 }
 
 function notYet(
@@ -116,8 +137,10 @@ async function exited(
   const { pool_id, replica_id } = prepared;
   const exit = await room.exitOf({ pid: engine.pid, startTicks: engine.start_ticks });
   const tail = await logTail(replicaFiles(deps.paths, prepared).logFile);
-  const how = describeExit(exit);
-  const message = `the engine of pool ${pool_id} (pid ${engine.pid}) ended ${how} before it was healthy`;
+  const shortage = await memoryShortage(deps, room, { prepared, engine }, exit);
+  const how = `${describeExit(exit)} before it was healthy`;
+  const why = shortage === undefined ? '' : `: ${shortage}`;
+  const message = `the engine of pool ${pool_id} (pid ${engine.pid}) ended ${how}${why}`;
   const fields = { event: 'engine_exited', ...engineFields(prepared), pid: engine.pid, ...exit };
   deps.log.error({ ...fields, last_error: message }, message);
   return poolFailure('EngineExited', tail === '' ? message : `${message}; its log ends:\n${tail}`, {
@@ -126,8 +149,31 @@ async function exited(
     pid: engine.pid,
     exit_code: exit?.code ?? null,
     signal: exit?.signal ?? null,
-    cause: { cause_code: 'INIT_CRASH', exit_code: exit?.code ?? null, signal: exit?.signal ?? null },
+    cause: {
+      cause_code: shortage === undefined ? 'INIT_CRASH' : 'OOM_DETECTED',
+      ...(shortage === undefined ? {} : { reason: shortage }),
+      ...{ exit_code: exit?.code ?? null, signal: exit?.signal ?? null },
+    },
   });
+}
+
+/** Which memory ran out under an engine that ended while it loaded; undefined where none is known to have (B-WRK-015). */
+async function memoryShortage(
+  { paths, machine }: NodeActivityDeps,
+  room: EngineRoom,
+  { prepared, engine: { pid, start_ticks: startTicks } }: StartingEngine,
+  exit: ProcessExit | undefined,
+): Promise<string | undefined> {
+  const { logFile, spawnRecord } = replicaFiles(paths, prepared);
+  const offset = (await readSpawnRecord(spawnRecord))?.log_offset_bytes;
+  const killsBefore = room.oomKillsBefore({ pid, startTicks });
+  const { kind, reason } = classifyCrash({
+    ...{ exit_code: exit?.code ?? null, signal: exit?.signal ?? null, silent: false },
+    oom_killed: killsBefore !== undefined && (await machine.oomKills()) > killsBefore,
+    // Without its beginning the log may tell of an engine before it.
+    log_tail: offset === undefined ? '' : await ownTail(logFile, offset),
+  });
+  return kind === 'out_of_memory' ? reason : undefined;
 }
 
 /** Only the worker that started an engine is told how it ended. */

@@ -9,10 +9,17 @@ import type { ReplicaKey } from '../replica-files.js';
 export interface EngineRoom {
   /** Runs one operation on a replica at a time: a stop waits for a spawn that is under way, and then finds its child. */
   alone<T>(replica: ReplicaKey, work: () => Promise<T>): Promise<T>;
-  /** Keeps an engine's exit for those who ask why it is gone. */
-  remember(replica: ReplicaKey, child: DetachedProcess): void;
+  /**
+   * Keeps an engine's exit for those who ask why it is gone.
+   * @param oomKillsBefore - how many processes the system had ended for want of memory when it was started
+   */
+  remember(replica: ReplicaKey, child: DetachedProcess, oomKillsBefore: number): void;
   /** The exit of a child of this worker: pending, or settled. Undefined for an engine that another worker started. */
   exitOf(engine: { pid: number; startTicks: string }): Promise<ProcessExit> | undefined;
+  /** As {@link remember} was told; undefined for an engine that another worker started. */
+  oomKillsBefore(engine: { pid: number; startTicks: string }): number | undefined;
+  /** True the first time that it is asked of a child of this worker: its operator is told of a slow disk once. */
+  isFirstWordOnDisk(engine: { pid: number; startTicks: string }): boolean;
   /**
    * Promises a port to a replica, until it asks again or is stopped. One search at a time: two engines that start
    * together do not listen yet, so only the promise keeps them apart.
@@ -25,12 +32,21 @@ export interface EngineRoom {
   releasePort(replica: ReplicaKey): void;
 }
 
+/** A child of this worker, and what is known of its time. */
+interface Child {
+  process: DetachedProcess;
+  oomKillsBefore: number;
+  toldOfDisk: boolean;
+}
+
 /** An empty room; one a worker. */
 export function createEngineRoom(): EngineRoom {
   const queues = new Map<string, Promise<unknown>>();
-  const children = new Map<string, DetachedProcess>();
+  const children = new Map<string, Child>();
   const ports = new Map<string, number>();
   let searches: Promise<unknown> = Promise.resolve();
+  const childOf = ({ pid, startTicks }: { pid: number; startTicks: string }): Child | undefined =>
+    [...children.values()].find(({ process }) => process.pid === pid && process.startTicks === startTicks);
   return {
     async alone(replica, work) {
       const key = keyOf(replica);
@@ -42,12 +58,16 @@ export function createEngineRoom(): EngineRoom {
         if (queues.get(key) === turn) queues.delete(key);
       }
     },
-    remember(replica, child) {
-      children.set(keyOf(replica), child);
+    remember(replica, process, oomKillsBefore) {
+      children.set(keyOf(replica), { process, oomKillsBefore, toldOfDisk: false });
     },
-    exitOf({ pid, startTicks }) {
-      const isIt = (child: DetachedProcess): boolean => child.pid === pid && child.startTicks === startTicks;
-      return [...children.values()].find(isIt)?.exited;
+    exitOf: (engine) => childOf(engine)?.process.exited,
+    oomKillsBefore: (engine) => childOf(engine)?.oomKillsBefore,
+    isFirstWordOnDisk(engine) {
+      const child = childOf(engine);
+      if (child === undefined || child.toldOfDisk) return false;
+      child.toldOfDisk = true;
+      return true;
     },
     promisePort(replica, find) {
       const search = searches.then(async () => {

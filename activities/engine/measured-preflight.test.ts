@@ -28,6 +28,32 @@ test('B-WPRE-017, B-WPRE-013: memory and GPUs are measured anew at each look, an
   assert.equal((await node.run('preflight', onGpu)).serving, null);
 });
 
+test('B-WPRE-005: memory is read again right before the spawn, and a launch that it has left is not started', async (t) => {
+  const MIB = 1024 ** 2;
+  let freeMemory = 10 * MIB;
+  const machine = { ...(await poolNode(t)).deps.machine, freeMemoryBytes: () => freeMemory };
+  const node = await poolNode(t, { machine });
+  const wanted = await node.prepared();
+  await resize(wanted.model_path, 4);
+  const { prepared, ram } = await node.run('preflight', wanted);
+  assert.deepEqual(ram, { required_bytes: 6 * MIB, available_bytes: 10 * MIB });
+  freeMemory = 6 * MIB - 1;
+  const failure = await failureOf(node.run('spawnEngine', prepared, { more: [ram] }));
+  assert.deepEqual([failure.type, failure.nonRetryable], ['InsufficientRam', false]);
+  assert.match(failure.message, /decreased from 10485760 to 6291455 bytes since preflight/);
+  const { cause_code, required_mb, available_mb, available_before_mb } = causeOf(failure);
+  assert.deepEqual(
+    [cause_code, required_mb, available_mb, available_before_mb],
+    ['INSUFFICIENT_RAM', 6, 5, 10],
+  );
+  assert.equal(node.logged.filter(({ event }) => event === 'engine_spawned').length, 0);
+  freeMemory = 6 * MIB;
+  const engine = await node.run('spawnEngine', prepared, { more: [ram] });
+  freeMemory = 0;
+  const again = await node.run('spawnEngine', prepared, { more: [ram], attempt: 2 });
+  assert.equal(again.pid, engine.pid, 'what runs already has its memory');
+});
+
 test('B-WPRE-012: the GPU of a launch without a device is chosen, logged, given to the engine and shown, and is no other launch', async (t) => {
   const smi = await fakeGpus(t, [
     { index: '0', freeMib: 8_000 },

@@ -6,7 +6,7 @@ import { takenDevices, withChosenDevice } from '../../domain/device-mask.js';
 import { moveToPort } from '../../domain/engine-port.js';
 import { judgePreflight } from '../../domain/preflight.js';
 import type { PreflightFacts, PreflightRefusal } from '../../domain/preflight-facts.js';
-import { chosenGpu, splitOf } from '../../domain/preflight-memory.js';
+import { chosenGpu, ramNeedBytes, splitOf } from '../../domain/preflight-memory.js';
 import type { NodeActivityDeps } from '../deps.js';
 import { poolFailure } from '../failures.js';
 import { engineFields, narration } from '../pool/pool-fields.js';
@@ -22,12 +22,20 @@ import { requireSameSet } from './require-same-set.js';
 import { requireTurn } from './require-turn.js';
 import { isSameLaunch } from './same-launch.js';
 
+/** Memory of the machine where a model is held in it: what is needed, and what there was. */
+export interface RamReading {
+  required_bytes: number;
+  available_bytes: number;
+}
+
 /** What a preload goes on with. */
 export interface PreflightResult {
   /** The launch, defaults filled in, with the port that is free. */
   prepared: PreparedEngine;
   /** The same engine serves already: there is nothing to do (B-API-026). */
   serving: PreloadResult | null;
+  /** Null where the engine does not hold its model in the machine's memory. */
+  ram?: RamReading | null;
 }
 
 /** Builds the activity `preflight`. */
@@ -58,8 +66,13 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
       throw poolFailure(type, message, details, retryable === undefined ? {} : { retryable });
     }
     const prepared = moveToPort(wanted, free ?? wanted.port) ?? wanted;
-    return { prepared: planned(deps, prepared, facts), serving: null };
+    return { prepared: planned(deps, prepared, facts), serving: null, ram: ramOf(facts) };
   };
+}
+
+function ramOf(facts: PreflightFacts): RamReading | null {
+  const required_bytes = ramNeedBytes(facts);
+  return required_bytes === null ? null : { required_bytes, available_bytes: facts.ramFreeBytes };
 }
 
 /** Says what was asked for and what there is (B-NARR-011). */

@@ -26,6 +26,8 @@ import { spawnDetached, SpawnError, type DetachedProcess } from '../process/spaw
 import { stopGroup } from '../process/stop-group.js';
 import { readSpawnRecord, writeSpawnRecord } from '../process/spawn-record.js';
 import type { EngineRoom } from './engine-room.js';
+import type { RamReading } from './preflight.js';
+import { requireMemory } from './require-memory.js';
 import { engineUrl, isSameLaunch } from './same-launch.js';
 import { spawnToken } from './spawn-token.js';
 
@@ -59,9 +61,11 @@ interface Launch {
 export function spawnEngineActivity(deps: NodeActivityDeps, room: EngineRoom) {
   /**
    * Starts the engine, or finds it running.
-   * @throws ApplicationFailure `SpawnFailed` with the system's reason; `POOL_CONFLICT` when another engine runs
+   * @param ram - what preflight read, where memory is to be looked at again
+   * @throws ApplicationFailure `SpawnFailed` with the system's reason; `POOL_CONFLICT` when another engine runs;
+   *   `InsufficientRam` when memory has gone since preflight
    */
-  return function spawnEngine(prepared: PreparedEngine): Promise<SpawnedEngine> {
+  return function spawnEngine(prepared: PreparedEngine, ram?: RamReading | null): Promise<SpawnedEngine> {
     const files = replicaFiles(deps.paths, prepared);
     const token = spawnToken(prepared);
     const launch: Launch = { deps, prepared, files, token, enrolled: deps.workers.enrol(prepared, token) };
@@ -69,7 +73,10 @@ export function spawnEngineActivity(deps: NodeActivityDeps, room: EngineRoom) {
       await mkdir(deps.paths.runtimeDir, { recursive: true, mode: 0o700 });
       await mkdir(files.workDir, { recursive: true, mode: 0o700 });
       if (deps.engineUser !== null) await chown(files.workDir, deps.engineUser.uid, deps.engineUser.gid);
-      return (await findRecorded(launch)) ?? (await findUnrecorded(launch)) ?? start(launch, room);
+      const running = (await findRecorded(launch)) ?? (await findUnrecorded(launch));
+      if (running !== undefined) return running;
+      if (ram !== undefined && ram !== null) requireMemory(deps, prepared, ram);
+      return start(launch, room);
     });
   };
 }
@@ -104,8 +111,9 @@ async function start(launch: Launch, room: EngineRoom): Promise<SpawnedEngine> {
     ({ size }) => size,
     () => 0,
   );
+  const oomKillsBefore = await deps.machine.oomKills();
   const child = await spawn(launch);
-  room.remember(prepared, child);
+  room.remember(prepared, child, oomKillsBefore);
   await recordOrEnd({ ...launch, logOffsetBytes }, child);
   const url = engineUrl(prepared);
   const { pool_id, device_mask } = prepared;

@@ -18,7 +18,7 @@ Feature: What became of a preload is what everybody sees
     And it was asked for its health where the launch says
     And the handoff and the pool tell what else the launch says
 
-  @OC-POOL-3002 @OC-POOL-3003 @B-POOL-009 @B-PRELOAD-070
+  @OC-POOL-3002 @OC-POOL-3003 @B-POOL-009 @B-PRELOAD-070 @B-WRK-015
   Scenario: A pool whose preload fails in every way, and then does not
     Given a fresh installation with the GPUs "0 without free memory"
     When the preload of an engine whose file may not be executed fails
@@ -29,6 +29,12 @@ Feature: What became of a preload is what everybody sees
     Then it is refused with 500 "PRELOAD_FAILED", not retriable, and the message "health check failed"
     And nothing is left of the engine: no process, no pid file, no handoff
     And node and API show the pool as "failed", not ready, with a last error that has "health check failed"
+    When the preload of an engine with "--error-line cudaErrorMemoryAllocation --exit-at-start 1" fails within 60000 ms
+    Then it is refused with 500 "PRELOAD_FAILED", not retriable, and the message "out_of_memory(vram)"
+    And the answer holds:
+      | details.cause_code | OOM_DETECTED |
+    And nothing is left of the engine: no process, no pid file, no handoff
+    And node and API show the pool as "failed", not ready, with a last error that has "out_of_memory(vram)"
     When a preload of the pool "default" is tried on the devices "0"
     Then it is refused with 500 "PRELOAD_FAILED", not retriable, and the message "has 0 (available)"
     And nothing is left of the engine: no process, no pid file, no handoff
@@ -42,6 +48,8 @@ Feature: What became of a preload is what everybody sees
     Then node and API show the pool as "ready", with no error
     And the node has logged these moves of the pool:
       | uninitialized | failed   |
+      | failed        | starting |
+      | starting      | failed   |
       | failed        | starting |
       | starting      | failed   |
       | failed        | failed   |

@@ -9,6 +9,7 @@ import type { NodeActivityDeps } from '../../activities/deps.js';
 import { findGpuTools, queryDevices } from '../../activities/engine/gpu-tools.js';
 import { createEngineRoom, type EngineRoom } from '../../activities/engine/engine-room.js';
 import { freeMemoryBytes } from '../../activities/process/free-memory.js';
+import { ioPressurePercent } from '../../activities/process/io-pressure.js';
 import { oomKills } from '../../activities/process/oom-kills.js';
 import { endLeftCommands } from '../../activities/provision/run-command.js';
 import { poolFields } from '../../activities/pool/pool-fields.js';
@@ -173,7 +174,7 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     backends: settings.DROVER_NODE_BACKENDS,
     ramFactor: settings.DROVER_NODE_RAM_FACTOR,
     gpuMaxCelsius: settings.DROVER_NODE_GPU_MAX_CELSIUS,
-    machine: { freeMemoryBytes, oomKills },
+    machine: { freeMemoryBytes, oomKills, ioPressurePercent },
     env: () => process.env,
     now: Date.now,
     closing: closing.signal,
