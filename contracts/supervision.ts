@@ -72,6 +72,8 @@ export function withWishes(
 export interface CrashReport {
   /** Names the process for good, so that one crash is one crash however often it is told. */
   crash_id: string;
+  /** Absent from a node worker that does not tell it yet. */
+  pid?: number;
   pool_id: string;
   replica_id: string;
   kind: CrashKind;

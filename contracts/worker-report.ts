@@ -29,6 +29,15 @@ export const workerReport = z
     slots_available: z.int(),
     pid: z.int().nullable().meta({ description: 'null for an engine that something else runs' }),
     last_activity_ms: z.int().nullable().meta({ description: 'when a task last got a token of it' }),
+    last_health_ms: z
+      .int()
+      .nullable()
+      .default(null)
+      .meta({ description: 'when it last answered a health poll of its node' }),
+    failed_health_checks: z
+      .int()
+      .default(0)
+      .meta({ description: 'health polls that it has missed in a row; three, and it is ended' }),
     last_error: z.string().nullable(),
     loading: layersLoaded.optional().meta({ description: 'while it loads, and tells how far it has come' }),
   })

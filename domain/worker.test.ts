@@ -3,7 +3,10 @@ import { test } from 'node:test';
 import { POOL_STATES } from './pool.js';
 import { stepsFrom, WORKER_STATES, workerState, workerStateNamed, type WorkerFacts } from './worker.js';
 
-const FACTS: WorkerFacts = { pool: 'ready', crashed: false, leases: 0, circuit: 'closed' };
+const FACTS: WorkerFacts = {
+  ...{ pool: 'ready', crashed: false, outlived: false },
+  ...{ leases: 0, circuit: 'closed', missedPolls: 0 },
+};
 
 for (const [facts, state] of [
   [{}, 'idle'],
@@ -15,6 +18,9 @@ for (const [facts, state] of [
   [{ pool: 'failed' }, 'error'],
   [{ pool: 'failed', crashed: true }, 'crashed'],
   [{ pool: 'backoff', crashed: true }, 'crashed'],
+  [{ pool: 'backoff', crashed: true, outlived: true }, 'zombie'],
+  [{ pool: 'failed', outlived: true }, 'error'],
+  [{ missedPolls: 1, leases: 1 }, 'unhealthy'],
   [{ circuit: 'open' }, 'unhealthy'],
   [{ circuit: 'half_open', leases: 1 }, 'unhealthy'],
   [{ pool: 'offline' }, undefined],

@@ -45,13 +45,18 @@ export interface WorkerFacts {
   pool: PoolState;
   /** Its process is gone, and nobody had asked it to go. */
   crashed: boolean;
+  /** Something still answers in the place of the process that is gone: a child of it, say. */
+  outlived: boolean;
   /** Tasks that hold a slot of it. */
   leases: number;
   circuit: CircuitState;
+  /** Health polls that it has missed in a row. */
+  missedPolls: number;
 }
 
 /** The state of the worker that these facts are of; undefined where there is none (any more). */
-export function workerState({ pool, crashed, leases, circuit }: WorkerFacts): WorkerState | undefined {
+export function workerState(facts: WorkerFacts): WorkerState | undefined {
+  const { pool, crashed, outlived, leases, circuit, missedPolls } = facts;
   switch (pool) {
     case 'uninitialized':
     case 'offline':
@@ -62,12 +67,13 @@ export function workerState({ pool, crashed, leases, circuit }: WorkerFacts): Wo
       return 'loading';
     case 'failed':
     case 'backoff':
-      return crashed ? 'crashed' : 'error';
+      if (!crashed) return 'error';
+      return outlived ? 'zombie' : 'crashed';
     case 'draining':
       return 'draining';
     case 'ready':
     case 'reloading':
-      if (circuit !== 'closed') return 'unhealthy';
+      if (circuit !== 'closed' || missedPolls > 0) return 'unhealthy';
       return leases > 0 ? 'busy' : 'idle';
   }
 }

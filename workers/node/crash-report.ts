@@ -84,7 +84,7 @@ function reportOf(record: SpawnRecord, facts: EndFacts): CrashReport {
   const words = `the engine of replica ${replica_id} (pid ${pid}) has crashed: ${reason}`;
   const tail = lastLines(facts.log_tail);
   return {
-    ...{ crash_id: crashId(record), pool_id, replica_id, kind, reason, prepared },
+    ...{ crash_id: crashId(record), pool_id, replica_id, pid, kind, reason, prepared },
     ...{ exit_code, signal, uptime_seconds },
     last_error: tail === '' || kind === 'graceful_exit' ? words : `${words}; its log ends:\n${tail}`,
   };

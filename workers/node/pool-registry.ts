@@ -32,6 +32,9 @@ export interface Replica {
   workloads?: readonly Workload[] | null;
   /** When a task last got a token of it. */
   tokenAtMs?: number;
+  /** Health polls that it has missed in a row, and when it last answered one. */
+  missedPolls?: number;
+  healthyAtMs?: number;
 }
 
 /** One pool of this node. */
@@ -42,6 +45,8 @@ export interface Pool {
   lastError: string | null;
   /** Why its engine is gone, until it is started again or an operation takes the pool over. */
   crash: CrashReport | null;
+  /** Something still answers where the engine that crashed did. */
+  outlived: boolean;
   nextRestartAtMs: number | null;
   changedAtMs: number;
   /** When an engine of it was last seen alive; null before the first. */
@@ -104,6 +109,7 @@ export class PoolRegistry implements PoolKeeper {
       prepared: null,
       lastError: null,
       crash: null,
+      outlived: false,
       nextRestartAtMs: null,
       changedAtMs: this.now(),
       heartbeatAtMs: null,
@@ -345,8 +351,15 @@ export class PoolRegistry implements PoolKeeper {
     const pool = this.ensure(report.pool_id);
     pool.prepared ??= report.prepared; // Else an engine that fell before this worker began.
     pool.lastError = report.last_error;
+    pool.outlived = false;
     this.unbind(pool);
     this.move(pool, 'failed', { crash: report });
+  }
+
+  /** Whether something answers where the engine of this crash did. */
+  outlived(poolId: string, crashId: string, answers: boolean): void {
+    const pool = this.pools.get(poolId);
+    if (pool?.crash?.crash_id === crashId) pool.outlived = answers;
   }
 
   crash(poolId: string): CrashReport | null {

@@ -55,6 +55,7 @@ test('what is told of a worker: whose it is, what it runs, where, and when it wa
     ...{ state: 'idle', slots_total: 1, slots_available: 1 },
     pid: 1,
     last_activity_ms: null,
+    ...{ last_health_ms: null, failed_health_checks: 0 },
     last_error: null,
   });
   const startedAtMs = Date.now();

@@ -49,7 +49,7 @@ function reportOfLoading(node_id: string, worker: LoadingWorker): WorkerReport {
       slots_available: 0,
       pid: null,
     },
-    ...{ last_activity_ms: null, last_error: null },
+    ...{ last_activity_ms: null, last_health_ms: null, failed_health_checks: 0, last_error: null },
     ...(loading === undefined ? {} : { loading }),
   };
 }
@@ -64,12 +64,16 @@ function reportsOf(nodeId: string, pool: Pool): WorkerReport[] {
 function reportOf(nodeId: string, pool: Pool, prepared: ServedEngine, replica?: Replica): WorkerReport[] {
   const { pool_id, replica_id } = prepared;
   const leases = pool.scheduler.leasesOf(replica_id).length;
-  const { circuit = CLOSED, engine, tokenAtMs = null } = replica ?? {};
-  const facts = { pool: pool.state, crashed: pool.crash !== null, leases, circuit: circuit.state };
+  const { circuit = CLOSED, engine, tokenAtMs = null, missedPolls = 0, healthyAtMs = null } = replica ?? {};
+  const facts = {
+    ...{ pool: pool.state, crashed: pool.crash !== null, outlived: pool.outlived },
+    ...{ leases, circuit: circuit.state, missedPolls },
+  };
   const state = workerState(facts);
   if (state === undefined) return [];
   const slots_total = engine?.slotsFree ?? prepared.slots_total ?? 1;
-  const takesTasks = state === 'idle' || state === 'busy';
+  // One that has missed a poll may be busy with a long prompt: it keeps its tasks, and gets more.
+  const takesTasks = ['idle', 'busy', 'unhealthy'].includes(state) && circuit.state === 'closed';
   return [
     {
       worker_id: workerIdOf(nodeId, pool_id, replica_id),
@@ -84,6 +88,7 @@ function reportOf(nodeId: string, pool: Pool, prepared: ServedEngine, replica?: 
       slots_available: takesTasks ? Math.max(0, slots_total - leases) : 0,
       pid: engine?.pid ?? null,
       last_activity_ms: tokenAtMs,
+      ...{ last_health_ms: healthyAtMs, failed_health_checks: missedPolls },
       last_error: pool.lastError,
     },
   ];

@@ -1,68 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir } from 'node:fs/promises';
-import { test, type TestContext } from 'node:test';
-import { processStartTicks } from '../../activities/process/process-identity.js';
+import { test } from 'node:test';
 import { listProcesses } from '../../activities/process/process-table.js';
-import { replicaFiles } from '../../activities/replica-files.js';
-import type { CrashKind } from '../../domain/crash.js';
-import { eventually } from '../../testing/changes.js';
-import { poolNode } from '../../testing/pool-node.js';
 import { isAlive } from '../../testing/processes.js';
-import { quietMetrics } from '../../testing/quiet-metrics.js';
+import { KEY, POOL, watchedNode } from '../../testing/watched-node.js';
 import { adoptEngines } from './adopt-engines.js';
 import { nodeMetrics } from './prometheus.js';
-import { endReplica } from './stop-engines.js';
-import { EngineWatch, type EngineWatchDeps } from './watch-engines.js';
-
-const POOL = 'gpu-0';
-const KEY = { pool_id: POOL, replica_id: 'r0' };
-
-async function answersOrIsGone({ pid, url }: { pid: number; url: string }): Promise<true | undefined> {
-  const answer = await fetch(`${url}/health`).catch(() => undefined);
-  return answer?.ok === true || !isAlive(pid) || undefined;
-}
-
-/** A node whose engine serves, and the watch over it. */
-async function watchedNode(
-  t: TestContext,
-  flags: readonly string[] = [],
-  changes: Partial<EngineWatchDeps> = {},
-) {
-  const counted: [CrashKind, string | null][] = [];
-  const metrics = {
-    ...quietMetrics,
-    crashed: (_pool: string, kind: CrashKind, { device }: { device: string | null }) =>
-      void counted.push([kind, device]),
-  };
-  const node = await poolNode(t, { metrics });
-  const { paths } = node.deps;
-  const prepared = await node.prepared(flags, { device_mask: 'GPU0' });
-  await mkdir(paths.runtimeDir, { recursive: true });
-  await appendFile(replicaFiles(paths, KEY).logFile, 'CUDA error of an engine before it\n');
-  const engine = await node.run('spawnEngine', prepared);
-  await eventually(
-    () => 'the engine to be up',
-    () => answersOrIsGone(engine),
-  );
-  await node.run('writeHandoff', { prepared, engine, correlation_id: 'corr-1' });
-  await node.run('markPoolReady', { prepared, engine, duration_ms: 1 });
-  const watch = new EngineWatch({
-    ...{ paths, room: node.room, pools: () => node.pools, metrics, log: node.deps.log, now: Date.now },
-    isAlive: async ({ pid, startTicks }) => (await processStartTicks(pid)) === startTicks,
-    answers: () => Promise.resolve(true),
-    oomKills: () => Promise.resolve(0),
-    end: (fallen) => endReplica({ ...node.deps, room: node.room }, fallen.prepared, fallen.pid),
-    healthIntervalMs: 60_000,
-    ...changes,
-  });
-  const gone = () =>
-    eventually(
-      () => 'the engine to be gone',
-      () => !isAlive(engine.pid) || undefined,
-    );
-  const logged = (event: string) => node.logged.find((line) => line['event'] === event);
-  return { node, engine, prepared, watch, counted, gone, logged };
-}
 
 test('B-SUPER-001, B-SUPER-004, B-SUPER-007, B-LIFE-012, B-INF-039: an engine that exits takes its work away, is reaped, and its code and life are told', async (t) => {
   const { node, watch, counted, gone, logged, prepared, engine } = await watchedNode(t, [

@@ -104,9 +104,14 @@ export class EngineWatch {
     try {
       const isHealthy = await this.deps.answers(adapter);
       this.deps.metrics.healthChecked(engine.prepared.pool_id, isHealthy);
-      if (isHealthy || this.speaks(replica)) return void this.missedAtMs.delete(key);
+      if (isHealthy) replica.healthyAtMs = this.deps.now();
+      if (isHealthy || this.speaks(replica)) {
+        replica.missedPolls = 0;
+        return void this.missedAtMs.delete(key);
+      }
       const missed = [...(this.missedAtMs.get(key) ?? []), this.deps.now()];
       this.missedAtMs.set(key, missed);
+      replica.missedPolls = missed.length;
       if (missed.length < MISSES || !(await this.deps.isAlive(engine))) return;
       this.missedAtMs.delete(key);
       const missed_at = missed.map((atMs) => new Date(atMs).toISOString());
@@ -141,14 +146,47 @@ export class EngineWatch {
     const { pool_id, replica_id } = engine.prepared;
     const report = await reportCrash(this.deps, engine, signs);
     // It was stopped on purpose meanwhile, or somebody else has looked.
-    if (this.deps.pools().running(pool_id, replica_id)?.pid !== engine.pid) return;
+    const replica = this.deps.pools().get(pool_id)?.replicas.get(replica_id);
+    if (replica?.engine.pid !== engine.pid) return;
     if (report !== undefined) tellCrash(this.deps, report);
     else {
-      const line = { event: 'engine_crashed', ...engineFields(engine.prepared), reason: 'unknown' };
+      const { pid, prepared } = engine;
+      const line = { event: 'engine_crashed', ...engineFields(prepared), pid, reason: 'unknown' };
       log.error(line, 'engine crashed');
     }
     this.unbind(engine, report);
     if (signs.silent) await end(engine);
+    else if (report !== undefined) void this.endWhatAnswers(engine, replica.adapter, report);
+  }
+
+  /**
+   * A process that is gone may have left children that hold its memory, and answer on its port: what answers there is no
+   * engine of ours any more, and goes.
+   */
+  private async endWhatAnswers(
+    engine: OwnEngine,
+    adapter: EngineAdapter,
+    { crash_id, pool_id }: CrashReport,
+  ): Promise<void> {
+    const { log, answers, end, pools } = this.deps;
+    if (!(await answers(adapter))) return;
+    pools().outlived(pool_id, crash_id, true);
+    const story = narration(
+      'crash',
+      pool_id,
+      'Ends what still answers in the place of an engine that is gone',
+    );
+    const fields = { ...story, ...engineFields(engine.prepared), pid: engine.pid, crash_id };
+    log.error(
+      { event: 'engine_zombie', ...fields },
+      'its process is gone, and something answers on its port',
+    );
+    try {
+      await end(engine);
+      pools().outlived(pool_id, crash_id, await answers(adapter));
+    } catch (err) {
+      log.error({ event: 'engine_zombie_stays', ...fields, err }, 'it cannot be ended');
+    }
   }
 
   /** Only a pool that should serve is started again: an operation that has it ends as it was meant to. */

@@ -22,7 +22,8 @@ function worker(pool_id: string, state: WorkerState, over: Partial<WorkerReport>
     ...{ node_id, pool_id, replica_id: 'r0', url: 'http://127.0.0.1:1', engine: 'llamacpp' },
     ...{ model_ref: 'file:/m/tea.gguf', model_name: 'tea', backend: 'cpu', device: null, state },
     ...{ slots_total: 4, slots_available: state === 'idle' ? 4 : 0, pid: 7 },
-    ...{ last_activity_ms: null, last_error: null, ...over },
+    ...{ last_activity_ms: null, last_health_ms: null, failed_health_checks: 0, last_error: null },
+    ...over,
   };
 }
 
