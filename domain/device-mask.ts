@@ -58,6 +58,11 @@ export function gpusOfMask(mask: string, devices: readonly GpuDevice[]): GpuDevi
   return maskedDevices(mask).flatMap((name) => discovered(name, devices)?.gpu ?? []);
 }
 
+/** What a mask may name of these: numbers of GPUs, and slices. */
+export function deviceNames(devices: readonly GpuDevice[]): string[] {
+  return devices.flatMap(({ index, mig_devices }) => [index, ...mig_devices]);
+}
+
 /** Devices of a mask that the driver no longer lists (B-DEVICE-017). */
 export function missingDevices(mask: string, devices: readonly GpuDevice[]): string[] {
   return maskedDevices(mask).filter((name) => discovered(name, devices) === undefined);

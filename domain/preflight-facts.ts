@@ -53,6 +53,9 @@ export interface PreflightRefusal {
   retryable?: boolean;
 }
 
+/** Cause of a refusal whose mask names what the node does not have: the caller asked for the wrong thing (B-WPRE-009). */
+export const DEVICE_UNKNOWN = 'DEVICE_UNKNOWN';
+
 /** Good to go, or why not. */
 export type PreflightVerdict = { ok: true } | PreflightRefusal;
 

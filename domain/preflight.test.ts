@@ -95,6 +95,10 @@ describe('preflight', () => {
     const verdict = refusalOf({ device_mask: '0,5' });
     assert.equal(verdict.type, 'GpuRequired');
     assert.match(verdict.message, /"5".*0 \(NVIDIA H100\), 1 \(NVIDIA H100\)/);
+    assert.deepEqual(verdict.cause, {
+      cause_code: 'DEVICE_UNKNOWN',
+      ...{ requested: '0,5', available: ['0', '1'] },
+    });
     assert.deepEqual(judgePreflight(facts({ device_mask: '0,GPU1' })), { ok: true });
     assert.match(
       refusalOf({ device_mask: '0,', gpuTools: ['nvcc'], gpu: undefined }).message,
@@ -263,7 +267,7 @@ describe('preflight', () => {
     const model = { path: '/m.gguf', bytes: 0, problem: 'ENOENT: no such file or directory' };
     assert.equal(refusalOf({ model, backend: 'cpu' }).cause?.['reasons'], undefined);
     const unknown = refusalOf({ device_mask: '7,1', gpuMaxCelsius: 20 });
-    assert.deepEqual([unknown.type, unknown.cause], ['GpuRequired', undefined]);
+    assert.deepEqual([unknown.type, unknown.cause?.['reasons']], ['GpuRequired', undefined]);
   });
 
   test('B-WRK-002, B-WRK-003: a binary that is not there is told from one that may not be run', () => {

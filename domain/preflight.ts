@@ -2,10 +2,10 @@
  * Preflight: what was found on the node goes in, a verdict comes out. GPU-only unless the pool itself declares another
  * backend; never a silent fallback to the CPU (OC-POOL-3012, pool-lifecycle 2).
  */
-import { maskProblem } from './device-mask.js';
+import { deviceNames, maskProblem } from './device-mask.js';
 import { PORT_TRIES } from './engine-port.js';
 import { POOL_FAILURES } from './pool-failure.js';
-import { ENFORCED, OK, refuse } from './preflight-facts.js';
+import { DEVICE_UNKNOWN, ENFORCED, OK, refuse } from './preflight-facts.js';
 import type { PreflightFacts, PreflightRefusal, PreflightVerdict } from './preflight-facts.js';
 import { checkRam, checkTemperature, checkVram } from './preflight-memory.js';
 
@@ -129,7 +129,11 @@ function checkDevices({ backend, gpu, device_mask }: PreflightFacts): PreflightV
   if (gpu !== undefined && 'problem' in gpu) return refuse('GpuRequired', `${ENFORCED}: ${gpu.problem}`);
   if (gpu?.devices.length === 0) return refuse('GpuRequired', `${ENFORCED}: the driver lists no device`);
   const problem = device_mask === null ? undefined : maskProblem(device_mask, gpu?.devices);
-  return problem === undefined ? OK : refuse('GpuRequired', `${ENFORCED}: ${problem}`);
+  if (problem === undefined) return OK;
+  return refuse('GpuRequired', `${ENFORCED}: ${problem}`, {
+    cause_code: DEVICE_UNKNOWN,
+    ...{ requested: device_mask, available: deviceNames(gpu?.devices ?? []) },
+  });
 }
 
 function checkFlags({ backend, flags }: PreflightFacts): PreflightVerdict {

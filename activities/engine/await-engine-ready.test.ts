@@ -7,6 +7,7 @@ import type { LayersLoaded } from '../../contracts/loading.js';
 import type { PreparedEngine } from '../../contracts/pool.js';
 import { eventually } from '../../testing/changes.js';
 import { freePort } from '../../testing/free-port.js';
+import { isAlive } from '../../testing/processes.js';
 import { poolNode, type PoolNode } from '../../testing/pool-node.js';
 import type { WorkerKeeper } from '../deps.js';
 import type { PoolFailureDetails } from '../failures.js';
@@ -214,6 +215,28 @@ test('a worker that has neither called back nor answered for 30 s is given up fo
     assert.equal(cause_code, 'LOADING_TIMEOUT');
     process.kill(starting.engine.pid, 'SIGKILL');
   }
+});
+
+test('B-LIFE-006: a worker that was not heard of for 30 s is killed, out of the list, and in the log', async (t) => {
+  const node = await poolNode(t, { workers: heardOf(30_000), stopGraceMs: 100 });
+  const starting = await started(node, ['--ignore-sigterm']);
+  await answering(starting);
+  await node.run('markPoolStarting', starting.prepared);
+  const elsewhere = { ...starting.engine, url: `http://127.0.0.1:${await freePort()}` };
+  const failure = await failureOf(node.run('awaitEngineReady', { ...starting, engine: elsewhere }));
+  assert.equal(failure.nonRetryable, true);
+  // As the preload undoes what it did when a step has failed for good.
+  const { pool_id, replica_id } = starting.prepared;
+  const order = { pool_id, replica_id, reason: 'preload failed', if_missing: 'stopped' } as const;
+  assert.equal((await node.run('stopEngine', order)).outcome, 'forced');
+  const preload = { engine: 'llamacpp', reason: 'HealthTimeout' };
+  await node.run('markPoolFailed', { pool_id, last_error: failure.message, preload });
+  assert.equal(isAlive(starting.engine.pid), false);
+  assert.deepEqual([node.pools.replicas(pool_id), node.pools.status(pool_id)?.ready], [[], false]);
+  const killed = node.logged.find(({ event }) => event === 'engine_killed');
+  assert.equal(killed?.['pid'], starting.engine.pid);
+  const told = node.logged.find(({ last_error }) => String(last_error).includes('within 30000 ms'));
+  assert.equal(told?.['pool_id'], pool_id);
 });
 
 test('an engine that answers that it loads is not silent, called back or not', async (t) => {

@@ -1,6 +1,7 @@
 /** What the operations on a pool have in common: where they run, what they exclude, what they answer (control-plane 4). */
 import { DroverError } from '../../contracts/errors.js';
 import type { PoolHealth } from '../../contracts/pool.js';
+import { DEVICE_UNKNOWN } from '../../domain/preflight-facts.js';
 import { poolWorkflowId, type OperationKind } from '../../domain/identity.js';
 import type { OperationOutcome, TaskRecords } from '../clients/task-records.js';
 
@@ -31,7 +32,10 @@ export async function refuseBeside(
   await Promise.all(kinds.map(ask));
 }
 
-/** What a caller is told after its wait. @throws DroverError as the workflow failed */
+/**
+ * What a caller is told after its wait.
+ * @throws DroverError as the workflow failed; INVALID_PARAMS where it failed for a device that the node does not have
+ */
 export function answerOf<Result>(
   operationId: string,
   poolId: string,
@@ -39,7 +43,8 @@ export function answerOf<Result>(
 ): OperationAnswer<Result> {
   if (outcome.kind === 'running') return { operationId };
   if (outcome.kind === 'done') return { result: outcome.result };
-  const { code, message, details } = outcome;
+  const { message, details } = outcome;
+  const code = details?.['cause_code'] === DEVICE_UNKNOWN ? 'INVALID_PARAMS' : outcome.code;
   throw new DroverError(code, message, {
     pool_id: poolId,
     ...(details === undefined ? {} : { details }),

@@ -8,7 +8,7 @@ Feature: A pool has the GPUs of its mask, and no others
   Scenario: Engines see the GPUs of their mask, and a wrong mask stops its own pool alone
     Given a fresh installation with the GPUs "0, 1 and 2"
     When a preload of the pool "odd" is tried on the devices "0,7"
-    Then it is refused with 500 "PRELOAD_FAILED", not retriable, and the message "\"7\" is unknown; the node has 0 (NVIDIA H100 80GB HBM3), 1 (NVIDIA H100 80GB HBM3), 2 (NVIDIA H100 80GB HBM3)"
+    Then it is refused with 400 "INVALID_PARAMS", not retriable, and the message "\"7\" is unknown; the node has 0 (NVIDIA H100 80GB HBM3), 1 (NVIDIA H100 80GB HBM3), 2 (NVIDIA H100 80GB HBM3)"
     When the pool "pair" is preloaded on the devices "GPU2,GPU0"
     And the pool "one" is preloaded on the devices "1"
     Then the engine of "pair" sees the devices "2,0", and that of "one" sees "1"
@@ -21,13 +21,18 @@ Feature: A pool has the GPUs of its mask, and no others
     Then it is refused with 500 "PRELOAD_FAILED", not retriable, and the message "device 1 has 0 (available)"
     And no engine of "full" was started
 
-  @B-DEVICE-015
+  @B-DEVICE-015 @B-WPRE-009
   Scenario: Two pools want one GPU
     Given a fresh installation with the GPUs "0, 1 and 2"
     When the pool "first" is preloaded on the devices "0,1"
     And a preload of the pool "second" is tried on the devices "GPU1,GPU2"
     Then it is refused with 409 "POOL_CONFLICT", not retriable, and the message "overlaps with \"0,1\" of pool first in 1"
     And the pool "first" is ready
+    When a preload of the pool "third" is tried on the devices "5"
+    Then it is refused with 400 "INVALID_PARAMS", not retriable, and the message "\"5\" is unknown"
+    And the answer holds:
+      | details.cause_code | DEVICE_UNKNOWN |
+      | details.available  | ["0","1","2"]  |
 
   @B-DEVICE-017 @B-PREFLIGHT-015 @B-METRICS-003 @B-METRICS-004
   Scenario: A GPU disappears

@@ -115,6 +115,32 @@ describe('POST /v2/pools/:id/preload', () => {
     assert.equal(input.prepared.replica_id, 'r0');
   });
 
+  it('B-WPRE-008: a backend that no engine computes on is 400 with the ones that there are', async () => {
+    for (const backend of ['rocm', 'CUDA', 'tpu', '', 7]) {
+      const answer = await preload({ prepared: { ...prepared, backend } });
+      assert.equal(answer.statusCode, 400, String(backend));
+      const { code, details } = answer.json<{
+        code: string;
+        details: { field: string; problem: string }[];
+      }>();
+      assert.deepEqual([code, details.map(({ field }) => field)], ['INVALID_PARAMS', ['prepared.backend']]);
+      assert.match(details[0]?.problem ?? '', /"cuda"\|"cpu"\|"metal"/);
+    }
+    assert.deepEqual(api.records.preloads, []);
+    for (const backend of ['cpu', 'cuda', 'metal'])
+      assert.notEqual((await preload({ prepared: { ...prepared, backend }, wait_ms: 0 })).statusCode, 400);
+  });
+
+  it('B-WPRE-009: a device that the node does not have is 400, with those that it has', async () => {
+    const details = { cause_code: 'DEVICE_UNKNOWN', requested: '7', available: ['0', '1'] };
+    const message = 'preload failed: device_mask "7": "7" is unknown';
+    api.records.preloadOutcome = { kind: 'failed', code: 'PRELOAD_FAILED', message, details };
+    const answer = await preload();
+    assert.equal(answer.statusCode, 400);
+    const told = answer.json<{ code: string; details: unknown }>();
+    assert.deepEqual([told.code, told.details], ['INVALID_PARAMS', details]);
+  });
+
   it('a pool is known as soon as its preload is answered, whatever the node said a moment before', async () => {
     const result = { pool_id: 'gpu-0', pid: 42, handoff_path: '/run/engines/gpu-0-r0.json' };
     api.records.waitPreload = () => {
