@@ -7,6 +7,7 @@ import type { CrashReport } from '../contracts/supervision.js';
 import type { CircuitTransition, Storm } from '../domain/supervision.js';
 import type { CrashKind } from '../domain/crash.js';
 import type { DeviceClaim } from '../domain/device-mask.js';
+import type { PortRange } from '../domain/engine-port.js';
 import type { LoadedPool } from '../domain/sleep.js';
 import type { CancelReason } from '../domain/task.js';
 import type { DroverError } from '../contracts/errors.js';
@@ -246,6 +247,8 @@ export interface NodeActivityDeps {
   backends: readonly string[];
   /** Memory that a model needs at least where the CPU runs it, by its size (B-WPRE-001). */
   ramFactor: number;
+  /** Where engines go whose port is taken (B-WRK-005). */
+  enginePorts: PortRange;
   /** Degrees Celsius above which no engine is started on a GPU (B-WPRE-013). */
   gpuMaxCelsius: number;
   /** Measures the machine; tests hand in figures of their own (B-WPRE-017). GPUs are asked of the driver's tool on the PATH. */

@@ -13,6 +13,13 @@ export const port = (byDefault: number) =>
     .max(65_535)
     .refine(isPort, 'must be a port from 1024 to 65535, or 0 for a free one')
     .default(byDefault);
+/** Ports from the first to the last. */
+export const portRange = z.string().transform((text, ctx) => {
+  const [, first = 0, last = 0] = (/^(\d+)-(\d+)$/.exec(text) ?? []).map(Number);
+  const isRange = first >= 1_024 && first <= last && last <= 65_535;
+  if (!isRange) ctx.addIssue({ code: 'custom', message: 'must be <first>-<last>, from 1024 to 65535' });
+  return { first, last };
+});
 /** A time in milliseconds, at most 30 days. */
 export const ms = (byDefault: number, min = 1) =>
   z.coerce

@@ -151,6 +151,14 @@ test('B-CONFIG-001, B-CONFIG-002, B-CONFIG-003: a node listens on loopback unles
     );
 });
 
+test('B-WRK-005: engines whose port is taken go to ports from 8001 on, or to those that are named', () => {
+  assert.deepEqual(readSettings({}).DROVER_NODE_ENGINE_PORTS, { first: 8_001, last: 65_535 });
+  const named = readSettings({ DROVER_NODE_ENGINE_PORTS: '9000-9100' });
+  assert.deepEqual(named.DROVER_NODE_ENGINE_PORTS, { first: 9_000, last: 9_100 });
+  for (const wrong of ['9000', '9100-9000', '80-90', '9000-70000', 'a-b'])
+    assert.match(refusal({ DROVER_NODE_ENGINE_PORTS: wrong }), /^DROVER_NODE_ENGINE_PORTS: must be <first>/);
+});
+
 test('B-POOL-001, B-PRELOAD-074: a node knows its pools, and how many of them may load at once', () => {
   const byDefault = readSettings({});
   assert.deepEqual([byDefault.DROVER_NODE_POOLS, byDefault.DROVER_NODE_PARALLEL_PRELOADS], [[], 4]);

@@ -24,6 +24,7 @@ import {
   port,
   restartPolicy,
   secretFile,
+  portRange,
 } from './setting-kinds.js';
 
 const path = z
@@ -347,6 +348,11 @@ export const settingsSchema = z.object({
     .max(10)
     .default(1.5)
     .describe('Memory that a model needs at least where the CPU runs it, as a multiple of its size.'),
+  DROVER_NODE_ENGINE_PORTS: portRange
+    .default({ first: 8_001, last: 65_535 })
+    .describe(
+      'Ports that engines are given when theirs is taken, as `<first>-<last>`; one whose launch says `port_fixed` is not moved. Without it 8001-65535.',
+    ),
   DROVER_NODE_GPU_MAX_CELSIUS: z.coerce
     .number()
     .int()

@@ -5,10 +5,21 @@ export const PORT_TRIES = 200;
 /** How engines call it: `--port`, `--http-port`. */
 const PORT_FLAG = /^--?(?:[a-z]+-)*port$/;
 
-/** The ports to try, the wanted one first. A fixed port has no second. */
-export function portCandidates(wanted: number, fixed: boolean): number[] {
-  const count = fixed ? 1 : Math.min(PORT_TRIES, 65_536 - wanted);
-  return Array.from({ length: count }, (_, step) => wanted + step);
+/** Where engines may be moved to, ends included. */
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+/**
+ * The ports to try: the wanted one, then those after it as far as the range goes; from its beginning, where they are not in
+ * it. A fixed port has no second (B-WRK-005).
+ */
+export function portCandidates(wanted: number, fixed: boolean, { first, last }: PortRange): number[] {
+  if (fixed) return [wanted];
+  const next = wanted + 1 < first || wanted + 1 > last ? first : wanted + 1;
+  const count = Math.min(PORT_TRIES - 1, last - next + 1);
+  return [wanted, ...Array.from({ length: count }, (_, step) => next + step)];
 }
 
 /** What of a launch names its port: the number itself, and the flag that tells the engine. */

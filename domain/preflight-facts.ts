@@ -1,4 +1,5 @@
 /** What preflight decides on, and how its verdicts are put. */
+import type { PortRange } from './engine-port.js';
 import type { DeviceQuery } from './gpu.js';
 import type { TensorSplit } from './hetero-split.js';
 import type { PoolFailureType } from './pool-failure.js';
@@ -38,7 +39,7 @@ export interface PreflightFacts {
   /** Memory that a model needs at least where the CPU runs it, by its size. */
   ramFactor: number;
   /** `movable`: a flag names the port, so that the engine can be told another. */
-  port: { wanted: number; fixed: boolean; movable: boolean; free: number | undefined };
+  port: { wanted: number; fixed: boolean; movable: boolean; free: number | undefined; range: PortRange };
 }
 
 /** What a refusal rests on, as the contract of nodes names it (nodes-and-workers 11): code, figures, what to do. */

@@ -7,6 +7,7 @@ import type { PreflightFacts } from './preflight-facts.js';
 import { chosenGpu, estimateMemoryBytes } from './preflight-memory.js';
 
 const GIB = 1024 ** 3;
+const RANGE = { first: 8_001, last: 65_535 };
 
 const gpu0: GpuDevice = {
   index: '0',
@@ -40,7 +41,7 @@ function facts(changes: Partial<PreflightFacts> = {}): PreflightFacts {
     gpuMaxCelsius: 80,
     ramFreeBytes: 16 * GIB,
     ramFactor: 1.5,
-    port: { wanted: 8001, fixed: false, movable: true, free: 8001 },
+    port: { wanted: 8001, fixed: false, movable: true, free: 8001, range: RANGE },
     ...changes,
   };
 }
@@ -247,7 +248,7 @@ describe('preflight', () => {
   });
 
   test('B-WPRE-016: all that is wrong is reported together, and only that may pass which all of it may', () => {
-    const port = { wanted: 8001, fixed: true, movable: true, free: undefined };
+    const port = { wanted: 8001, fixed: true, movable: true, free: undefined, range: RANGE };
     const verdict = refusalOf({
       ...{ port, device_mask: 'GPU1', gpuMaxCelsius: 20 },
       binary: { path: '/opt/nope', problem: 'ENOENT: no such file or directory' },
@@ -303,7 +304,7 @@ describe('preflight', () => {
     assert.equal(verdict.message, 'model_path /m.bin: is not a GGUF file');
   });
 
-  const nobody = { wanted: 8001, free: undefined };
+  const nobody = { wanted: 8001, free: undefined, range: RANGE };
   for (const { port, said } of [
     { port: { ...nobody, fixed: true, movable: true }, said: /port 8001 is taken, and port_fixed/ },
     { port: { ...nobody, fixed: false, movable: false }, said: /port 8001 is taken, and no flag names it/ },

@@ -155,7 +155,7 @@ function checkPort({ port }: PreflightFacts): PreflightVerdict {
   const message = port.fixed
     ? `port ${port.wanted} is taken, and port_fixed allows no other`
     : port.movable
-      ? `no port is free from ${port.wanted} on (${PORT_TRIES} tries)`
+      ? `no port is free from ${port.wanted} on (${PORT_TRIES} tries), nor may engines go beyond ${port.range.first}-${port.range.last}`
       : `port ${port.wanted} is taken, and no flag names it, so the engine cannot be given another`;
   const cause = { cause_code: 'PORT_BIND_FAILED', port: port.wanted };
   return { ok: false, type: 'SpawnFailed', message, cause, retryable: true }; // Whoever has it may end.

@@ -91,6 +91,7 @@ function nodeIn(
     backends: ['cuda', 'cpu', 'metal', 'vulkan'],
     ramFactor: 1.5,
     gpuMaxCelsius: 80,
+    enginePorts: { first: 8_001, last: 65_535 },
     machine: { freeMemoryBytes, oomKills, ioPressurePercent },
     env: () => process.env,
     now: Date.now,

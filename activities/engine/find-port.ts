@@ -1,12 +1,14 @@
 /** The port an engine will listen on: the wanted one, else the next that is free (B-PREFLIGHT-023). */
 import { createServer } from 'node:net';
-import { portCandidates } from '../../domain/engine-port.js';
+import { portCandidates, type PortRange } from '../../domain/engine-port.js';
 
 /** What is wanted. */
 export interface PortWish {
   host: string;
   port: number;
   port_fixed: boolean;
+  /** Where it may go when that is taken. */
+  range: PortRange;
 }
 
 /**
@@ -14,10 +16,10 @@ export interface PortWish {
  * @returns undefined when none is
  */
 export async function findPort(
-  { host, port, port_fixed }: PortWish,
+  { host, port, port_fixed, range }: PortWish,
   promised: ReadonlySet<number>,
 ): Promise<number | undefined> {
-  for (const candidate of portCandidates(port, port_fixed)) {
+  for (const candidate of portCandidates(port, port_fixed, range)) {
     if (!promised.has(candidate) && (await canListen(host, candidate))) return candidate;
   }
   return undefined;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fakeGpus } from '../../testing/fake-gpus.js';
+import { freePort } from '../../testing/free-port.js';
 import { causeOf, failureOf, resize, takePort } from '../../testing/launch-checks.js';
 import { poolNode } from '../../testing/pool-node.js';
 import { workerReports } from '../../workers/node/report-workers.js';
@@ -73,6 +74,23 @@ test('B-WPRE-012: the GPU of a launch without a device is chosen, logged, given 
   assert.equal((await node.run('preflight', wanted)).serving?.pid, engine.pid);
   const other = await node.run('preflight', { ...wanted, pool_id: 'gpu-1', device_chosen: '1' });
   assert.equal(other.prepared.device_chosen, '0', 'another pool gets a GPU that nobody has');
+});
+
+test('B-WRK-005: an engine whose port is taken gets the next of the range, which is shown; where none is free it is refused', async (t) => {
+  const first = await freePort();
+  const range = { first, last: first };
+  const node = await poolNode(t, { enginePorts: range });
+  const wanted = await node.prepared();
+  await takePort(t, wanted.port);
+  const { prepared } = await node.run('preflight', wanted);
+  assert.equal(prepared.port, first);
+  const engine = await node.run('spawnEngine', prepared);
+  assert.equal(engine.url, `http://127.0.0.1:${first}`);
+  await node.run('markPoolReady', { prepared, engine, duration_ms: 1 });
+  assert.equal(workerReports('node-1', node.pools.all())[0]?.url, engine.url);
+  const refused = await failureOf(node.run('preflight', { ...wanted, pool_id: 'gpu-1' }));
+  assert.deepEqual([refused.type, causeOf(refused)['cause_code']], ['SpawnFailed', 'PORT_BIND_FAILED']);
+  assert.match(refused.message, new RegExp(`${first}-${first}`));
 });
 
 test('B-WPRE-016: one answer names everything that keeps an engine from being started, and nothing is started', async (t) => {

@@ -53,9 +53,10 @@ export function preflightActivity(deps: NodeActivityDeps, room: EngineRoom) {
     requireFreeDevices(deps.pools, wanted);
     requireSameSet(deps.pools, wanted);
     const movable = moveToPort(wanted, wanted.port + 1) !== undefined;
-    const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable };
+    const range = deps.enginePorts;
+    const wish = { ...wanted, port_fixed: wanted.port_fixed || !movable, range };
     const free = await room.promisePort(wanted, (promised) => findPort(wish, promised));
-    const port = { wanted: wanted.port, fixed: wanted.port_fixed, movable, free };
+    const port = { wanted: wanted.port, fixed: wanted.port_fixed, movable, free, range };
     const facts = await gatherFacts(deps, wanted, port);
     const verdict = judgePreflight(facts);
     if (!verdict.ok) {

@@ -173,6 +173,7 @@ function assemble(settings: Settings, token: () => string, log: Logger, audit: A
     adapterOf,
     backends: settings.DROVER_NODE_BACKENDS,
     ramFactor: settings.DROVER_NODE_RAM_FACTOR,
+    enginePorts: settings.DROVER_NODE_ENGINE_PORTS,
     gpuMaxCelsius: settings.DROVER_NODE_GPU_MAX_CELSIUS,
     machine: { freeMemoryBytes, oomKills, ioPressurePercent },
     env: () => process.env,
