@@ -9,7 +9,14 @@ import { serverFlags } from '../domain/launch-flags.js';
 import { mustBeFetched, shownRef } from '../domain/model-source.js';
 import { MODEL_PLACE } from '../domain/reload.js';
 import { DEFAULT_RESTART_POLICY } from '../domain/restart-policy.js';
-import { LONGEST_DRAIN_MS, poolSleep, poolTimeouts, preparedEngine, type PreparedEngine } from './pool.js';
+import {
+  healthLimit,
+  LONGEST_DRAIN_MS,
+  poolSleep,
+  poolTimeouts,
+  preparedEngine,
+  type PreparedEngine,
+} from './pool.js';
 import {
   downloadFields,
   engineProvisioning,
@@ -90,7 +97,7 @@ const entryFields = z.strictObject({
   timeouts: poolTimeouts.optional(),
   ...poolSleep,
   preload: z.boolean().default(true),
-  health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
+  health_timeout_ms: healthLimit.optional(),
   drain_deadline_ms: z.int().min(0).max(LONGEST_DRAIN_MS).default(LONGEST_DRAIN_MS),
   supervision: restartWishes.default({}),
 });

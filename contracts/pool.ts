@@ -6,6 +6,7 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { ENGINE_PLACE, provisioningProblem } from '../domain/engine-provision.js';
 import { splitWishProblem } from '../domain/hetero-split.js';
+import { HEALTH_LIMIT_MS, WORKER_LOAD_LIMIT_MS } from '../domain/health-limit.js';
 import { POOL_STATES } from '../domain/pool.js';
 import { MODEL_PLACE, placeProblem } from '../domain/reload.js';
 import { maySleep, ON_DEMAND_TTL_MS } from '../domain/sleep.js';
@@ -34,6 +35,15 @@ const splitPlan = z
 
 /** Longest time that a drain gives its tasks. */
 export const LONGEST_DRAIN_MS = 86_400_000;
+
+/** How long an engine may take until it is healthy. */
+export const healthLimit = z
+  .int()
+  .min(100)
+  .max(3_600_000)
+  .meta({
+    description: `until it is healthy; without it ${HEALTH_LIMIT_MS}, and ${WORKER_LOAD_LIMIT_MS} for an engine that tells how far its model is`,
+  });
 
 const absolutePath = z.string().refine(isAbsolute, 'must be an absolute path');
 
@@ -156,7 +166,7 @@ export const preloadRequest = z
   .object({
     prepared: preparedEngine,
     wait_ms: z.int().min(0).max(600_000).default(150_000),
-    health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
+    health_timeout_ms: healthLimit.optional(),
     supervision: restartWishes
       .default({})
       .meta({ description: "how it is started again after a crash; what is left out is the installation's" }),
@@ -253,7 +263,7 @@ export const reloadRequest = z
       .enum(['auto', 'beside', 'in_place'])
       .default('auto')
       .meta({ description: 'auto: beside the old engine where memory and ports allow it' }),
-    health_timeout_ms: z.int().min(100).max(3_600_000).default(120_000),
+    health_timeout_ms: healthLimit.optional(),
     wait_ms: z.int().min(0).max(LONGEST_WAIT_MS).default(300_000),
   })
   .refine(({ new_model_ref, prepared }) => (new_model_ref === undefined) !== (prepared === undefined), {

@@ -15,6 +15,7 @@ import {
 import type { StartingEngine } from '../activities/engine/await-engine-ready.js';
 import type { PreflightResult } from '../activities/engine/preflight.js';
 import type { ReloadOutcome, ReloadPoolInput, PreparedEngine } from '../contracts/pool.js';
+import { healthLimitMs } from '../domain/health-limit.js';
 import { replicaBefore, replicaBeside } from '../domain/identity.js';
 import type { EngineStep } from '../domain/engine-provision.js';
 import { mustBeFetched, shownRef } from '../domain/model-source.js';
@@ -217,7 +218,7 @@ async function bringUp(run: Run, { prepared, ram }: Launch): Promise<StartingEng
   const engine = await node.quick(`start the new engine on port ${prepared.port}`).spawnEngine(prepared, ram);
   enter(run, 'health', `polling ${engine.url}${prepared.health_path} of pid ${engine.pid}`);
   await node
-    .polled(input.health_timeout_ms)('poll the health every 500 ms')
+    .polled(healthLimitMs(prepared, input.health_timeout_ms))('poll the health every 500 ms')
     .awaitEngineReady({ prepared, engine });
   await node.supervised('ask for one token').probeEngine({ prepared, engine });
   return { prepared, engine };

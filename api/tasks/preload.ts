@@ -2,6 +2,7 @@
 import { DroverError } from '../../contracts/errors.js';
 import type { PreparedEngine, PreloadResult } from '../../contracts/pool.js';
 import { withWishes, type RestartWishes } from '../../contracts/supervision.js';
+import { healthLimitMs } from '../../domain/health-limit.js';
 import { deadLimits, type RestartPolicy } from '../../domain/restart-policy.js';
 import type { OperationOutcome, TaskRecords } from '../clients/task-records.js';
 import type { RequestContext } from '../request-context.js';
@@ -12,7 +13,8 @@ import { answerOf, refuseBeside, type OperationAnswer } from './pool-operation.j
 export interface PreloadOrder {
   prepared: PreparedEngine;
   waitMs: number;
-  healthTimeoutMs: number;
+  /** Until it is healthy; undefined: what such an engine gets. */
+  healthTimeoutMs: number | undefined;
   /** What the pool wants otherwise than the installation says. */
   supervision: RestartWishes;
   /** Only its launch is kept, until a task asks for the engine. */
@@ -39,7 +41,7 @@ export function createPreload(
     const operationId = await records.startPreload({
       node_id: nodeId,
       correlation_id: context.correlationId,
-      health_timeout_ms: healthTimeoutMs,
+      health_timeout_ms: healthLimitMs(prepared, healthTimeoutMs),
       prepared,
       supervision,
       ...(asleep ? { asleep } : {}),

@@ -57,7 +57,7 @@ describe('the pools of the configuration file', () => {
     assert.deepEqual(new Set(loaded()), new Set(['a', 'b']));
     assert.equal(prepared.model_path, `/models/${prepared.pool_id}.gguf`);
     assert.match(prepared.config_digest ?? '', /^[0-9a-f]{64}$/);
-    assert.equal(health_timeout_ms, 120_000);
+    assert.equal(health_timeout_ms, 300_000);
   });
 
   it('one on demand is left asleep, for the first task to wake', async () => {

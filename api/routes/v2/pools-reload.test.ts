@@ -33,7 +33,7 @@ describe('POST /v2/pools/:id/reload', () => {
     assert.deepEqual(api.records.reloads, [
       {
         ...{ ...REF, node_id: 'node-2', pool_id: 'gpu-0', correlation_id: 'reload-1' },
-        ...{ drain_deadline_ms: 60_000, force: false, strategy: 'auto', health_timeout_ms: 120_000 },
+        ...{ drain_deadline_ms: 60_000, force: false, strategy: 'auto' },
       },
     ]);
   });

@@ -115,6 +115,17 @@ describe('POST /v2/pools/:id/preload', () => {
     assert.equal(input.prepared.replica_id, 'r0');
   });
 
+  it('B-WRK-014: an engine that tells how its model loads gets five minutes for it, another one two, unless the caller says', async () => {
+    const flags = ['/opt/drover/engines/embedded/main.js', '--model', '/models/a.gguf'];
+    await preload({ prepared: { ...prepared, flags } });
+    await preload({ prepared });
+    await preload({ prepared: { ...prepared, flags }, health_timeout_ms: 7_000 });
+    assert.deepEqual(
+      api.records.preloads.map(({ health_timeout_ms }) => health_timeout_ms),
+      [300_000, 120_000, 7_000],
+    );
+  });
+
   it('B-WPRE-008: a backend that no engine computes on is 400 with the ones that there are', async () => {
     for (const backend of ['rocm', 'CUDA', 'tpu', '', 7]) {
       const answer = await preload({ prepared: { ...prepared, backend } });
