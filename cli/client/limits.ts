@@ -20,9 +20,9 @@ export interface Limits {
   acknowledgeMs: number;
 }
 
-/** What a person at a terminal waits (B-HTTP-001, B-SSEC-001, B-SSEC-002). */
+/** What a person at a terminal waits (B-SSEC-001, B-SSEC-002). */
 export const LIMITS: Limits = {
-  quickMs: 30_000,
+  quickMs: 10_000,
   reachMs: 5_000,
   connectMs: 10_000,
   firstEventMs: 30_000,

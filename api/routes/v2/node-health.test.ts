@@ -10,6 +10,7 @@ function worker(node_id: string, pool_id: string, over: Partial<WorkerReport> = 
     ...{ worker_id: `${node_id}:${pool_id}:r0`, node_id, pool_id, replica_id: 'r0', url: null },
     ...{ engine: 'llamacpp', model_ref: null, model_name: null, backend: null, device: null, state: 'idle' },
     ...{ slots_total: 1, slots_available: 1, pid: null, last_activity_ms: null, last_error: null },
+    ...{ failed_health_checks: 0, last_health_ms: null },
     ...over,
   };
 }
