@@ -6,6 +6,7 @@ import { DroverError } from '../../contracts/errors.js';
 import { readSettings } from '../../contracts/settings.js';
 import { preparedEngine } from '../../contracts/pool.js';
 import { seedOf } from '../../domain/seed.js';
+import { eventually } from '../../testing/changes.js';
 import { Narrations } from '../../testing/narrations.js';
 import { ManualEngine, nodesOfTests, offerOf } from '../../testing/test-node.js';
 
@@ -168,6 +169,11 @@ test('B-PL-019: a task waits for busy engines; one that may not is told that all
   // The slot is for the one that waits.
   await assert.rejects(runs.offer(hasty), exhausted);
   await runs.cancel('queued', 'client');
+  // A reader hears of an end a moment before the slot is given back.
+  await eventually(
+    () => 'a free slot',
+    () => (pools.get('default')?.scheduler.hasSlot === true ? true : undefined),
+  );
   assert.equal((await runs.offer(hasty)).state, 'dispatched');
   pools.draining('default');
   // What was accepted waits, whatever it wished then.

@@ -37,7 +37,14 @@ const FOR_OPERATORS = [
   ...['GET /v2/registry/beehives/x/events', 'POST /v2/registry/beehives/x/install'],
   ...['POST /v1/models/download', 'POST /v1/models/register', 'POST /v2/catalog/downloads'],
   ...['cancel', 'pause', 'resume'].map((verb) => `POST /v2/catalog/downloads/x/${verb}`),
-  ...['POST /v2/config/reload', 'POST /v2/keys', 'GET /v2/keys', 'DELETE /v2/keys/x'],
+  ...['GET /v2/health', 'GET /v2/nodes/x/health', 'POST /v2/nodes/x/drain', 'POST /v2/nodes/x/resume'],
+  ...[
+    'POST /v2/catalog/backup',
+    'POST /v2/config/reload',
+    'POST /v2/keys',
+    'GET /v2/keys',
+    'DELETE /v2/keys/x',
+  ],
 ];
 
 test('a key is told once, and kept and listed without itself', async () => {
