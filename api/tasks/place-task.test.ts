@@ -212,4 +212,21 @@ describe('placing a task as the installation was told to', () => {
     );
     await api.close();
   });
+
+  it('B-PL-016: a turn that follows at once finds the engine free that the last one has left', async () => {
+    const nodes = new MemoryNodes(['node-1', 'node-2']);
+    for (const nodeId of ['node-1', 'node-2']) nodes.poolsOf.set(nodeId, [{ ...readyPool(), slots_free: 1 }]);
+    let now = 1_000_000;
+    const api = await startTestApi({ nodes, now: () => (now += 1) });
+    const turn = async (task_id: string) => {
+      await api.ask('POST', '/v2/tasks', { payload: taskBody({ task_id, session_id: 'a' }) });
+      return nodes.calls.findLast((call) => call.split(' ')[1] === 'offer')?.split(' ')[0];
+    };
+    const first = await turn('s-1');
+    assert.equal(await turn('s-2'), first);
+    // It runs still, as its node says when it is asked.
+    nodes.poolsOf.set(first ?? '', [{ ...readyPool(), slots_free: 0 }]);
+    assert.notEqual(await turn('s-3'), first);
+    await api.close();
+  });
 });

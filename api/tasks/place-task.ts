@@ -49,8 +49,9 @@ export function createPlacer({ board, metrics, now, policy }: PlacerDeps) {
     const verdictOn = (reports: readonly NodeReport[]) => placeTask(asked, factsOf(reports, without), how);
     let reports = await board.reports(call, notBeforeMs);
     let verdict = verdictOn(reports);
-    if (!verdict.placed) {
-      // What was kept said no: what the nodes say now decides.
+    const isReckoned = reports.some(({ placedSince }) => placedSince.size > 0);
+    if (!verdict.placed || (isReckoned && homes.isElsewhere(session, verdict.candidate))) {
+      // What was kept said no, or that the session's engine is taken by tasks that may have ended: what the nodes say now decides.
       reports = await board.reports(call, beganAtMs);
       verdict = verdictOn(reports);
     }

@@ -28,6 +28,12 @@ export class SessionHomes {
     };
   }
 
+  /** Whether the session was served last by another than this. */
+  isElsewhere(session: string, candidate: PlacementCandidate): boolean {
+    const home = this.homes.get(session);
+    return home !== undefined && home !== keyOf(candidate);
+  }
+
   /** The session was placed there. @returns whether that is where it was before */
   placed(session: string, candidate: PlacementCandidate): HomeUse {
     const [before, now] = [this.homes.get(session), keyOf(candidate)];
