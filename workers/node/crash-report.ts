@@ -6,6 +6,7 @@ import { readSpawnRecord } from '../../activities/process/spawn-record.js';
 import { narration } from '../../activities/pool/pool-fields.js';
 import { replicaFiles } from '../../activities/replica-files.js';
 import type { SpawnRecord } from '../../contracts/handoff.js';
+import { preparedEngine } from '../../contracts/pool.js';
 import type { CrashReport } from '../../contracts/supervision.js';
 import { classifyCrash, type CrashFacts } from '../../domain/crash.js';
 import { raiseAlert } from '../../telemetry/alert.js';
@@ -21,6 +22,9 @@ export interface CrashScene {
   now: () => number;
 }
 
+/** Which engine, and what is to be started again. */
+type FallenEngine = Pick<SpawnRecord, 'pool_id' | 'replica_id' | 'pid' | 'started_ticks' | 'prepared'>;
+
 /** What the watch has seen itself. */
 export interface CrashSigns {
   /** The process was there and did not answer. */
@@ -32,24 +36,33 @@ export interface CrashSigns {
 /** A child whose end was seen has been reaped, or is within milliseconds; on a machine that stalls, within seconds. */
 const REAPED_WITHIN_MS = 10_000;
 
-/** Looks into it; undefined where no spawn record tells what to start again. */
+/** Looks into it; undefined where another engine has been started in its place, or nothing tells how it was started. */
 export async function reportCrash(
   { paths, room, now }: CrashScene,
   engine: OwnEngine,
   { silent, oomKilled }: CrashSigns,
 ): Promise<CrashReport | undefined> {
   const record = await readSpawnRecord(replicaFiles(paths, engine.prepared).spawnRecord);
-  if (record === undefined || record.pid !== engine.pid) return undefined;
-  const { pid, started_ticks: startTicks, spawned_at_ms } = record;
+  const fallen = record ?? withoutRecord(engine);
+  if (fallen?.pid !== engine.pid) return undefined;
+  const { pid, started_ticks: startTicks } = fallen;
   const exit = silent ? undefined : await soon(room.exitOf({ pid, startTicks }));
-  return reportOf(record, {
+  return reportOf(fallen, {
     exit_code: exit?.code ?? null,
     signal: exit?.signal ?? null,
     silent,
     oom_killed: oomKilled,
-    log_tail: await wordsOf(paths, record),
-    uptime_seconds: Math.round((now() - spawned_at_ms) / 1000),
+    log_tail: record === undefined ? '' : await wordsOf(paths, record),
+    uptime_seconds: record === undefined ? null : Math.round((now() - record.spawned_at_ms) / 1000),
   });
+}
+
+/** An engine whose files are gone, as when the worker before this one has ended it: what it was started from is known still. */
+function withoutRecord({ prepared, pid, startTicks }: OwnEngine): FallenEngine | undefined {
+  const launch = preparedEngine.safeParse(prepared).data;
+  if (launch === undefined || startTicks === null) return undefined;
+  const { pool_id, replica_id } = launch;
+  return { pool_id, replica_id, pid, started_ticks: startTicks, prepared: launch };
 }
 
 /** The report on an engine that an earlier worker left, and that does not serve any more. */
@@ -63,7 +76,7 @@ export async function reportLeft(
 }
 
 /** Names the crash of the process that a record tells of. */
-export function crashId({ pid, started_ticks }: SpawnRecord): string {
+export function crashId({ pid, started_ticks }: Pick<SpawnRecord, 'pid' | 'started_ticks'>): string {
   return `${pid}:${started_ticks}`;
 }
 
@@ -77,14 +90,14 @@ async function wordsOf(paths: NodePaths, record: SpawnRecord): Promise<string> {
 /** Facts about one engine's end. */
 type EndFacts = CrashFacts & { uptime_seconds: number | null };
 
-function reportOf(record: SpawnRecord, facts: EndFacts): CrashReport {
-  const { pool_id, replica_id, pid, prepared } = record;
+function reportOf(fallen: FallenEngine, facts: EndFacts): CrashReport {
+  const { pool_id, replica_id, pid, prepared } = fallen;
   const { kind, reason } = classifyCrash(facts);
   const { exit_code, signal, uptime_seconds } = facts;
   const words = `the engine of replica ${replica_id} (pid ${pid}) has crashed: ${reason}`;
   const tail = lastLines(facts.log_tail);
   return {
-    ...{ crash_id: crashId(record), pool_id, replica_id, pid, kind, reason, prepared },
+    ...{ crash_id: crashId(fallen), pool_id, replica_id, pid, kind, reason, prepared },
     ...{ exit_code, signal, uptime_seconds },
     last_error: tail === '' || kind === 'graceful_exit' ? words : `${words}; its log ends:\n${tail}`,
   };

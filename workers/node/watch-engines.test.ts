@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { listProcesses } from '../../activities/process/process-table.js';
 import { isAlive } from '../../testing/processes.js';
 import { KEY, POOL, watchedNode } from '../../testing/watched-node.js';
+import { endLeftEngine, findLeftEngines } from '../../activities/process/adopt.js';
 import { adoptEngines } from './adopt-engines.js';
 import { nodeMetrics } from './prometheus.js';
 
@@ -188,6 +189,23 @@ test('B-SUPER-001: a worker that finds the engine of an earlier one dead reports
     [`${engine.pid}:${engine.start_ticks}`, 'process_exit(unknown)'],
   );
   assert.equal(next.pools.status(POOL)?.model_ref, 'demo');
+});
+
+test('B-SUPER-001: an engine whose files an earlier worker has cleared away has crashed all the same, and is started again', async (t) => {
+  const { node, watch, prepared, engine, gone } = await watchedNode(t);
+  process.kill(engine.pid, 'SIGKILL');
+  await gone();
+  const [left] = await findLeftEngines(node.deps.paths.runtimeDir);
+  assert.ok(left);
+  await endLeftEngine(left, node.deps, 'left by an earlier worker');
+  // A preload that was under way goes on with what it knows.
+  await node.run('markPoolReady', { prepared, engine, duration_ms: 1 });
+  await watch.lookAtAll();
+  const crash = node.pools.crash(POOL);
+  assert.deepEqual(
+    [node.pools.status(POOL)?.state, crash?.crash_id, crash?.prepared.binary_path],
+    ['failed', `${engine.pid}:${engine.start_ticks}`, prepared.binary_path],
+  );
 });
 
 test('B-WST-018: an engine that registers while the one before it is cleared away stays, and waits for nobody', async (t) => {
